@@ -1,0 +1,3 @@
+//! Gapura: an HTTP reverse proxy and load balancer on Pingora.
+
+pub mod model;

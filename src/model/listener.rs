@@ -1,0 +1,35 @@
+//! An address that is listened on, and the sites it serves.
+
+use super::SiteId;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// One listening socket: sites that name the same address share it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listener {
+    /// Where it listens.
+    pub address: ListenAddress,
+    /// The site that answers when no host matches: nginx's `default_server`, else the first.
+    pub default_site: SiteId,
+    /// The sites of this listener, in the order of the file.
+    pub sites: Vec<SiteId>,
+}
+
+/// Where a listener listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ListenAddress {
+    /// An IP address and a port. `[::]` is IPv6 only, as nginx binds it.
+    Inet(SocketAddr),
+    /// A Unix domain socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! A location: what is done with the requests of one part of a site.
+
+use super::{Template, UpstreamId};
+use bytes::Bytes;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One `location`, with every setting it inherits filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Location {
+    /// Which paths it takes.
+    pub matcher: LocationMatch,
+    /// What it does with them.
+    pub action: Action,
+    /// Sizes and times of the client's side.
+    pub limits: Limits,
+    /// Headers added to answers: `add_header`.
+    pub add_header: Vec<AddHeader>,
+    /// Pages shown in place of errors: `error_page`.
+    pub error_pages: Vec<ErrorPage>,
+    /// `Retry-After` on the 502, 503 and 504 answers that Gapura makes itself.
+    pub retry_after: Option<Duration>,
+    /// Where its requests are logged.
+    pub access_log: Vec<AccessLog>,
+}
+
+/// How a location matches a normalised path, with nginx's precedence.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum LocationMatch {
+    /// `location = /path`: this path only; ends the search.
+    Exact(String),
+    /// `location /path`: the longest prefix wins, unless a regular expression matches.
+    Prefix(String),
+    /// `location ^~ /path`: as a prefix, and if it is the longest no regular expression is tried.
+    PrefixNoRegex(String),
+    /// `location ~ pattern` and `location ~* pattern`: the first that matches wins.
+    Regex {
+        /// The pattern, in PCRE syntax.
+        pattern: String,
+        /// `~*`.
+        ignore_case: bool,
+    },
+}
+
+/// What a location does with a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Pass it to an upstream.
+    Proxy(Box<ProxyPass>),
+    /// Answer with a status and its page.
+    Status(u16),
+}
+
+/// How requests are passed to an upstream: `proxy_pass` and its family.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProxyPass {
+    /// Where to.
+    pub upstream: UpstreamId,
+    /// `proxy_set_header`: the complete list, defaults of the language included. An empty value
+    /// removes the header.
+    pub set_headers: Vec<SetHeader>,
+    /// `proxy_hide_header`: lower-case names of response headers that are not passed on.
+    pub hide_headers: BTreeSet<String>,
+    /// Whether `Connection: upgrade` requests are passed as such (websockets).
+    pub pass_upgrade: bool,
+    /// `proxy_connect_timeout`.
+    pub connect_timeout: Duration,
+    /// `proxy_send_timeout`: between two writes.
+    pub send_timeout: Duration,
+    /// `proxy_read_timeout`: between two reads.
+    pub read_timeout: Duration,
+    /// `proxy_intercept_errors`: whether `error_page` replaces the upstream's own errors.
+    pub intercept_errors: bool,
+    /// `proxy_next_upstream` and its kin.
+    pub next_upstream: NextUpstream,
+}
+
+/// A request header set for the upstream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SetHeader {
+    /// The name, as it is to be written.
+    pub name: String,
+    /// Its value.
+    pub value: Template,
+}
+
+/// A response header added: `add_header NAME VALUE [always]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AddHeader {
+    /// The name, as it is to be written.
+    pub name: String,
+    /// Its value; an empty one adds nothing.
+    pub value: Template,
+    /// Whether errors get it too. Without it only 200, 201, 204, 206, 301, 302, 303, 304, 307 and
+    /// 308 do, as in nginx.
+    pub always: bool,
+}
+
+/// When a failed try goes to the next server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NextUpstream {
+    /// `proxy_next_upstream`: the failures that count.
+    pub conditions: BTreeSet<RetryCondition>,
+    /// `proxy_next_upstream_tries`: how many tries at most; `None` is as many as there are servers.
+    pub tries: Option<u32>,
+    /// `proxy_next_upstream_timeout`: how long tries may take in all; `None` is no limit.
+    pub timeout: Option<Duration>,
+}
+
+/// One word of `proxy_next_upstream`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RetryCondition {
+    /// `error`: connecting, sending or reading the answer's header failed.
+    Error,
+    /// `timeout`: one of these took too long.
+    Timeout,
+    /// `invalid_header`: the answer was empty or no HTTP.
+    InvalidHeader,
+    /// `http_500` and its kin: the answer had this status.
+    Http(u16),
+    /// `non_idempotent`: POST, LOCK and PATCH may be sent again too.
+    NonIdempotent,
+}
+
+impl RetryCondition {
+    /// The condition behind nginx's word, if it is one. `off` is the empty set, not a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "error" => Self::Error,
+            "timeout" => Self::Timeout,
+            "invalid_header" => Self::InvalidHeader,
+            "non_idempotent" => Self::NonIdempotent,
+            "http_403" => Self::Http(403),
+            "http_404" => Self::Http(404),
+            "http_429" => Self::Http(429),
+            "http_500" => Self::Http(500),
+            "http_502" => Self::Http(502),
+            "http_503" => Self::Http(503),
+            "http_504" => Self::Http(504),
+            _ => return None,
+        })
+    }
+}
+
+/// Sizes and times of the client's side of an exchange.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// `client_max_body_size`; `None` is no limit (nginx's 0).
+    pub client_max_body_size: Option<u64>,
+    /// `client_body_timeout`: between two reads of the request's body.
+    pub client_body_timeout: Duration,
+    /// `send_timeout`: between two writes of the answer.
+    pub send_timeout: Duration,
+}
+
+/// `error_page CODE … PAGE`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ErrorPage {
+    /// The statuses it stands for.
+    pub codes: Vec<u16>,
+    /// What the visitor sees.
+    pub page: Page,
+}
+
+/// A page read when the configuration was loaded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The `Content-Type` it is sent with.
+    pub content_type: String,
+    /// Its bytes.
+    pub body: Bytes,
+}
+
+/// One `access_log`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccessLog {
+    /// Where lines go.
+    pub target: LogTarget,
+    /// What a line says, without the line end.
+    pub format: Template,
+}
+
+/// Where log lines go.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum LogTarget {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// A file, appended to.
+    File(PathBuf),
+}

@@ -1,0 +1,60 @@
+//! The validated configuration: what is true.
+//!
+//! A `Model` is what the front ends' drafts become once every default is filled in and every
+//! reference is resolved. No string in it means anything any more: a host is a [`HostPattern`],
+//! a template is a [`Template`], an upstream is an [`UpstreamId`]. It knows no language and no
+//! position in a file; two files that mean the same give equal models.
+
+mod listener;
+mod location;
+mod site;
+mod template;
+mod upstream;
+mod variable;
+
+pub use listener::{ListenAddress, Listener};
+pub use location::{
+    AccessLog, Action, AddHeader, ErrorPage, Limits, Location, LocationMatch, LogTarget,
+    NextUpstream, Page, ProxyPass, RetryCondition, SetHeader,
+};
+pub use site::{ClientLimits, HeaderBuffers, HostPattern, Site};
+pub use template::{Part, Template, TemplateError};
+pub use upstream::{
+    Balance, CheckKind, HealthCheck, Keepalive, Server, ServerAddress, Upstream, Weight,
+};
+pub use variable::{VARIABLES, Variable};
+
+use std::num::NonZeroUsize;
+
+/// Everything a server needs to know, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// The addresses to listen on, each with the sites it serves.
+    pub listeners: Vec<Listener>,
+    /// Every site of every listener.
+    pub sites: Vec<Site>,
+    /// Every upstream, named or implicit.
+    pub upstreams: Vec<Upstream>,
+    /// How many threads serve; `None` is one for each processor.
+    pub worker_processes: Option<NonZeroUsize>,
+}
+
+impl Model {
+    /// The site behind an id of this model.
+    pub fn site(&self, id: SiteId) -> &Site {
+        &self.sites[id.0]
+    }
+
+    /// The upstream behind an id of this model.
+    pub fn upstream(&self, id: UpstreamId) -> &Upstream {
+        &self.upstreams[id.0]
+    }
+}
+
+/// The place of a site in [`Model::sites`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SiteId(pub usize);
+
+/// The place of an upstream in [`Model::upstreams`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct UpstreamId(pub usize);

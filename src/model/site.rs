@@ -1,0 +1,76 @@
+//! A site: nginx's `server` block.
+
+use super::Location;
+use std::time::Duration;
+
+/// A set of hosts and what is served for them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Site {
+    /// The first host as written: `$server_name` and the `server:` of error log lines.
+    pub name: String,
+    /// The hosts it answers to.
+    pub hosts: Vec<HostPattern>,
+    /// Its locations, in the order of the file.
+    pub locations: Vec<Location>,
+    /// What applies to a connection and a request header before a location is known.
+    pub client: ClientLimits,
+}
+
+/// A host a site answers to, in nginx's four forms. All text is lower case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum HostPattern {
+    /// `www.example.com`, compared whole. The empty name matches a request without a Host.
+    Exact(String),
+    /// `*.example.com`: every name below `example.com`. Holds `example.com`.
+    LeadingWildcard(String),
+    /// `www.example.*`: every name that starts with `www.example.`. Holds `www.example`.
+    TrailingWildcard(String),
+    /// `~^(?<user>.+)\.example\.com$`: a regular expression, case-insensitive.
+    Regex(String),
+}
+
+/// The limits that apply while a request header is read, with nginx's names and defaults.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClientLimits {
+    /// `client_header_timeout`: the time for one whole request header (60 s).
+    pub header_timeout: Duration,
+    /// `large_client_header_buffers`: how long a request line or a header line may be (4 × 8 kB).
+    pub header_buffers: HeaderBuffers,
+    /// `max_headers`: how many header lines a request may have (1000).
+    pub max_headers: usize,
+    /// `keepalive_timeout`: how long an idle connection is kept (75 s); `None` closes after each answer.
+    pub keepalive_timeout: Option<Duration>,
+    /// `keepalive_requests`: how many requests one connection may carry (1000).
+    pub keepalive_requests: u32,
+    /// `ignore_invalid_headers`: drop header lines with invalid names instead of refusing them (on).
+    pub ignore_invalid_headers: bool,
+    /// `underscores_in_headers`: whether `_` is valid in a header's name (off).
+    pub underscores_in_headers: bool,
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(60),
+            header_buffers: HeaderBuffers {
+                number: 4,
+                size: 8 * 1024,
+            },
+            max_headers: 1000,
+            keepalive_timeout: Some(Duration::from_secs(75)),
+            keepalive_requests: 1000,
+            ignore_invalid_headers: true,
+            underscores_in_headers: false,
+        }
+    }
+}
+
+/// `large_client_header_buffers NUMBER SIZE`: a line longer than one buffer is refused (414 for the
+/// request line, 400 for a header), and so is a header that does not fit all of them (400).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeaderBuffers {
+    /// How many buffers.
+    pub number: usize,
+    /// Bytes in each.
+    pub size: usize,
+}

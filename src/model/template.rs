@@ -1,0 +1,176 @@
+//! Text with `$variables`, parsed once.
+
+use super::Variable;
+use std::fmt;
+
+/// Text in which variables stand, such as `"$scheme://$host"`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Template {
+    parts: Vec<Part>,
+}
+
+/// A piece of a template.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// Text taken as it is.
+    Literal(String),
+    /// The value of a variable.
+    Variable(Variable),
+}
+
+impl Template {
+    /// Parses nginx's syntax: `$name`, `${name}`; everything else stands for itself.
+    ///
+    /// # Errors
+    /// An unknown variable, a `$` without a name, a `${` without its `}`. The offset is in bytes.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let mut parts = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find('$') {
+            literal.push_str(&rest[..at]);
+            let offset = text.len() - rest.len() + at;
+            let after = &rest[at + 1..];
+            let (name, length) = match after.strip_prefix('{') {
+                Some(braced) => {
+                    let end = braced.find('}').ok_or(TemplateError {
+                        kind: TemplateErrorKind::Unclosed,
+                        offset,
+                        length: rest.len() - at,
+                    })?;
+                    (&braced[..end], end + 2)
+                }
+                None => {
+                    let end = after
+                        .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                        .unwrap_or(after.len());
+                    (&after[..end], end)
+                }
+            };
+            if name.is_empty() {
+                let kind = TemplateErrorKind::NoName;
+                return Err(TemplateError {
+                    kind,
+                    offset,
+                    length: length + 1,
+                });
+            }
+            let variable = Variable::parse(name).ok_or_else(|| TemplateError {
+                kind: TemplateErrorKind::Unknown(name.to_owned()),
+                offset,
+                length: length + 1,
+            })?;
+            if !literal.is_empty() {
+                parts.push(Part::Literal(std::mem::take(&mut literal)));
+            }
+            parts.push(Part::Variable(variable));
+            rest = &after[length..];
+        }
+        literal.push_str(rest);
+        if !literal.is_empty() {
+            parts.push(Part::Literal(literal));
+        }
+        Ok(Self { parts })
+    }
+
+    /// A template without variables.
+    pub fn literal(text: impl Into<String>) -> Self {
+        let text = text.into();
+        let parts = if text.is_empty() {
+            Vec::new()
+        } else {
+            vec![Part::Literal(text)]
+        };
+        Self { parts }
+    }
+
+    /// Its pieces, in order. None is an empty literal, and no two literals follow each other.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// Whether it is always empty: in `proxy_set_header`, the way to remove a header.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in &self.parts {
+            match part {
+                Part::Literal(text) => f.write_str(text)?,
+                Part::Variable(variable) => write!(f, "${{{variable}}}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a template could not be parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateError {
+    kind: TemplateErrorKind,
+    /// Where the variable starts, in bytes from the template's start.
+    pub offset: usize,
+    /// How long it is, in bytes.
+    pub length: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum TemplateErrorKind {
+    Unknown(String),
+    NoName,
+    Unclosed,
+}
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            TemplateErrorKind::Unknown(name) => write!(f, "unknown \"{name}\" variable"),
+            TemplateErrorKind::NoName => f.write_str("invalid variable name"),
+            TemplateErrorKind::Unclosed => {
+                f.write_str("the closing bracket in a variable is missing")
+            }
+        }
+    }
+}
+
+impl std::error::Error for TemplateError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_and_braced_variables_and_text() {
+        let template = Template::parse("a${scheme}b$host-c").expect("valid");
+        assert_eq!(
+            template.parts(),
+            [
+                Part::Literal("a".into()),
+                Part::Variable(Variable::Scheme),
+                Part::Literal("b".into()),
+                Part::Variable(Variable::Host),
+                Part::Literal("-c".into()),
+            ]
+        );
+        assert_eq!(Template::parse(&template.to_string()), Ok(template));
+    }
+
+    #[test]
+    fn errors_say_where() {
+        let unknown = Template::parse("x-$nope-y").expect_err("no such variable");
+        assert_eq!((unknown.offset, unknown.length), (2, 5));
+        assert_eq!(unknown.to_string(), "unknown \"nope\" variable");
+        let unclosed = Template::parse("${host").expect_err("no brace");
+        assert_eq!(
+            unclosed.to_string(),
+            "the closing bracket in a variable is missing"
+        );
+        assert_eq!(
+            Template::parse("100$").expect_err("no name").to_string(),
+            "invalid variable name"
+        );
+    }
+}

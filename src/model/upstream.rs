@@ -1,0 +1,134 @@
+//! Upstreams: the servers that requests are passed to.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// A group of servers that share the load.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Upstream {
+    /// Its name: the key under `upstreams`, or one made from a site's own `backends`.
+    pub name: String,
+    /// How a server is chosen.
+    pub balance: Balance,
+    /// The servers, in the order of the file. Never empty.
+    pub servers: Vec<Server>,
+    /// The active check; `None` leaves failures to `max_fails` alone.
+    pub health_check: Option<HealthCheck>,
+    /// The pool of idle connections.
+    pub keepalive: Keepalive,
+}
+
+/// How a server is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Balance {
+    /// `round_robin`: in turn, each as often as its weight says.
+    RoundRobin,
+}
+
+/// One `server` of an upstream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Server {
+    /// Where it is.
+    pub address: ServerAddress,
+    /// Its share of the requests.
+    pub weight: Weight,
+    /// `max_fails`: failed tries within `fail_timeout` that take it out; 0 never does.
+    pub max_fails: u32,
+    /// `fail_timeout`: the window of `max_fails`, and how long the server then stays out.
+    pub fail_timeout: Duration,
+    /// `backup`: used only when no other server can be.
+    pub backup: bool,
+    /// `down`: never used.
+    pub down: bool,
+}
+
+/// Where a server is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ServerAddress {
+    /// An IP address and a port.
+    Inet(SocketAddr),
+    /// A name and a port: looked up again and again, and every address it has is used.
+    Name {
+        /// The name.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// A Unix domain socket's path.
+    Unix(String),
+}
+
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet(address) => write!(f, "{address}"),
+            Self::Name { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{path}"),
+        }
+    }
+}
+
+/// A server's weight, 1 to 65,535: zero cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Weight(std::num::NonZeroU16);
+
+impl Weight {
+    /// A weight of 1, the default.
+    pub const ONE: Self = Self(std::num::NonZeroU16::MIN);
+
+    /// The weight, unless it is zero or too large.
+    pub fn new(weight: u64) -> Option<Self> {
+        u16::try_from(weight)
+            .ok()
+            .and_then(std::num::NonZeroU16::new)
+            .map(Self)
+    }
+
+    /// The number.
+    pub fn get(self) -> u16 {
+        self.0.get()
+    }
+}
+
+/// An active check of an upstream's servers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HealthCheck {
+    /// What is tried.
+    pub kind: CheckKind,
+    /// Time between two checks of a server; up to a tenth is added at random so that checks of
+    /// many upstreams do not beat together.
+    pub interval: Duration,
+    /// How long one check may take.
+    pub timeout: Duration,
+    /// Passed checks in a row that bring a server back.
+    pub rise: u32,
+    /// Failed checks in a row that take it out.
+    pub fall: u32,
+}
+
+/// What an active check tries.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CheckKind {
+    /// A TCP connection can be opened.
+    Tcp,
+    /// `GET path` is answered with an expected status.
+    Http {
+        /// The request's target.
+        path: String,
+        /// The request's `Host`; `None` is the server's address.
+        host: Option<String>,
+        /// The statuses that pass.
+        statuses: Vec<RangeInclusive<u16>>,
+    },
+}
+
+/// `keepalive` of an upstream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Keepalive {
+    /// `keepalive`: idle connections kept; 0 opens a new connection for every request.
+    pub connections: usize,
+    /// `keepalive_timeout`: how long a connection stays idle (60 s).
+    pub timeout: Duration,
+}

@@ -1,0 +1,135 @@
+//! The variable table: one row for each of nginx's variables that Gapura knows.
+//!
+//! What a variable is worth for a request is said in `proxy/values.rs`, which does not compile
+//! while a row here has no value there.
+
+use std::fmt;
+
+macro_rules! variables {
+    (
+        plain { $($plain:ident = $name:literal, $help:literal;)* }
+        named { $($named:ident = $prefix:literal, $named_help:literal;)* }
+    ) => {
+        /// A variable of nginx's, such as `$host` or `$http_user_agent`.
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub enum Variable {
+            $(#[doc = $help] $plain,)*
+            $(#[doc = $named_help] $named(String),)*
+        }
+
+        /// Every variable, with one line of help; a name that ends in `_` takes any suffix.
+        pub const VARIABLES: &[(&str, &str)] = &[
+            $(($name, $help),)*
+            $(($prefix, $named_help),)*
+        ];
+
+        impl Variable {
+            /// The variable of this name (without the `$`), if there is one.
+            pub fn parse(name: &str) -> Option<Self> {
+                let name = name.to_ascii_lowercase();
+                match name.as_str() {
+                    $($name => return Some(Self::$plain),)*
+                    _ => {}
+                }
+                $(
+                    if let Some(suffix) = name.strip_prefix($prefix)
+                        && !suffix.is_empty()
+                    {
+                        return Some(Self::$named(suffix.to_owned()));
+                    }
+                )*
+                None
+            }
+        }
+
+        impl fmt::Display for Variable {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Self::$plain => f.write_str($name),)*
+                    $(Self::$named(suffix) => write!(f, concat!($prefix, "{}"), suffix),)*
+                }
+            }
+        }
+    };
+}
+
+variables! {
+    plain {
+        Args = "args", "the query string";
+        BodyBytesSent = "body_bytes_sent", "bytes of the answer's body sent to the client";
+        BytesSent = "bytes_sent", "bytes sent to the client, header included";
+        Connection = "connection", "the connection's serial number";
+        ConnectionRequests = "connection_requests", "requests so far on this connection";
+        ContentLength = "content_length", "the request's Content-Length";
+        ContentType = "content_type", "the request's Content-Type";
+        DocumentUri = "document_uri", "the same as $uri";
+        Host = "host", "the host of the request line or the Host header, lower case, without port; else the site's name";
+        Hostname = "hostname", "this machine's name";
+        Https = "https", "\"on\" on a TLS connection, else empty";
+        IsArgs = "is_args", "\"?\" when there is a query string, else empty";
+        Msec = "msec", "now, in seconds with milliseconds";
+        NginxVersion = "nginx_version", "the nginx version whose behaviour is followed";
+        Pid = "pid", "the process's number";
+        ProxyAddXForwardedFor = "proxy_add_x_forwarded_for", "the request's X-Forwarded-For with $remote_addr appended";
+        ProxyHost = "proxy_host", "name and port of the upstream";
+        QueryString = "query_string", "the same as $args";
+        RemoteAddr = "remote_addr", "the client's address";
+        RemotePort = "remote_port", "the client's port";
+        RemoteUser = "remote_user", "the user name of Basic authentication";
+        Request = "request", "the request line";
+        RequestId = "request_id", "16 random bytes in hexadecimal";
+        RequestLength = "request_length", "bytes of the request: line, header and body";
+        RequestMethod = "request_method", "the request's method";
+        RequestTime = "request_time", "seconds since the request's first byte, with milliseconds";
+        RequestUri = "request_uri", "the request's target as the client sent it";
+        Scheme = "scheme", "http or https";
+        ServerAddr = "server_addr", "the address that accepted the request";
+        ServerName = "server_name", "the site's name";
+        ServerPort = "server_port", "the port that accepted the request";
+        ServerProtocol = "server_protocol", "HTTP/1.0, HTTP/1.1 or HTTP/2.0";
+        Status = "status", "the answer's status";
+        TimeIso8601 = "time_iso8601", "local time in ISO 8601";
+        TimeLocal = "time_local", "local time in the common log format";
+        UpstreamAddr = "upstream_addr", "the addresses tried, separated by commas";
+        UpstreamConnectTime = "upstream_connect_time", "seconds to connect, one for each try";
+        UpstreamHeaderTime = "upstream_header_time", "seconds to the answer's header, one for each try";
+        UpstreamResponseLength = "upstream_response_length", "bytes of the upstream's body, one for each try";
+        UpstreamResponseTime = "upstream_response_time", "seconds to the answer's end, one for each try";
+        UpstreamStatus = "upstream_status", "the upstream's status, one for each try";
+        Uri = "uri", "the normalised path";
+    }
+    named {
+        Arg = "arg_", "an argument of the query string";
+        Cookie = "cookie_", "a cookie of the request";
+        Http = "http_", "a header of the request, lower case, dashes as underscores";
+        SentHttp = "sent_http_", "a header of the answer";
+        UpstreamHttp = "upstream_http_", "a header of the upstream's answer";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_parses_to_what_it_displays() {
+        for (name, _) in VARIABLES {
+            let full = if name.ends_with('_') {
+                format!("{name}x_y")
+            } else {
+                (*name).to_owned()
+            };
+            let variable = Variable::parse(&full).expect("a row of the table");
+            assert_eq!(variable.to_string(), full);
+        }
+    }
+
+    #[test]
+    fn a_prefix_needs_a_suffix() {
+        assert_eq!(Variable::parse("http_"), None);
+        assert_eq!(
+            Variable::parse("HTTP_Host"),
+            Some(Variable::Http("host".into()))
+        );
+    }
+}
