@@ -1,3 +1,4 @@
 //! Gapura: an HTTP reverse proxy and load balancer on Pingora.
 
 pub mod model;
+pub mod runtime;

@@ -12,6 +12,9 @@ pub struct Site {
     pub hosts: Vec<HostPattern>,
     /// Its locations, in the order of the file.
     pub locations: Vec<Location>,
+    /// What holds where no location does: a path that none takes (404), and answers made before a
+    /// location is known. It carries the site's own settings.
+    pub nowhere: Location,
     /// What applies to a connection and a request header before a location is known.
     pub client: ClientLimits,
 }

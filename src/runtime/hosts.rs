@@ -1,0 +1,80 @@
+//! Which site answers for a host: nginx's order, found by hashing.
+
+use super::Site;
+use crate::model::HostPattern;
+use pcre2::bytes::{Regex, RegexBuilder};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// The hosts of one listener.
+///
+/// An exact name comes before the longest leading wildcard, that before the longest trailing
+/// wildcard, and that before the regular expressions in the order of the file. The cost of a
+/// look-up grows with the labels of the host and the number of regular expressions, never with
+/// the number of names.
+#[derive(Default)]
+pub(super) struct Hosts {
+    exact: HashMap<Box<str>, Arc<Site>>,
+    leading: HashMap<Box<str>, Arc<Site>>,
+    trailing: HashMap<Box<str>, Arc<Site>>,
+    regexes: Vec<(Regex, Arc<Site>)>,
+}
+
+impl Hosts {
+    /// Adds a site under one of its patterns. The first site of a name keeps it, as in nginx.
+    pub(super) fn insert(
+        &mut self,
+        pattern: &HostPattern,
+        site: &Arc<Site>,
+    ) -> Result<(), pcre2::Error> {
+        let (table, name) = match pattern {
+            HostPattern::Exact(name) => (&mut self.exact, name),
+            HostPattern::LeadingWildcard(name) => (&mut self.leading, name),
+            HostPattern::TrailingWildcard(name) => (&mut self.trailing, name),
+            HostPattern::Regex(pattern) => {
+                let regex = RegexBuilder::new()
+                    .caseless(true)
+                    .jit_if_available(true)
+                    .build(pattern)?;
+                self.regexes.push((regex, Arc::clone(site)));
+                return Ok(());
+            }
+        };
+        table
+            .entry(name.as_str().into())
+            .or_insert_with(|| Arc::clone(site));
+        Ok(())
+    }
+
+    /// The site for a host, which must be lower case and without its port.
+    pub(super) fn find(&self, host: &str) -> Option<&Arc<Site>> {
+        if let Some(site) = self.exact.get(host) {
+            return Some(site);
+        }
+        if !self.leading.is_empty() {
+            // "a.b.c" is below "b.c" and "c": the longest is met first.
+            let below = host.match_indices('.').map(|(dot, _)| &host[dot + 1..]);
+            if let Some(site) = below.filter_map(|parent| self.leading.get(parent)).next() {
+                return Some(site);
+            }
+        }
+        if !self.trailing.is_empty() {
+            let above = host.rmatch_indices('.').map(|(dot, _)| &host[..dot]);
+            if let Some(site) = above.filter_map(|start| self.trailing.get(start)).next() {
+                return Some(site);
+            }
+        }
+        // An error here is PCRE's match limit: such a host matches nothing.
+        let matches =
+            |(regex, _): &&(Regex, Arc<Site>)| regex.is_match(host.as_bytes()).unwrap_or(false);
+        self.regexes.iter().find(matches).map(|(_, site)| site)
+    }
+}
+
+impl fmt::Debug for Hosts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.exact.len() + self.leading.len() + self.trailing.len();
+        write!(f, "Hosts({names} names, {} patterns)", self.regexes.len())
+    }
+}

@@ -1,0 +1,134 @@
+//! Which location takes a path: nginx's precedence over a sorted list of prefixes.
+
+use super::Location;
+use crate::model::LocationMatch;
+use pcre2::bytes::{Regex, RegexBuilder};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// The locations of one site.
+///
+/// An exact location ends the search. Else the longest prefix is remembered; unless it is `^~`,
+/// the regular expressions are tried in the order of the file and the first that matches wins
+/// over it.
+#[derive(Default)]
+pub(super) struct Locations {
+    exact: HashMap<Box<[u8]>, Arc<Location>>,
+    /// Sorted by prefix, so that the longest match is found by bisection.
+    prefixes: Vec<Prefix>,
+    regexes: Vec<(Regex, Arc<Location>)>,
+}
+
+struct Prefix {
+    text: Box<[u8]>,
+    location: Arc<Location>,
+    no_regex: bool,
+    /// The longest other prefix that this one starts with.
+    parent: Option<usize>,
+}
+
+impl Locations {
+    /// The table of these locations.
+    pub(super) fn build(
+        locations: impl IntoIterator<Item = (LocationMatch, Arc<Location>)>,
+    ) -> Result<Self, pcre2::Error> {
+        let mut table = Self::default();
+        for (matcher, location) in locations {
+            match matcher {
+                LocationMatch::Exact(path) => {
+                    table
+                        .exact
+                        .entry(path.into_bytes().into())
+                        .or_insert(location);
+                }
+                LocationMatch::Prefix(text) => {
+                    table.prefixes.push(Prefix::new(text, location, false))
+                }
+                LocationMatch::PrefixNoRegex(text) => {
+                    table.prefixes.push(Prefix::new(text, location, true))
+                }
+                LocationMatch::Regex {
+                    pattern,
+                    ignore_case,
+                } => {
+                    let regex = RegexBuilder::new()
+                        .caseless(ignore_case)
+                        .jit_if_available(true)
+                        .build(&pattern)?;
+                    table.regexes.push((regex, location));
+                }
+            }
+        }
+        table.prefixes.sort_by(|a, b| a.text.cmp(&b.text));
+        for index in 1..table.prefixes.len() {
+            // The prefix before this one in order is its parent, or one of that one's parents is.
+            let mut candidate = Some(index - 1);
+            while let Some(at) = candidate
+                && !table.prefixes[index]
+                    .text
+                    .starts_with(&table.prefixes[at].text)
+            {
+                candidate = table.prefixes[at].parent;
+            }
+            table.prefixes[index].parent = candidate;
+        }
+        Ok(table)
+    }
+
+    /// The location for a normalised path.
+    pub(super) fn find(&self, path: &[u8]) -> Option<&Arc<Location>> {
+        if let Some(location) = self.exact.get(path) {
+            return Some(location);
+        }
+        let prefix = self.longest_prefix(path);
+        if !prefix.is_some_and(|prefix| prefix.no_regex) {
+            // An error here is PCRE's match limit: such a path matches nothing.
+            let matches =
+                |(regex, _): &&(Regex, Arc<Location>)| regex.is_match(path).unwrap_or(false);
+            if let Some((_, location)) = self.regexes.iter().find(matches) {
+                return Some(location);
+            }
+        }
+        prefix.map(|prefix| &prefix.location)
+    }
+
+    fn longest_prefix(&self, path: &[u8]) -> Option<&Prefix> {
+        // Everything that sorts between a prefix of the path and the path starts with that prefix,
+        // so the longest one is the last that sorts before the path, or one of its parents.
+        let mut candidate = self
+            .prefixes
+            .partition_point(|prefix| &*prefix.text <= path)
+            .checked_sub(1);
+        while let Some(at) = candidate {
+            let prefix = &self.prefixes[at];
+            if path.starts_with(&prefix.text) {
+                return Some(prefix);
+            }
+            candidate = prefix.parent;
+        }
+        None
+    }
+}
+
+impl Prefix {
+    fn new(text: String, location: Arc<Location>, no_regex: bool) -> Self {
+        Self {
+            text: text.into_bytes().into(),
+            location,
+            no_regex,
+            parent: None,
+        }
+    }
+}
+
+impl fmt::Debug for Locations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (exact, prefixes, regexes) =
+            (self.exact.len(), self.prefixes.len(), self.regexes.len());
+        write!(
+            f,
+            "Locations({exact} exact, {prefixes} prefixes, {regexes} patterns)"
+        )
+    }
+}

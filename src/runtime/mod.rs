@@ -1,0 +1,17 @@
+//! What a request touches: one immutable generation of the configuration, built from a `Model`.
+//!
+//! A generation is a tree of `Arc`s behind the only `ArcSwap` of ours ([`Live`]). A request pins
+//! one generation and works on it to its end, so that no request sees half a reload. Hosts and
+//! locations are hash tables and sorted lists, templates and patterns are compiled, pages are in
+//! memory: nothing here looks anything up by the name the configuration used.
+
+mod generation;
+mod hosts;
+mod live;
+mod locations;
+mod template;
+pub mod upstream;
+
+pub use generation::{Action, Generation, Listener, ListenerId, Location, ProxyPass, Site};
+pub use live::Live;
+pub use template::{Values, render, render_line};
