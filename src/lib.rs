@@ -39,7 +39,6 @@ mod server;
 #[cfg(feature = "cli")]
 pub mod cli;
 
-pub use config::Config;
 pub use proxy::{
     Route, RouteError, RouteRequest, Router, UnknownUpstream, UpstreamRef,
 };

@@ -66,7 +66,7 @@ fn serve(arguments: &Arguments) -> Result<ExitCode, String> {
 /// `-t`: reads the configuration and says nginx's two lines.
 fn test(arguments: &Arguments) -> Result<ExitCode, String> {
     let file = configuration(arguments)?;
-    let name = config::program_name(&file);
+    let name = config::diagnostic::PROGRAM;
     let shown = file.display();
     match config::load(&file) {
         Ok(loaded) => {

@@ -62,6 +62,8 @@ impl Values for Exchange<'_> {
             Variable::Http(name) => headers_of(self.request_headers(), name, out),
             Variable::Https => connection.secure && text("on", out),
             Variable::IsArgs => arrival.line.query().is_some() && text("?", out),
+            Variable::IsRequestPort => request_port(self.request_headers()).is_some() && text(":", out),
+            Variable::RequestPort => bytes(request_port(self.request_headers()), out),
             Variable::Msec => {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 seconds(now, out)
@@ -144,6 +146,8 @@ impl Values for Refused<'_> {
             Variable::ServerPort => port(connection.server(), out),
             Variable::Status => display(refusal.fault.status(), out),
             Variable::BodyBytesSent | Variable::BytesSent => text("0", out),
+            Variable::IsRequestPort => request_port(self.request_headers()).is_some() && text(":", out),
+            Variable::RequestPort => bytes(request_port(self.request_headers()), out),
             Variable::Msec => {
                 seconds(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(), out)
             }
@@ -242,6 +246,14 @@ fn headers_of(headers: &HeaderMap, name: &str, out: &mut Vec<u8>) -> bool {
         found = true;
     }
     found
+}
+
+/// The port of the Host header. The door has put the host of an absolute URI there.
+fn request_port(headers: &HeaderMap) -> Option<&[u8]> {
+    let host = headers.get(header::HOST)?.as_bytes();
+    let colon = host.iter().rposition(|byte| *byte == b':')?;
+    let port = &host[colon + 1..];
+    (!port.is_empty() && port.iter().all(u8::is_ascii_digit)).then_some(port)
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {

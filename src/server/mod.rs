@@ -13,7 +13,7 @@ mod state;
 pub use logger::init as init_logger;
 pub use sockets::BindError;
 
-use crate::config::{Diagnostics, Source};
+use crate::config::Diagnostics;
 use crate::model::ListenAddress;
 use crate::proxy::Router;
 use host::{Command, Host};
@@ -21,7 +21,7 @@ use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server as PingoraServer};
 use pingora_core::services::background::GenBackgroundService;
 use shutdown::{Shutdown, Stop};
-use state::State;
+use state::{Source, State};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -91,11 +91,6 @@ impl Server {
     /// A server of this YAML. Paths in it are relative to the current folder.
     pub fn from_yaml(text: impl Into<String>) -> Self {
         Self::from_source(Source::Yaml(text.into()))
-    }
-
-    /// A server of a configuration made in code.
-    pub fn from_config(config: crate::Config) -> Self {
-        Self::from_source(Source::Draft(Box::new(config.into_draft())))
     }
 
     fn from_source(source: Source) -> Self {

@@ -4,7 +4,7 @@
 use super::StartError;
 use super::sockets::Sockets;
 use crate::access_log::LogFiles;
-use crate::config::{self, Source};
+use crate::config;
 use crate::model::{ListenAddress, Model};
 use crate::runtime::upstream::Registry;
 use crate::runtime::{Builder, Generation, ListenerId, Live};
@@ -12,11 +12,19 @@ use log::warn;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Idle upstream connections kept by the whole process when upstreams ask for fewer.
 const MIN_IDLE_CONNECTIONS: usize = 128;
 
+/// Where a configuration comes from, at the start and at every reload.
+pub(super) enum Source {
+    File(PathBuf),
+    Yaml(String),
+}
+
+/// What outlives every generation.
 pub(super) struct State {
     source: Source,
     sockets: Mutex<Sockets>,
@@ -74,7 +82,10 @@ impl State {
 }
 
 fn read(source: &Source) -> Result<Model, StartError> {
-    let loaded = config::load_source(source)?;
+    let loaded = match source {
+        Source::File(path) => config::load(path)?,
+        Source::Yaml(text) => config::load_yaml(text, "configuration", Path::new(""))?,
+    };
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
