@@ -1,4 +1,5 @@
 //! Gapura: an HTTP reverse proxy and load balancer on Pingora.
 
+pub mod door;
 pub mod model;
 pub mod runtime;
