@@ -67,6 +67,7 @@ variables! {
         Hostname = "hostname", "this machine's name";
         Https = "https", "\"on\" on a TLS connection, else empty";
         IsArgs = "is_args", "\"?\" when there is a query string, else empty";
+        IsRequestPort = "is_request_port", "\":\" when the request names a port, else empty";
         Msec = "msec", "now, in seconds with milliseconds";
         NginxVersion = "nginx_version", "the nginx version whose behaviour is followed";
         Pid = "pid", "the process's number";
@@ -80,6 +81,7 @@ variables! {
         RequestId = "request_id", "16 random bytes in hexadecimal";
         RequestLength = "request_length", "bytes of the request: line, header and body";
         RequestMethod = "request_method", "the request's method";
+        RequestPort = "request_port", "the port of the request line or the Host header, else empty";
         RequestTime = "request_time", "seconds since the request's first byte, with milliseconds";
         RequestUri = "request_uri", "the request's target as the client sent it";
         Scheme = "scheme", "http or https";

@@ -1,0 +1,260 @@
+//! The Draft: what was written, nothing resolved. It is the YAML schema as it stands, and the
+//! nginx.conf front end fills the same structs.
+//!
+//! **To add a key**, write one line with its help below (`common` if it holds at the top, for a
+//! site and for a location), then give it its meaning in `resolve/`, and a row in
+//! `docs/configuration.md`. Every key may be left out: each field is an `Option` without saying so.
+
+mod duration;
+mod shapes;
+mod size;
+mod upstream;
+mod words;
+
+pub use duration::Time;
+pub use shapes::{FromWord, OneOrMany, OrOff, Short};
+pub use size::Size;
+pub use upstream::{HealthCheck, Server, Upstream};
+pub use words::{Switch, Word};
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Defines structs whose fields are all optional, from lists of fields that several may share.
+macro_rules! record {
+    (
+        $(#[$about:meta])* $name:ident
+        $({ $($(#[$help:meta])* $field:ident: $type:ty,)* })+
+    ) => {
+        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+        $(#[$about])*
+        #[serde(deny_unknown_fields, expecting = "a mapping (lines of `key: value`)")]
+        pub struct $name {
+            $($(
+                $(#[$help])*
+                #[serde(skip_serializing_if = "Option::is_none")]
+                pub $field: Option<$type>,
+            )*)+
+        }
+    };
+}
+use record;
+
+/// Defines a view of the fields that several levels share, so that one function reads them all.
+macro_rules! view {
+    (
+        $(#[$about:meta])* $name:ident, $method:ident of $($level:ident)+
+        { $($(#[$help:meta])* $field:ident: $type:ty,)* }
+    ) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, Default)]
+        #[expect(missing_docs, reason = "each field is described where it is written")]
+        pub struct $name<'a> {
+            $(pub $field: Option<&'a $type>,)*
+        }
+
+        impl<'a> $name<'a> {
+            /// These settings, and the enclosing level's where nothing was written.
+            pub fn inherit(self, outer: Self) -> Self {
+                Self { $($field: self.$field.or(outer.$field),)* }
+            }
+        }
+
+        shared! { $name, $method of [$($level)+] [$($field)*] }
+    };
+}
+
+/// The levels' accessors of a view.
+macro_rules! shared {
+    ($name:ident, $method:ident of [] $fields:tt) => {};
+    ($name:ident, $method:ident of [$level:ident $($rest:ident)*] [$($field:ident)*]) => {
+        impl $level {
+            /// The settings of this kind that were written here.
+            pub fn $method(&self) -> $name<'_> {
+                $name { $($field: self.$field.as_ref(),)* }
+            }
+        }
+        shared! { $name, $method of [$($rest)*] [$($field)*] }
+    };
+}
+
+macro_rules! levels {
+    (common $common:tt client $client:tt top $top:tt site $site:tt location $location:tt) => {
+        record! {
+            /// A whole configuration.
+            #[schemars(title = "Gapura's configuration")]
+            Draft $top $client $common
+        }
+        record! {
+            /// A site: hosts, and what is served for them. nginx's `server` block.
+            Site $site $client $common
+        }
+        record! {
+            /// A location: what is done with the requests of one part of a site.
+            Location $location $common
+        }
+        view! {
+            /// Settings of the top, of a site and of a location, each inherited by what is inside.
+            Common, common of Draft Site Location $common
+        }
+        view! {
+            /// Settings of the client's connection: of the top and of a site.
+            Client, client of Draft Site $client
+        }
+    };
+}
+
+levels! {
+    common {
+        /// The largest request body that is accepted; 0 is no limit.
+        client_max_body_size: Size,
+        /// How long the client may pause while it sends the request's body.
+        client_body_timeout: Time,
+        /// How long the client may pause while it takes the answer.
+        send_timeout: Time,
+        /// How long connecting to a server may take.
+        proxy_connect_timeout: Time,
+        /// How long a server may pause while it takes the request.
+        proxy_send_timeout: Time,
+        /// How long a server may pause while it sends the answer.
+        proxy_read_timeout: Time,
+        /// Request headers set for the server: name and value, in which `$variables` may stand. An
+        /// empty value removes the header. They add to those of the enclosing level and replace
+        /// what it set of the same name; see `proxy_set_header_inherit`.
+        proxy_set_header: IndexMap<String, OneOrMany<Word>>,
+        /// What `proxy_set_header` does with the enclosing level's headers: `merge` adds to them,
+        /// `on` replaces them all (as nginx does), `off` ignores them.
+        #[schemars(extend("enum" = ["merge", "on", "off", null]))]
+        proxy_set_header_inherit: Word,
+        /// Response headers that are not passed to the client. Replaces the enclosing level's list.
+        proxy_hide_header: OneOrMany<Word>,
+        /// Response headers added: name and value, in which `$variables` may stand, or
+        /// `{ value, always }`. Replaces the enclosing level's as a group.
+        add_header: IndexMap<String, OneOrMany<Short<AddHeader>>>,
+        /// Pages shown for errors: a status, or several in one key (`502 503 504`), and a file
+        /// beside the configuration. Replaces the enclosing level's as a group.
+        error_page: IndexMap<String, String>,
+        /// Whether `error_page` replaces the servers' own errors too.
+        proxy_intercept_errors: Switch,
+        /// `Retry-After` on Gapura's own 502, 503 and 504.
+        retry_after: Time,
+        /// When a failed request goes to the next server: `error`, `timeout`, `invalid_header`,
+        /// `http_500`, `http_502`, `http_503`, `http_504`, `http_403`, `http_404`, `http_429`,
+        /// `non_idempotent`; or `off`.
+        proxy_next_upstream: OneOrMany<Word>,
+        /// How many servers are tried at most; 0 is as many as there are.
+        proxy_next_upstream_tries: u64,
+        /// How long the tries may take in all; 0 is no limit.
+        proxy_next_upstream_timeout: Time,
+        /// Whether `Upgrade` requests (websockets) are passed as such.
+        proxy_pass_upgrade: Switch,
+        /// Where requests are logged: `off`, `stdout`, `stderr` or a file, or several with a format
+        /// each. Replaces the enclosing level's as a group.
+        access_log: OrOff<OneOrMany<Short<AccessLog>>>,
+    }
+    client {
+        /// How long the client may take to send a request's header.
+        client_header_timeout: Time,
+        /// How many and how large buffers a request's header may fill: a number and a size, `4 8k`.
+        /// A line longer than one buffer is refused.
+        large_client_header_buffers: Word,
+        /// How many header lines a request may have.
+        max_headers: u64,
+        /// How long an idle client connection is kept; `off` or 0 closes after each answer.
+        keepalive_timeout: OrOff<Time>,
+        /// How many requests one client connection may carry.
+        keepalive_requests: u64,
+        /// Whether header lines with invalid names are dropped instead of refused.
+        ignore_invalid_headers: Switch,
+        /// Whether `_` is valid in a request header's name.
+        underscores_in_headers: Switch,
+    }
+    top {
+        /// How many threads serve: a number, or `auto` for one for each processor.
+        worker_processes: Word,
+        /// Where sites listen that name no address themselves.
+        listen: OneOrMany<Word>,
+        /// Groups of servers by name, for sites and locations to refer to.
+        upstreams: IndexMap<String, Upstream>,
+        /// The sites.
+        sites: Vec<Site>,
+    }
+    site {
+        /// The hosts it answers to: `example.com`, `*.example.com`, `www.example.*`, `~regex`. A
+        /// site without any answers when no other does.
+        host: OneOrMany<Word>,
+        /// Where it listens: a port, `address:port`, `[::1]:port`, `*:port` or `unix:/path`.
+        listen: OneOrMany<Word>,
+        /// Whether it answers on its addresses when no host matches. Otherwise the first site does.
+        default_server: Switch,
+        /// The upstream that gets all its requests.
+        upstream: String,
+        /// The servers that get all its requests, when no other site shares them.
+        backends: Vec<Short<Server>>,
+        /// How one of `backends` is chosen.
+        #[schemars(extend("enum" = ["round_robin", null]))]
+        balance: String,
+        /// How `backends` are checked; `off` does not.
+        health_check: OrOff<HealthCheck>,
+        /// How many idle connections to `backends` are kept; 0 keeps none.
+        keepalive: u64,
+        /// Its parts, where not all requests are treated alike.
+        locations: Vec<Location>,
+    }
+    location {
+        /// Which paths it takes: `/prefix`, `= /exact`, `^~ /prefix` (before any regular
+        /// expression), `~ regex`, `~* regex` (ignoring case).
+        path: String,
+        /// The upstream that gets its requests.
+        upstream: String,
+        /// The servers that get its requests, when nothing else shares them.
+        backends: Vec<Short<Server>>,
+        /// How one of `backends` is chosen.
+        #[schemars(extend("enum" = ["round_robin", null]))]
+        balance: String,
+        /// How `backends` are checked; `off` does not.
+        health_check: OrOff<HealthCheck>,
+        /// How many idle connections to `backends` are kept; 0 keeps none.
+        keepalive: u64,
+        /// Answers with this status and its page, without asking any server.
+        r#return: u64,
+    }
+}
+
+record! {
+    /// A response header with its options.
+    AddHeader {
+        /// The value, in which `$variables` may stand; an empty one adds nothing.
+        value: Word,
+        /// Whether errors get it too.
+        always: Switch,
+    }
+}
+
+impl FromWord for AddHeader {
+    fn from_word(word: String) -> Self {
+        let value = Some(Word(word));
+        Self {
+            value,
+            always: None,
+        }
+    }
+}
+
+record! {
+    /// Where requests are logged, and how.
+    AccessLog {
+        /// `stdout`, `stderr` or a file.
+        path: String,
+        /// What a line says, with `$variables`; or `combined`, nginx's format of that name.
+        format: String,
+    }
+}
+
+impl FromWord for AccessLog {
+    fn from_word(word: String) -> Self {
+        let path = Some(word);
+        Self { path, format: None }
+    }
+}

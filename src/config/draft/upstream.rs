@@ -1,0 +1,72 @@
+//! Upstreams as they are written: a group of servers, each server, and the health check.
+
+use super::{FromWord, OneOrMany, OrOff, Short, Switch, Time, Word, record};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+record! {
+    /// A group of servers that share the load.
+    Upstream {
+        /// How a server is chosen.
+        #[schemars(extend("enum" = ["round_robin", null]))]
+        balance: String,
+        /// The servers.
+        servers: Vec<Short<Server>>,
+        /// How they are checked; `off` does not.
+        health_check: OrOff<HealthCheck>,
+        /// How many idle connections are kept; 0 keeps none.
+        keepalive: u64,
+        /// How long an idle connection is kept.
+        keepalive_timeout: Time,
+    }
+}
+
+record! {
+    /// A server.
+    Server {
+        /// Where it is: `host:port`, `1.2.3.4:port`, `[::1]:port` or `unix:/path`; without a port, 80.
+        address: String,
+        /// Its share of the requests, 1 to 65535.
+        weight: u64,
+        /// How many failed tries within `fail_timeout` take it out; 0 never does.
+        max_fails: u64,
+        /// The time in which `max_fails` are counted, and for which it is then out.
+        fail_timeout: Time,
+        /// Whether it is used only when no other server can be.
+        backup: Switch,
+        /// Whether it is never used.
+        down: Switch,
+    }
+}
+
+impl FromWord for Server {
+    fn from_word(word: String) -> Self {
+        Self {
+            address: Some(word),
+            ..Self::default()
+        }
+    }
+}
+
+record! {
+    /// An active check of servers.
+    HealthCheck {
+        /// `tcp` opens a connection, `http` sends a request.
+        #[schemars(extend("enum" = ["tcp", "http", null]))]
+        r#type: String,
+        /// The time between two checks of a server.
+        interval: Time,
+        /// How long one check may take.
+        timeout: Time,
+        /// Passed checks in a row that bring a server back.
+        rise: u64,
+        /// Failed checks in a row that take it out.
+        fall: u64,
+        /// `http`: what is asked for.
+        path: String,
+        /// `http`: the `Host` that is sent; the server's address if not given.
+        host: String,
+        /// `http`: the statuses that pass: `200`, `200-399` or a list of these.
+        status: OneOrMany<Word>,
+    }
+}

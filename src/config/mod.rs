@@ -1,0 +1,112 @@
+//! Configuration: from a file to a [`Model`], with every mistake reported where it stands.
+//!
+//! A front end (`yaml`; nginx.conf later) reads text into a [`draft::Draft`] and knows where each
+//! part was written ([`path::Locate`]); `resolve` turns the Draft into the Model and knows no
+//! language. What a key is called and where it may stand: `draft`. What it means: `resolve`.
+
+pub mod diagnostic;
+pub mod draft;
+pub mod path;
+pub mod problem;
+pub mod resolve;
+pub mod source;
+mod suggest;
+mod yaml;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+
+use crate::model::Model;
+use problem::Problem;
+use source::Source;
+use std::path::{Path, PathBuf};
+
+/// A configuration that can be used.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it means.
+    pub model: Model,
+    /// What is probably not meant.
+    pub warnings: Vec<Diagnostic>,
+    /// Every file that was read, the configuration first.
+    pub files: Vec<PathBuf>,
+}
+
+/// Reads a configuration file.
+///
+/// # Errors
+/// Everything that is wrong with it, or that it cannot be read.
+pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
+    let text = read(path)?;
+    let base = path.parent().unwrap_or(Path::new(""));
+    let mut loaded = load_str(&text, &path.display().to_string(), base)?;
+    loaded.files.insert(0, path.to_owned());
+    Ok(loaded)
+}
+
+/// Reads a configuration from text. Its kind is that of the name's end, as of a file; relative
+/// files, such as error pages, are looked for in `base`.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_str(text: &str, name: &str, base: &Path) -> Result<Loaded, Diagnostics> {
+    let extension = Path::new(name).extension().and_then(|end| end.to_str());
+    if !matches!(extension, Some("yaml" | "yml")) {
+        let label = match extension {
+            Some("conf") => "nginx.conf files are not supported yet; write the sites in YAML",
+            _ => "a configuration is a YAML file, such as /etc/gapura/gapura.yaml",
+        };
+        let path = name.to_owned();
+        return Err(
+            Diagnostic::emerg(Problem::NotSupported { path }, None, Some(label.into())).into(),
+        );
+    }
+    load_yaml(text, name, base)
+}
+
+/// Reads YAML that is no file: its name is only shown. Relative files are looked for in `base`.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_yaml(text: &str, name: &str, base: &Path) -> Result<Loaded, Diagnostics> {
+    let source = Source::new(name, text);
+    let parsed = yaml::parse(&source)?;
+    let outcome = resolve::resolve(&parsed.draft, base);
+    let mut diagnostics = parsed.diagnostics.clone();
+    for finding in outcome.findings {
+        if !parsed.follows_from_a_cut(&finding) {
+            diagnostics.push(finding.locate(&parsed.positions));
+        }
+    }
+    finish(outcome.model, outcome.files, Diagnostics::new(diagnostics))
+}
+
+fn finish(
+    model: Model,
+    files: Vec<PathBuf>,
+    diagnostics: Diagnostics,
+) -> Result<Loaded, Diagnostics> {
+    if diagnostics
+        .iter()
+        .any(|diagnostic| diagnostic.severity == Severity::Emerg)
+    {
+        return Err(diagnostics);
+    }
+    Ok(Loaded {
+        model,
+        warnings: diagnostics.into_iter().collect(),
+        files,
+    })
+}
+
+fn read(path: &Path) -> Result<String, Diagnostic> {
+    let name = path.display().to_string();
+    let bytes = std::fs::read(path)
+        .map_err(|error| Diagnostic::emerg(Problem::open(path, &error), None, None))?;
+    String::from_utf8(bytes)
+        .map_err(|_| Diagnostic::emerg(Problem::NotUtf8 { path: name }, None, None))
+}
+
+/// The JSON Schema of a YAML configuration, for editors to complete and check it.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(draft::Draft).to_value()
+}

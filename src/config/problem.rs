@@ -1,0 +1,180 @@
+//! What can be wrong with a configuration. The kind is data; the sentence is `Display`, in nginx's
+//! words where nginx has some. What was expected instead stands beside the caret, not here.
+
+use std::fmt;
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is its sentence, below")]
+pub enum Problem {
+    // Reading files.
+    Open {
+        path: String,
+        code: Option<i32>,
+        reason: String,
+    },
+    NotUtf8 {
+        path: String,
+    },
+    NotSupported {
+        path: String,
+    },
+    Syntax(String),
+
+    // The shape.
+    UnknownKey(String),
+    DuplicateKey(String),
+    InvalidValue {
+        found: String,
+        key: String,
+    },
+    CannotBe {
+        found: String,
+        key: String,
+    },
+    InvalidShape(String),
+    TooManyErrors(usize),
+    NoSites,
+
+    // References and contradictions.
+    Missing(&'static str),
+    Exclusive(&'static str, &'static str),
+    Misplaced {
+        key: &'static str,
+        beside: &'static str,
+    },
+    UnknownUpstream(String),
+    NoServers,
+    NoPrimaryServers(String),
+    WeightsTooLarge(String),
+    DuplicateListen(String),
+    DuplicateDefaultServer(String),
+    ConflictingServerName {
+        name: String,
+        listen: String,
+    },
+    DuplicateLocation(String),
+    DuplicateHeader(String),
+
+    // Values.
+    ListenAddress {
+        what: &'static str,
+        text: String,
+    },
+    UpstreamAddress {
+        what: &'static str,
+        text: String,
+    },
+    InvalidServerName(String),
+    InvalidLocation(String),
+    Regex {
+        reason: String,
+        pattern: String,
+        rest: String,
+    },
+    Template(String),
+    InvalidHeaderName(String),
+    InvalidHeaderValue(String),
+    UnknownLogFormat(String),
+    ErrorPageCode(String),
+    PageType(String),
+    Zero(String),
+    TooLarge {
+        key: String,
+        most: u64,
+    },
+    UnknownBalance(String),
+    UnknownHealthCheck(String),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open { path, code, reason } => match code {
+                Some(code) => write!(f, "open() \"{path}\" failed ({code}: {reason})"),
+                None => write!(f, "open() \"{path}\" failed ({reason})"),
+            },
+            Self::NotUtf8 { path } => write!(f, "\"{path}\" is not UTF-8 text"),
+            Self::NotSupported { path } => {
+                write!(f, "\"{path}\" is not a YAML file (.yaml or .yml)")
+            }
+            Self::Syntax(message) | Self::InvalidShape(message) => f.write_str(message),
+
+            Self::UnknownKey(key) => write!(f, "unknown key \"{key}\""),
+            Self::DuplicateKey(key) => write!(f, "\"{key}\" is duplicate"),
+            Self::InvalidValue { found, key } => write!(f, "invalid value {found} in \"{key}\""),
+            Self::CannotBe { found, key } => write!(f, "\"{key}\" cannot be {found}"),
+            Self::TooManyErrors(shown) => {
+                write!(f, "more than {shown} errors, the rest is not shown")
+            }
+            Self::NoSites => f.write_str("no \"sites\" in configuration"),
+
+            Self::Missing(what) => write!(f, "no {what}"),
+            Self::Exclusive(a, b) => write!(f, "\"{a}\" and \"{b}\" exclude each other"),
+            Self::Misplaced { key, beside } => {
+                write!(f, "\"{key}\" needs \"{beside}\" beside it")
+            }
+            Self::UnknownUpstream(name) => write!(f, "unknown upstream \"{name}\""),
+            Self::NoServers => f.write_str("no servers are inside upstream"),
+            Self::NoPrimaryServers(name) => write!(f, "no servers in upstream \"{name}\""),
+            Self::WeightsTooLarge(name) => write!(f, "too large weights in upstream \"{name}\""),
+            Self::DuplicateListen(listen) => write!(f, "a duplicate listen {listen}"),
+            Self::DuplicateDefaultServer(listen) => {
+                write!(f, "a duplicate default server for {listen}")
+            }
+            Self::ConflictingServerName { name, listen } => {
+                write!(f, "conflicting server name \"{name}\" on {listen}")
+            }
+            Self::DuplicateLocation(path) => write!(f, "duplicate location \"{path}\""),
+            Self::DuplicateHeader(name) => write!(f, "duplicate header \"{name}\""),
+
+            Self::ListenAddress { what, text } => {
+                write!(f, "{what} in \"{text}\" of the \"listen\" directive")
+            }
+            Self::UpstreamAddress { what, text } => write!(f, "{what} in upstream \"{text}\""),
+            Self::InvalidServerName(name) => {
+                write!(f, "invalid server name or wildcard \"{name}\"")
+            }
+            Self::InvalidLocation(path) => write!(f, "invalid location \"{path}\""),
+            Self::Regex {
+                reason,
+                pattern,
+                rest,
+            } => {
+                write!(f, "pcre2_compile() failed: {reason} in \"{pattern}\"")?;
+                if rest.is_empty() {
+                    return Ok(());
+                }
+                write!(f, " at \"{rest}\"")
+            }
+            Self::Template(message) => f.write_str(message),
+            Self::InvalidHeaderName(name) => write!(f, "invalid header name \"{name}\""),
+            Self::InvalidHeaderValue(name) => write!(f, "invalid value of header \"{name}\""),
+            Self::UnknownLogFormat(name) => write!(f, "unknown log format \"{name}\""),
+            Self::ErrorPageCode(code) => {
+                write!(f, "value \"{code}\" must be between 300 and 599")
+            }
+            Self::PageType(path) => write!(f, "unknown type of page \"{path}\""),
+            Self::Zero(key) => write!(f, "\"{key}\" cannot be 0"),
+            Self::TooLarge { key, most } => write!(f, "\"{key}\" is too large, at most {most}"),
+            Self::UnknownBalance(name) => write!(f, "unknown balance \"{name}\""),
+            Self::UnknownHealthCheck(name) => write!(f, "unknown type of health check \"{name}\""),
+        }
+    }
+}
+
+impl Problem {
+    /// nginx's sentence for a file that cannot be read.
+    pub fn open(path: &std::path::Path, error: &std::io::Error) -> Self {
+        let path = path.display().to_string();
+        let code = error.raw_os_error();
+        let text = error.to_string();
+        // std appends " (os error N)"; nginx has the number in front.
+        let reason = text
+            .split(" (os error")
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        Self::Open { path, code, reason }
+    }
+}

@@ -1,0 +1,226 @@
+//! Addresses: where to listen, and where servers are.
+
+use crate::model::{ListenAddress, ServerAddress};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// Why text is no address: what nginx says about it, and what to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NotAnAddress {
+    pub(super) what: &'static str,
+    pub(super) label: &'static str,
+}
+
+const INVALID_PORT: NotAnAddress = NotAnAddress {
+    what: "invalid port",
+    label: "expected a port from 1 to 65535",
+};
+const INVALID_IPV6: NotAnAddress = NotAnAddress {
+    what: "invalid IPv6 address",
+    label: "an IPv6 address stands in brackets: `[::1]:80`",
+};
+const NO_PATH: NotAnAddress = NotAnAddress {
+    what: "no path",
+    label: "expected `unix:/path/to/socket`",
+};
+const NO_HOST: NotAnAddress = NotAnAddress {
+    what: "no host",
+    label: "expected `host:port`, `1.2.3.4:port`, `[::1]:port` or `unix:/path`",
+};
+const SCHEME: NotAnAddress = NotAnAddress {
+    what: "invalid host",
+    label: "write only `host:port`, without a scheme or a path",
+};
+const INVALID_HOST: NotAnAddress = NotAnAddress {
+    what: "invalid host",
+    label: "expected `host:port`, `1.2.3.4:port`, `[::1]:port` or `unix:/path`",
+};
+const PORT_RANGE: NotAnAddress = NotAnAddress {
+    what: "port range",
+    label: "port ranges are not supported yet: list the ports",
+};
+const NOT_AN_IP: NotAnAddress = NotAnAddress {
+    what: "host not found",
+    label: "names are not looked up here: write an IP address, as in `127.0.0.1:8080`",
+};
+
+/// The port where none is written, as in nginx.
+const DEFAULT_PORT: u16 = 80;
+
+/// Reads the address of a `listen`.
+pub(super) fn listen(text: &str) -> Result<ListenAddress, NotAnAddress> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return match path {
+            "" => Err(NO_PATH),
+            path => Ok(ListenAddress::Unix(path.into())),
+        };
+    }
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        return Ok(ListenAddress::Inet(SocketAddr::new(any, port(text)?)));
+    }
+    let (host, port_text) = split(text)?;
+    if port_text.is_some_and(|port| port.contains('-')) {
+        return Err(PORT_RANGE);
+    }
+    let ip = match host {
+        "*" => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        host => match bracketed(host) {
+            Some(inner) => IpAddr::V6(inner.parse().map_err(|_| INVALID_IPV6)?),
+            None => IpAddr::V4(host.parse().map_err(|_| NOT_AN_IP)?),
+        },
+    };
+    let port = port_text.map_or(Ok(DEFAULT_PORT), port)?;
+    Ok(ListenAddress::Inet(SocketAddr::new(ip, port)))
+}
+
+/// Reads the address of a server.
+pub(super) fn server(text: &str) -> Result<ServerAddress, NotAnAddress> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return match path {
+            "" => Err(NO_PATH),
+            path => Ok(ServerAddress::Unix(path.to_owned())),
+        };
+    }
+    if text.contains('/') {
+        return Err(SCHEME);
+    }
+    let (host, port_text) = split(text)?;
+    let port = port_text.map_or(Ok(DEFAULT_PORT), port)?;
+    if let Some(inner) = bracketed(host) {
+        let ip: Ipv6Addr = inner.parse().map_err(|_| INVALID_IPV6)?;
+        return Ok(ServerAddress::Inet(SocketAddr::new(ip.into(), port)));
+    }
+    if let Ok(ip) = host.parse::<Ipv4Addr>() {
+        return Ok(ServerAddress::Inet(SocketAddr::new(ip.into(), port)));
+    }
+    if host.is_empty() {
+        return Err(NO_HOST);
+    }
+    if !is_name(host) {
+        return Err(INVALID_HOST);
+    }
+    let host = host.to_ascii_lowercase();
+    Ok(ServerAddress::Name { host, port })
+}
+
+/// Splits off what follows the last colon, brackets aside.
+fn split(text: &str) -> Result<(&str, Option<&str>), NotAnAddress> {
+    if text.starts_with('[') {
+        let end = text.find(']').ok_or(INVALID_IPV6)? + 1;
+        let (host, rest) = text.split_at(end);
+        return match rest.strip_prefix(':') {
+            Some(port) => Ok((host, Some(port))),
+            None if rest.is_empty() => Ok((host, None)),
+            None => Err(INVALID_IPV6),
+        };
+    }
+    match text.split_once(':') {
+        Some((_, rest)) if rest.contains(':') => Err(INVALID_IPV6),
+        Some((host, port)) => Ok((host, Some(port))),
+        None => Ok((text, None)),
+    }
+}
+
+fn bracketed(host: &str) -> Option<&str> {
+    host.strip_prefix('[')?.strip_suffix(']')
+}
+
+fn port(text: &str) -> Result<u16, NotAnAddress> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let port = text.parse().ok().filter(|port| digits && *port != 0);
+    port.ok_or(INVALID_PORT)
+}
+
+/// A name as resolvers take it; `_` is common in container names.
+fn is_name(host: &str) -> bool {
+    let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    // All digits and dots, but no IPv4 address: a typo, not a name.
+    let numeric = host
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let labels = host.strip_suffix('.').unwrap_or(host).split('.');
+    let mut labels =
+        labels.map(|label| (1..=63).contains(&label.len()) && label.bytes().all(valid));
+    host.len() <= 253 && !numeric && labels.all(|label| label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listen_takes_nginx_forms() {
+        for (text, shown) in [
+            ("80", "0.0.0.0:80"),
+            ("*:8080", "0.0.0.0:8080"),
+            ("*", "0.0.0.0:80"),
+            ("127.0.0.1", "127.0.0.1:80"),
+            ("127.0.0.1:8080", "127.0.0.1:8080"),
+            ("[::1]:8080", "[::1]:8080"),
+            ("[::]", "[::]:80"),
+            ("unix:/run/gapura.sock", "unix:/run/gapura.sock"),
+        ] {
+            assert_eq!(
+                listen(text).map(|address| address.to_string()),
+                Ok(shown.into()),
+                "{text}"
+            );
+        }
+        for (text, what) in [
+            ("localhost:8080", "host not found"),
+            ("", "host not found"),
+            ("0", "invalid port"),
+            ("99999", "invalid port"),
+            ("*:+80", "invalid port"),
+            ("127.0.0.1:", "invalid port"),
+            ("8080-8090", "host not found"),
+            ("*:8080-8090", "port range"),
+            ("::1", "invalid IPv6 address"),
+            ("[::1", "invalid IPv6 address"),
+            ("[::1]80", "invalid IPv6 address"),
+            ("unix:", "no path"),
+        ] {
+            assert_eq!(
+                listen(text).map_err(|error| error.what),
+                Err(what),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn servers_may_have_names() {
+        for (text, shown) in [
+            ("app1:3000", "app1:3000"),
+            ("App_1.local", "app_1.local:80"),
+            ("1.2.3.4", "1.2.3.4:80"),
+            ("[::1]:3000", "[::1]:3000"),
+            ("unix:/run/app.sock", "unix:/run/app.sock"),
+        ] {
+            assert_eq!(
+                server(text).map(|address| address.to_string()),
+                Ok(shown.into()),
+                "{text}"
+            );
+        }
+        for (text, what) in [
+            ("", "no host"),
+            (":80", "no host"),
+            ("http://app1:3000", "invalid host"),
+            ("app1:3000/x", "invalid host"),
+            ("app1:port", "invalid port"),
+            ("app1:0", "invalid port"),
+            ("127.0.0.1:99999", "invalid port"),
+            ("1.2.3.400:80", "invalid host"),
+            ("a b:80", "invalid host"),
+            ("a..b", "invalid host"),
+            ("::1:80", "invalid IPv6 address"),
+        ] {
+            assert_eq!(
+                server(text).map_err(|error| error.what),
+                Err(what),
+                "{text}"
+            );
+        }
+    }
+}

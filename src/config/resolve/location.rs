@@ -1,0 +1,232 @@
+//! Locations: which paths they take, and where their requests go.
+
+use super::super::draft;
+use super::super::path::{Finding, Path};
+use super::super::problem::Problem;
+use super::Resolver;
+use super::settings::Level;
+use super::upstream::Written;
+use crate::model::{Action, Location, LocationMatch};
+use std::collections::HashSet;
+
+/// The keys that say where requests go, of a site or of a location.
+struct Target<'a> {
+    upstream: Option<&'a str>,
+    written: Option<Written<'a>>,
+    status: Option<u64>,
+    /// Keys that mean something only beside `backends`, and whether they are there.
+    beside_backends: [(&'static str, bool); 3],
+}
+
+macro_rules! target {
+    ($level:expr, $status:expr) => {
+        Target {
+            upstream: $level.upstream.as_deref(),
+            written: $level.backends.as_deref().map(|servers| Written {
+                balance: $level.balance.as_deref(),
+                servers,
+                servers_key: "backends",
+                health_check: $level.health_check.as_ref(),
+                keepalive: $level.keepalive,
+                keepalive_timeout: None,
+            }),
+            status: $status,
+            beside_backends: [
+                ("balance", $level.balance.is_some()),
+                ("health_check", $level.health_check.is_some()),
+                ("keepalive", $level.keepalive.is_some()),
+            ],
+        }
+    };
+}
+
+impl Resolver {
+    /// A site's locations; a site that names an upstream itself has one, for all paths.
+    pub(super) fn locations<'a>(
+        &mut self,
+        site: &'a draft::Site,
+        name: &str,
+        level: &Level<'a>,
+        path: &Path<'_>,
+    ) -> Vec<Location> {
+        let target = target!(site, None);
+        let Some(written) = &site.locations else {
+            let matcher = LocationMatch::Prefix("/".into());
+            let action = self.action(&target, name, path);
+            return action
+                .map(|action| location(matcher, action, level))
+                .into_iter()
+                .collect();
+        };
+        for (key, is_written) in [
+            ("upstream", target.upstream.is_some()),
+            ("backends", target.written.is_some()),
+        ] {
+            if is_written {
+                let problem = Problem::Exclusive(key, "locations");
+                let label = "write it in a location, such as `- path: /`";
+                self.report(path.key(key).key_error(problem).label(label));
+            }
+        }
+        self.check_beside(&target, path);
+        if written.is_empty() {
+            let problem = Problem::Missing("locations");
+            self.report(
+                path.key("locations")
+                    .key_error(problem)
+                    .label("expected `- path: /`"),
+            );
+        }
+        let list = path.key("locations");
+        let mut seen = HashSet::new();
+        let mut locations = Vec::with_capacity(written.len());
+        for (index, written) in written.iter().enumerate() {
+            let at = list.index(index);
+            let level = self.level(written.common(), level, &at);
+            let matcher = match written.path.as_deref() {
+                Some(text) => self.matcher(text, &at.key("path")),
+                None => {
+                    let problem = Problem::Missing("\"path\"");
+                    self.report(at.error(problem).label("expected `path: /`"));
+                    None
+                }
+            };
+            let target = target!(written, written.r#return);
+            let name = format!("{name}{}", written.path.as_deref().unwrap_or_default());
+            let action = self.action(&target, &name, &at);
+            let Some(matcher) = matcher else { continue };
+            if let Some(key) = search_key(&matcher)
+                && !seen.insert(key)
+            {
+                let text = written.path.clone().unwrap_or_default();
+                self.report(at.key("path").error(Problem::DuplicateLocation(text)));
+            }
+            locations.extend(action.map(|action| location(matcher, action, &level)));
+        }
+        locations
+    }
+
+    fn action(&mut self, target: &Target<'_>, name: &str, path: &Path<'_>) -> Option<Action> {
+        let given = [
+            ("upstream", target.upstream.is_some()),
+            ("backends", target.written.is_some()),
+            ("return", target.status.is_some()),
+        ];
+        let mut given = given
+            .iter()
+            .filter(|(_, given)| *given)
+            .map(|(key, _)| *key);
+        match (given.next(), given.next()) {
+            (None, _) => {
+                let label = "expected `upstream: NAME` or `backends:` with a list of addresses";
+                self.report(path.error(Problem::Missing("upstream")).label(label));
+            }
+            (Some(first), Some(second)) => {
+                let problem = Problem::Exclusive(first, second);
+                self.report(path.key(second).key_error(problem));
+            }
+            _ => {}
+        }
+        self.check_beside(target, path);
+        if let Some(status) = target.status {
+            return self.status(status, &path.key("return")).map(Action::Status);
+        }
+        let upstream = match (target.upstream, &target.written) {
+            (Some(name), _) => self.reference(name, &path.key("upstream"))?,
+            (None, Some(written)) => self.implicit(name, written, path),
+            (None, None) => return None,
+        };
+        Some(Action::Proxy(upstream))
+    }
+
+    fn check_beside(&mut self, target: &Target<'_>, path: &Path<'_>) {
+        if target.written.is_some() {
+            return;
+        }
+        for (key, written) in target.beside_backends {
+            if written {
+                let problem = Problem::Misplaced {
+                    key,
+                    beside: "backends",
+                };
+                let label = "an upstream has its own, below `upstreams`";
+                self.report(path.key(key).key_error(problem).label(label));
+            }
+        }
+    }
+
+    fn status(&mut self, status: u64, path: &Path<'_>) -> Option<u16> {
+        let valid = u16::try_from(status)
+            .ok()
+            .filter(|status| (200..=599).contains(status));
+        if valid.is_none() {
+            let finding = super::invalid(path, &status.to_string());
+            self.report(finding.label("expected a status from 200 to 599"));
+        }
+        valid
+    }
+
+    fn matcher(&mut self, text: &str, path: &Path<'_>) -> Option<LocationMatch> {
+        // nginx takes `=/x` and `= /x` alike.
+        let modifier = ["=", "^~", "~*", "~"]
+            .iter()
+            .find(|modifier| text.starts_with(**modifier));
+        let modifier = modifier.copied().unwrap_or_default();
+        let pattern = text[modifier.len()..].trim_start();
+        let matcher = match modifier {
+            "~" | "~*" if !pattern.is_empty() => {
+                let ignore_case = modifier == "~*";
+                self.check_regex(pattern, ignore_case, text.len() - pattern.len(), path);
+                let pattern = pattern.to_owned();
+                Ok(LocationMatch::Regex {
+                    pattern,
+                    ignore_case,
+                })
+            }
+            "~" | "~*" => Err("expected a regular expression"),
+            _ if pattern.starts_with('@') => Err("named locations are not supported yet"),
+            _ if !pattern.starts_with('/') => Err("a path starts with `/`"),
+            "=" => Ok(LocationMatch::Exact(pattern.to_owned())),
+            "^~" => Ok(LocationMatch::PrefixNoRegex(pattern.to_owned())),
+            _ => Ok(LocationMatch::Prefix(pattern.to_owned())),
+        };
+        matcher
+            .map_err(|label| {
+                let finding: Finding = path.error(Problem::InvalidLocation(text.to_owned()));
+                self.report(finding.label(label));
+            })
+            .ok()
+    }
+}
+
+impl Level<'_> {
+    /// What holds where no location does.
+    pub(super) fn nowhere(&self) -> Location {
+        location(LocationMatch::Prefix("/".into()), Action::Status(404), self)
+    }
+}
+
+fn location(matcher: LocationMatch, action: Action, level: &Level<'_>) -> Location {
+    Location {
+        matcher,
+        action,
+        pass: level.proxy_pass(),
+        limits: level.limits(),
+        add_header: level.add_header(),
+        error_pages: level.error_pages(),
+        retry_after: level.retry_after(),
+        access_log: level.access_log(),
+    }
+}
+
+/// What may come once in a site: nginx looks `/x` and `^~ /x` up in one table. Regular expressions
+/// are tried in order, so that a second equal one is only useless.
+fn search_key(matcher: &LocationMatch) -> Option<(bool, String)> {
+    match matcher {
+        LocationMatch::Exact(path) => Some((true, path.clone())),
+        LocationMatch::Prefix(path) | LocationMatch::PrefixNoRegex(path) => {
+            Some((false, path.clone()))
+        }
+        LocationMatch::Regex { .. } => None,
+    }
+}

@@ -1,0 +1,187 @@
+//! Draft to Model: the rules that hold whatever the language. Every mistake is found in one run;
+//! each is a [`Finding`] with a path into the Draft, for the front end to say where it stands.
+//!
+//! Defaults here are nginx's, which both languages share, and those of what nginx does not have.
+
+mod address;
+mod headers;
+mod host;
+mod listeners;
+mod location;
+mod pages;
+mod settings;
+mod site;
+mod upstream;
+
+use super::draft::{Common, Draft};
+use super::path::{Finding, Path};
+use super::problem::Problem;
+use super::suggest;
+use crate::model::{Model, Site, Template, Upstream, UpstreamId, VARIABLES};
+use std::collections::{HashMap, HashSet};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What became of a Draft.
+pub struct Outcome {
+    /// The Model; it may be used only when no finding is an error.
+    pub model: Model,
+    /// Everything that is wrong.
+    pub findings: Vec<Finding>,
+    /// The files read on the way, such as error pages.
+    pub files: Vec<PathBuf>,
+}
+
+/// Checks a Draft and says what it means. Relative files are looked for in `base`.
+pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
+    let mut resolver = Resolver {
+        base: base.to_owned(),
+        findings: Vec::new(),
+        pages: pages::Pages::default(),
+        upstreams: Vec::new(),
+        upstream_names: HashMap::new(),
+        taken_names: HashSet::new(),
+    };
+    let worker_processes = resolver.worker_processes(draft);
+    resolver.named_upstreams(draft);
+
+    let top = settings::Level {
+        scalars: Common::default(),
+        groups: settings::Groups::default(),
+    };
+    let top = resolver.level(draft.common(), &top, &Path::Root);
+    let mut listeners = listeners::Listeners::default();
+    let mut sites: Vec<Site> = Vec::new();
+    let sites_path = Path::Root.key("sites");
+    for (index, site) in draft.sites.iter().flatten().enumerate() {
+        let path = sites_path.index(index);
+        let addresses = resolver.site_listen(draft, site, &path);
+        let hosts = resolver.hosts(site, &path);
+        let default = site.default_server.is_some_and(|switch| switch.0);
+        let id = crate::model::SiteId(sites.len());
+        listeners.add(&mut resolver, id, &hosts, &addresses, default, &path);
+        sites.push(resolver.site(draft, site, hosts, &addresses, &top, &path));
+    }
+    Outcome {
+        model: Model {
+            listeners: listeners.finish(),
+            sites,
+            upstreams: resolver.upstreams,
+            worker_processes,
+        },
+        files: resolver.pages.files(),
+        findings: resolver.findings,
+    }
+}
+
+/// What is known while a Draft is resolved.
+struct Resolver {
+    base: PathBuf,
+    findings: Vec<Finding>,
+    pages: pages::Pages,
+    upstreams: Vec<Upstream>,
+    /// The upstreams that can be referred to. One with mistakes is known too, so that a reference
+    /// to it is not a second mistake.
+    upstream_names: HashMap<String, UpstreamId>,
+    /// The names of all upstreams, implicit ones included.
+    taken_names: HashSet<String>,
+}
+
+impl Resolver {
+    fn report(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    fn worker_processes(&mut self, draft: &Draft) -> Option<NonZeroUsize> {
+        let word = draft.worker_processes.as_deref()?;
+        if word == "auto" {
+            return None;
+        }
+        let number = word
+            .parse::<NonZeroUsize>()
+            .ok()
+            .filter(|number| number.get() <= MOST_WORKERS);
+        if number.is_none() {
+            let path = Path::Root.key("worker_processes");
+            let label = format!("expected `auto` or a number from 1 to {MOST_WORKERS}");
+            self.report(invalid(&path, word).label(label));
+        }
+        number
+    }
+
+    /// A time that must not be zero.
+    fn time(&mut self, time: Option<Duration>, path: &Path<'_>) {
+        if time == Some(Duration::ZERO) {
+            let label = "nothing can be done in no time; expected a time such as `10s`";
+            self.report(
+                path.error(Problem::Zero(path.last_key().into()))
+                    .label(label),
+            );
+        }
+    }
+
+    /// A number within bounds; the bound when it is not, so that resolving can go on.
+    fn number(&mut self, number: u64, least: u64, most: u64, path: &Path<'_>) -> u64 {
+        if number < least {
+            self.report(path.error(Problem::Zero(path.last_key().into())));
+        } else if number > most {
+            let key = path.last_key().into();
+            self.report(path.error(Problem::TooLarge { key, most }));
+        }
+        number.clamp(least, most)
+    }
+
+    /// A template; an empty one when it is wrong.
+    fn template(&mut self, text: &str, path: &Path<'_>) -> Template {
+        Template::parse(text).unwrap_or_else(|error| {
+            let word = text
+                .get(error.offset..error.offset + error.length)
+                .unwrap_or_default();
+            let name = word.trim_start_matches(['$', '{']).trim_end_matches('}');
+            let known = VARIABLES
+                .iter()
+                .map(|(name, _)| *name)
+                .filter(|name| !name.ends_with('_'));
+            let label = suggest::did_you_mean(name, known);
+            let problem = Problem::Template(error.to_string());
+            let finding = path.error(problem).within(error.offset, error.length);
+            self.report(finding.maybe_label(label));
+            Template::literal("")
+        })
+    }
+
+    /// A regular expression is compiled to see that it can be; it is compiled again when it is used.
+    fn check_regex(&mut self, pattern: &str, ignore_case: bool, offset: usize, path: &Path<'_>) {
+        let built = pcre2::bytes::RegexBuilder::new()
+            .caseless(ignore_case)
+            .build(pattern);
+        let Err(error) = built else { return };
+        let at = error.offset().unwrap_or(0).min(pattern.len());
+        let text = error.to_string();
+        // "PCRE2: error compiling pattern at offset 3: missing closing parenthesis"
+        let reason = text.rsplit(": ").next().unwrap_or_default().to_owned();
+        let problem = Problem::Regex {
+            reason,
+            pattern: pattern.to_owned(),
+            rest: pattern.get(at..).unwrap_or_default().to_owned(),
+        };
+        self.report(path.error(problem).within(offset + at, 1));
+    }
+}
+
+/// As many threads as make sense on any machine.
+const MOST_WORKERS: usize = 1024;
+
+/// The finding for a value that is not what its key takes.
+fn invalid<'a>(path: &Path<'a>, found: &str) -> Finding {
+    path.error(Problem::InvalidValue {
+        found: format!("\"{found}\""),
+        key: path.last_key().to_owned(),
+    })
+}
+
+/// A number that fits, by a bound checked before.
+fn fit<T: TryFrom<u64>>(number: u64) -> T {
+    T::try_from(number).unwrap_or_else(|_| unreachable!("the bound is below the type's largest"))
+}

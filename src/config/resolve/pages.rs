@@ -1,0 +1,103 @@
+//! Error pages: their statuses and their files, each read once however many sites show it.
+
+use super::super::path::Path;
+use super::super::problem::Problem;
+use super::Resolver;
+use crate::model::{ErrorPage, Page};
+use indexmap::IndexMap;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The files read so far; what could not be read is remembered as its error.
+#[derive(Default)]
+pub(super) struct Pages(HashMap<PathBuf, Result<Page, Arc<std::io::Error>>>);
+
+impl Pages {
+    /// Every file that was asked for.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let mut files: Vec<PathBuf> = self.0.keys().cloned().collect();
+        files.sort();
+        files
+    }
+
+    fn read(&mut self, path: PathBuf, content_type: &str) -> Result<Page, Arc<std::io::Error>> {
+        let read = |path: &PathBuf| match std::fs::read(path) {
+            Ok(body) => Ok(Page {
+                content_type: content_type.to_owned(),
+                body: body.into(),
+            }),
+            Err(error) => Err(Arc::new(error)),
+        };
+        let page = self.0.entry(path).or_insert_with_key(read);
+        page.clone()
+    }
+}
+
+impl Resolver {
+    pub(super) fn error_pages(
+        &mut self,
+        written: &IndexMap<String, String>,
+        path: &Path<'_>,
+    ) -> Vec<ErrorPage> {
+        let mut pages = Vec::with_capacity(written.len());
+        for (key, file) in written {
+            let at = path.key(key);
+            let codes = self.codes(key, &at);
+            if let Some(page) = self.page(file, &at) {
+                pages.push(ErrorPage { codes, page });
+            }
+        }
+        pages
+    }
+
+    fn codes(&mut self, key: &str, path: &Path<'_>) -> Vec<u16> {
+        let mut codes = Vec::new();
+        for word in key.split([' ', ',']).filter(|word| !word.is_empty()) {
+            match word.parse().ok().filter(|code| (300..=599).contains(code)) {
+                Some(code) => codes.push(code),
+                None => {
+                    let problem = Problem::ErrorPageCode(word.to_owned());
+                    let label = "expected statuses: `502` or `502 503 504`";
+                    self.report(path.key_error(problem).label(label));
+                }
+            }
+        }
+        codes
+    }
+
+    fn page(&mut self, file: &str, path: &Path<'_>) -> Option<Page> {
+        let extension = std::path::Path::new(file)
+            .extension()
+            .and_then(|end| end.to_str());
+        let known = TYPES
+            .iter()
+            .find(|(end, _)| extension.is_some_and(|found| found.eq_ignore_ascii_case(end)));
+        let Some((_, content_type)) = known else {
+            let label = "expected a file that ends in .html, .htm, .txt, .json, .xml or .svg";
+            self.report(path.error(Problem::PageType(file.to_owned())).label(label));
+            return None;
+        };
+        let full = self.base.join(file);
+        match self.pages.read(full.clone(), content_type) {
+            Ok(page) => Some(page),
+            Err(error) => {
+                let label = "the page is looked for beside the configuration file";
+                let finding = path.error(Problem::open(&full, &error));
+                let absolute = std::path::Path::new(file).is_absolute();
+                self.report(finding.maybe_label((!absolute).then(|| label.to_owned())));
+                None
+            }
+        }
+    }
+}
+
+/// Types of pages by the files' ends.
+const TYPES: [(&str, &str); 6] = [
+    ("html", "text/html; charset=utf-8"),
+    ("htm", "text/html; charset=utf-8"),
+    ("txt", "text/plain; charset=utf-8"),
+    ("json", "application/json"),
+    ("xml", "text/xml; charset=utf-8"),
+    ("svg", "image/svg+xml"),
+];

@@ -1,0 +1,289 @@
+//! The settings that the top, a site and a location share: what is inherited, and the defaults.
+//! Scalars are inherited as they were written; groups (headers, pages, logs) are checked once, at
+//! the level that wrote them, and inherited as a whole, as in nginx.
+
+use super::super::draft::{AccessLog as DraftAccessLog, Common, OneOrMany, OrOff, Short, Word};
+use super::super::path::Path;
+use super::super::problem::Problem;
+use super::super::suggest;
+use super::{Resolver, fit, invalid};
+use crate::model::{
+    AccessLog, AddHeader, ErrorPage, Limits, LogTarget, NextUpstream, ProxyPass, RetryCondition,
+    SetHeader,
+};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The settings in force at a level.
+pub(super) struct Level<'a> {
+    pub(super) scalars: Common<'a>,
+    pub(super) groups: Groups,
+}
+
+/// The settings that are replaced as a group, checked.
+#[derive(Clone, Default)]
+pub(super) struct Groups {
+    set_headers: Rc<Vec<SetHeader>>,
+    hide_headers: Rc<BTreeSet<String>>,
+    add_header: Rc<Vec<AddHeader>>,
+    error_pages: Rc<Vec<ErrorPage>>,
+    access_log: Rc<Vec<AccessLog>>,
+    conditions: Option<Rc<BTreeSet<RetryCondition>>>,
+}
+
+impl Resolver {
+    /// Checks what was written at a level, and says what is in force there.
+    pub(super) fn level<'a>(
+        &mut self,
+        written: Common<'a>,
+        outer: &Level<'a>,
+        path: &Path<'_>,
+    ) -> Level<'a> {
+        self.times(written, path);
+        let scalars = written.inherit(outer.scalars);
+        let mut groups = outer.groups.clone();
+        self.level_set_headers(written, scalars, &mut groups, path);
+        if let Some(written) = written.proxy_hide_header {
+            let path = path.key("proxy_hide_header");
+            groups.hide_headers = Rc::new(self.hide_headers(written, &path));
+        }
+        if let Some(written) = written.add_header {
+            groups.add_header = Rc::new(self.add_headers(written, &path.key("add_header")));
+        }
+        if let Some(written) = written.error_page {
+            groups.error_pages = Rc::new(self.error_pages(written, &path.key("error_page")));
+        }
+        if let Some(written) = written.access_log {
+            groups.access_log = Rc::new(self.access_log(written, &path.key("access_log")));
+        }
+        if let Some(written) = written.proxy_next_upstream {
+            let conditions = self.conditions(written, &path.key("proxy_next_upstream"));
+            groups.conditions = Some(Rc::new(conditions));
+        }
+        Level { scalars, groups }
+    }
+
+    fn times(&mut self, written: Common<'_>, path: &Path<'_>) {
+        let times = [
+            ("client_body_timeout", written.client_body_timeout),
+            ("send_timeout", written.send_timeout),
+            ("proxy_connect_timeout", written.proxy_connect_timeout),
+            ("proxy_send_timeout", written.proxy_send_timeout),
+            ("proxy_read_timeout", written.proxy_read_timeout),
+        ];
+        for (key, time) in times {
+            self.time(time.map(|time| time.0), &path.key(key));
+        }
+        if let Some(&tries) = written.proxy_next_upstream_tries {
+            self.number(
+                tries,
+                0,
+                u32::MAX.into(),
+                &path.key("proxy_next_upstream_tries"),
+            );
+        }
+    }
+
+    /// `proxy_set_header`, by `proxy_set_header_inherit`: `on` (nginx's only way) replaces the
+    /// enclosing level's, `merge` adds to them, `off` forgets them.
+    fn level_set_headers(
+        &mut self,
+        written: Common<'_>,
+        in_force: Common<'_>,
+        groups: &mut Groups,
+        path: &Path<'_>,
+    ) {
+        if let Some(word) = written.proxy_set_header_inherit
+            && !INHERIT.contains(&&**word)
+        {
+            let label = suggest::did_you_mean_or_list(word, &INHERIT);
+            self.report(invalid(&path.key("proxy_set_header_inherit"), word).label(label));
+        }
+        let inherit = in_force
+            .proxy_set_header_inherit
+            .map_or("on", |word| &**word);
+        let own = written
+            .proxy_set_header
+            .map(|headers| self.set_headers(headers, &path.key("proxy_set_header")));
+        let headers = match (inherit, own) {
+            ("merge", Some(own)) => {
+                let overridden = |outer: &SetHeader| {
+                    own.iter()
+                        .any(|own| own.name.eq_ignore_ascii_case(&outer.name))
+                };
+                let outer = groups.set_headers.iter().filter(|outer| !overridden(outer));
+                outer.cloned().chain(own.iter().cloned()).collect()
+            }
+            (_, Some(own)) => own,
+            // `off` holds where it is written; what is inside inherits the nothing it leaves.
+            (_, None)
+                if written
+                    .proxy_set_header_inherit
+                    .is_some_and(|word| &**word == "off") =>
+            {
+                Vec::new()
+            }
+            (_, None) => return,
+        };
+        groups.set_headers = Rc::new(headers);
+    }
+
+    fn conditions(
+        &mut self,
+        written: &OneOrMany<Word>,
+        path: &Path<'_>,
+    ) -> BTreeSet<RetryCondition> {
+        let mut conditions = BTreeSet::new();
+        let mut off = false;
+        let mut words = 0;
+        for (index, text) in written.0.iter().enumerate() {
+            for word in text.split([' ', ',']).filter(|word| !word.is_empty()) {
+                words += 1;
+                let offset = word.as_ptr() as usize - text.as_ptr() as usize;
+                match RetryCondition::parse(word) {
+                    Some(condition) => {
+                        conditions.insert(condition);
+                    }
+                    // YAML 1.1 knows `off` as a switch.
+                    None if matches!(word, "off" | "false") => off = true,
+                    None => {
+                        let label = suggest::did_you_mean_or_list(word, &CONDITIONS);
+                        let finding = invalid(&path.index(index), word);
+                        self.report(finding.within(offset, word.len()).label(label));
+                    }
+                }
+            }
+        }
+        if off && words > 1 {
+            let problem = Problem::Exclusive("off", "other conditions");
+            self.report(path.error(problem));
+        }
+        conditions
+    }
+
+    fn access_log(
+        &mut self,
+        written: &OrOff<OneOrMany<Short<DraftAccessLog>>>,
+        path: &Path<'_>,
+    ) -> Vec<AccessLog> {
+        let mut logs = Vec::new();
+        let list = written.on().map_or(&[][..], |list| &list.0);
+        for (index, log) in list.iter().enumerate() {
+            let at = path.index(index);
+            let target = match log.path.as_deref() {
+                Some("stdout") => LogTarget::Stdout,
+                Some("stderr") => LogTarget::Stderr,
+                Some(file) if file.starts_with("syslog:") => {
+                    let label =
+                        "syslog is not supported yet; expected `stdout`, `stderr` or a file";
+                    self.report(invalid(&at.key("path"), file).label(label));
+                    continue;
+                }
+                Some(file) if !file.is_empty() => LogTarget::File(self.base.join(file)),
+                _ => {
+                    let label = "expected `path: stdout`, `stderr` or a file";
+                    self.report(at.error(Problem::Missing("\"path\"")).label(label));
+                    continue;
+                }
+            };
+            let format = log.format.as_deref().unwrap_or("combined");
+            let format = match format {
+                "combined" => self.template(COMBINED, &at),
+                name if !name.contains(['$', ' ']) => {
+                    let label = "expected `combined`, or text with $variables";
+                    let problem = Problem::UnknownLogFormat(name.into());
+                    self.report(at.key("format").error(problem).label(label));
+                    continue;
+                }
+                text => self.template(text, &at.key("format")),
+            };
+            logs.push(AccessLog { target, format });
+        }
+        logs
+    }
+}
+
+const INHERIT: [&str; 3] = ["merge", "on", "off"];
+
+const CONDITIONS: [&str; 12] = [
+    "error",
+    "timeout",
+    "invalid_header",
+    "http_500",
+    "http_502",
+    "http_503",
+    "http_504",
+    "http_403",
+    "http_404",
+    "http_429",
+    "non_idempotent",
+    "off",
+];
+
+/// nginx's `combined`.
+const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status \
+     $body_bytes_sent \"$http_referer\" \"$http_user_agent\"";
+
+/// nginx's defaults.
+const CLIENT_MAX_BODY_SIZE: u64 = 1 << 20;
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+impl Level<'_> {
+    pub(super) fn limits(&self) -> Limits {
+        let size = self
+            .scalars
+            .client_max_body_size
+            .map_or(CLIENT_MAX_BODY_SIZE, |size| size.0);
+        Limits {
+            client_max_body_size: (size > 0).then_some(size),
+            client_body_timeout: self
+                .scalars
+                .client_body_timeout
+                .map_or(TIMEOUT, |time| time.0),
+            send_timeout: self.scalars.send_timeout.map_or(TIMEOUT, |time| time.0),
+        }
+    }
+
+    pub(super) fn proxy_pass(&self) -> ProxyPass {
+        let scalars = &self.scalars;
+        let on =
+            |switch: Option<&super::super::draft::Switch>| switch.is_some_and(|switch| switch.0);
+        let conditions = match &self.groups.conditions {
+            Some(conditions) => conditions.as_ref().clone(),
+            None => BTreeSet::from([RetryCondition::Error, RetryCondition::Timeout]),
+        };
+        let tries = scalars.proxy_next_upstream_tries.copied().unwrap_or(0);
+        let timeout = scalars.proxy_next_upstream_timeout.map(|time| time.0);
+        ProxyPass {
+            set_headers: self.groups.set_headers.as_ref().clone(),
+            hide_headers: self.groups.hide_headers.as_ref().clone(),
+            pass_upgrade: on(scalars.proxy_pass_upgrade),
+            connect_timeout: scalars.proxy_connect_timeout.map_or(TIMEOUT, |time| time.0),
+            send_timeout: scalars.proxy_send_timeout.map_or(TIMEOUT, |time| time.0),
+            read_timeout: scalars.proxy_read_timeout.map_or(TIMEOUT, |time| time.0),
+            intercept_errors: on(scalars.proxy_intercept_errors),
+            next_upstream: NextUpstream {
+                conditions,
+                tries: (tries > 0).then(|| fit(tries.min(u32::MAX.into()))),
+                timeout: timeout.filter(|timeout| !timeout.is_zero()),
+            },
+        }
+    }
+
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        self.scalars.retry_after.map(|time| time.0)
+    }
+
+    pub(super) fn add_header(&self) -> Vec<AddHeader> {
+        self.groups.add_header.as_ref().clone()
+    }
+
+    pub(super) fn error_pages(&self) -> Vec<ErrorPage> {
+        self.groups.error_pages.as_ref().clone()
+    }
+
+    pub(super) fn access_log(&self) -> Vec<AccessLog> {
+        self.groups.access_log.as_ref().clone()
+    }
+}

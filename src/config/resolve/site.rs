@@ -1,0 +1,111 @@
+//! A site: its connection's limits and its locations.
+
+use super::super::draft::{self, Client, OrOff, Size, Word};
+use super::super::path::Path;
+use super::host::Hosts;
+use super::settings::Level;
+use super::{Resolver, fit, invalid};
+use crate::model::{ClientLimits, HeaderBuffers, ListenAddress, Site};
+
+impl Resolver {
+    pub(super) fn site<'a>(
+        &mut self,
+        draft: &'a draft::Draft,
+        site: &'a draft::Site,
+        hosts: Hosts,
+        addresses: &[ListenAddress],
+        top: &Level<'a>,
+        path: &Path<'_>,
+    ) -> Site {
+        let level = self.level(site.common(), top, path);
+        // Implicit upstreams are named after the site: its host, else its address.
+        let label = match (hosts.name.as_str(), addresses.first()) {
+            ("", Some(address)) => address.to_string(),
+            (name, _) => name.to_owned(),
+        };
+        let locations = self.locations(site, &label, &level, path);
+        let client = self.client(draft.client(), site.client(), path);
+        Site {
+            name: hosts.name,
+            hosts: hosts.list.into_iter().map(|host| host.pattern).collect(),
+            locations,
+            nowhere: level.nowhere(),
+            client,
+        }
+    }
+
+    fn client(&mut self, top: Client<'_>, site: Client<'_>, path: &Path<'_>) -> ClientLimits {
+        // The top's are checked with the first site; no site is without them.
+        let first = matches!(path, Path::Index(_, 0));
+        for (client, path) in [(top, &Path::Root), (site, path)] {
+            if first || !matches!(path, Path::Root) {
+                self.check_client(client, path);
+            }
+        }
+        let client = site.inherit(top);
+        let default = ClientLimits::default();
+        let number = |written: Option<&u64>| written.map(|number| (*number).clamp(1, MOST_NUMBER));
+        ClientLimits {
+            header_timeout: client
+                .client_header_timeout
+                .map_or(default.header_timeout, |time| time.0),
+            header_buffers: (client.large_client_header_buffers)
+                .and_then(buffers)
+                .unwrap_or(default.header_buffers),
+            max_headers: number(client.max_headers).map_or(default.max_headers, fit),
+            keepalive_timeout: match client.keepalive_timeout {
+                None => default.keepalive_timeout,
+                Some(OrOff::Off) => None,
+                Some(OrOff::On(time)) => Some(time.0).filter(|time| !time.is_zero()),
+            },
+            keepalive_requests: number(client.keepalive_requests)
+                .map_or(default.keepalive_requests, fit),
+            ignore_invalid_headers: client
+                .ignore_invalid_headers
+                .map_or(default.ignore_invalid_headers, |switch| switch.0),
+            underscores_in_headers: client
+                .underscores_in_headers
+                .map_or(default.underscores_in_headers, |switch| switch.0),
+        }
+    }
+
+    fn check_client(&mut self, client: Client<'_>, path: &Path<'_>) {
+        let header_timeout = client.client_header_timeout.map(|time| time.0);
+        self.time(header_timeout, &path.key("client_header_timeout"));
+        let numbers = [
+            ("max_headers", client.max_headers),
+            ("keepalive_requests", client.keepalive_requests),
+        ];
+        for (key, number) in numbers {
+            if let Some(&number) = number {
+                self.number(number, 1, MOST_NUMBER, &path.key(key));
+            }
+        }
+        if let Some(word) = client.large_client_header_buffers
+            && buffers(word).is_none()
+        {
+            let label = "expected a number and a size of 512 bytes to 16m in all, such as `4 8k`";
+            self.report(invalid(&path.key("large_client_header_buffers"), word).label(label));
+        }
+    }
+}
+
+const MOST_NUMBER: u64 = 1_000_000_000;
+
+/// `4 8k`.
+fn buffers(word: &Word) -> Option<HeaderBuffers> {
+    let (number, size) = word.trim().split_once(' ')?;
+    let number: usize = number.parse().ok().filter(|number| *number > 0)?;
+    let Size(size) = size
+        .trim()
+        .parse()
+        .ok()
+        .filter(|size: &Size| size.0 >= SMALLEST_BUFFER)?;
+    let size = usize::try_from(size).ok()?;
+    let all = number.checked_mul(size)?;
+    (all <= LARGEST_HEADER).then_some(HeaderBuffers { number, size })
+}
+
+/// nginx's smallest, its connection_pool_size.
+const SMALLEST_BUFFER: u64 = 512;
+const LARGEST_HEADER: usize = 16 << 20;

@@ -1,0 +1,295 @@
+//! Upstreams: servers, weights, health checks, and the names of those that have none.
+
+use super::super::draft::{self, OrOff, Short};
+use super::super::path::Path;
+use super::super::problem::Problem;
+use super::super::suggest;
+use super::{Resolver, address, fit, invalid};
+use crate::model::{
+    Balance, CheckKind, HealthCheck, Keepalive, Server, Upstream, UpstreamId, Weight,
+};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// What an upstream is made of, wherever it is written.
+pub(super) struct Written<'a> {
+    pub(super) balance: Option<&'a str>,
+    pub(super) servers: &'a [Short<draft::Server>],
+    /// Their key: `servers` or `backends`.
+    pub(super) servers_key: &'static str,
+    pub(super) health_check: Option<&'a OrOff<draft::HealthCheck>>,
+    pub(super) keepalive: Option<u64>,
+    pub(super) keepalive_timeout: Option<Duration>,
+}
+
+const BALANCES: [(&str, Balance); 1] = [("round_robin", Balance::RoundRobin)];
+
+/// The list of weights is as long as their sum.
+const MOST_WEIGHT: u64 = 65_535;
+
+const MOST_KEEPALIVE: u64 = 65_535;
+
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(60);
+
+impl Resolver {
+    pub(super) fn named_upstreams(&mut self, draft: &draft::Draft) {
+        let list = Path::Root.key("upstreams");
+        for (name, upstream) in draft.upstreams.iter().flatten() {
+            let path = list.key(name);
+            let written = Written {
+                balance: upstream.balance.as_deref(),
+                servers: upstream.servers.as_deref().unwrap_or_default(),
+                servers_key: "servers",
+                health_check: upstream.health_check.as_ref(),
+                keepalive: upstream.keepalive,
+                keepalive_timeout: upstream.keepalive_timeout.map(|time| time.0),
+            };
+            let id = self.upstream(name.clone(), &written, &path);
+            self.taken_names.insert(name.clone());
+            self.upstream_names.insert(name.clone(), id);
+        }
+    }
+
+    /// The upstream of this name.
+    pub(super) fn reference(&mut self, name: &str, path: &Path<'_>) -> Option<UpstreamId> {
+        let id = self.upstream_names.get(name).copied();
+        if id.is_none() {
+            let names = self.upstream_names.keys().map(String::as_str);
+            let label = suggest::did_you_mean(name, names)
+                .unwrap_or_else(|| "it is not among `upstreams`".into());
+            self.report(
+                path.error(Problem::UnknownUpstream(name.into()))
+                    .label(label),
+            );
+        }
+        id
+    }
+
+    /// An upstream that is written where it is used, named after its place.
+    pub(super) fn implicit(
+        &mut self,
+        name: &str,
+        written: &Written<'_>,
+        path: &Path<'_>,
+    ) -> UpstreamId {
+        let mut unique = name.to_owned();
+        let mut number = 2;
+        while !self.taken_names.insert(unique.clone()) {
+            unique = format!("{name}#{number}");
+            number += 1;
+        }
+        self.upstream(unique, written, path)
+    }
+
+    fn upstream(&mut self, name: String, written: &Written<'_>, path: &Path<'_>) -> UpstreamId {
+        let list = path.key(written.servers_key);
+        let servers: Vec<Server> = (written.servers.iter().enumerate())
+            .map(|(index, server)| self.server(server, &list.index(index)))
+            .collect();
+        if written.servers.is_empty() {
+            let label = format!(
+                "expected `{}` with at least one address",
+                written.servers_key
+            );
+            self.report(path.key_error(Problem::NoServers).label(label));
+        } else if servers.iter().all(|server| server.backup) {
+            let label = "every server is a `backup`; at least one must not be";
+            self.report(
+                path.key_error(Problem::NoPrimaryServers(name.clone()))
+                    .label(label),
+            );
+        }
+        for backup in [false, true] {
+            let weights = servers
+                .iter()
+                .filter(|server| server.backup == backup && !server.down);
+            let weights: Vec<u64> = weights.map(|server| server.weight.get().into()).collect();
+            let divisor = weights
+                .iter()
+                .copied()
+                .fold(0, greatest_common_divisor)
+                .max(1);
+            if weights.iter().sum::<u64>() / divisor > MOST_WEIGHT {
+                let problem = Problem::WeightsTooLarge(name.clone());
+                let label = format!(
+                    "their sum is more than {MOST_WEIGHT}; smaller weights can say the same"
+                );
+                self.report(list.key_error(problem).label(label));
+            }
+        }
+        let check_path = path.key("health_check");
+        let health_check = (written.health_check.and_then(OrOff::on))
+            .map(|check| self.health_check(check, &check_path));
+        let keepalive = written.keepalive.unwrap_or(0);
+        let keepalive = self.number(keepalive, 0, MOST_KEEPALIVE, &path.key("keepalive"));
+        self.time(written.keepalive_timeout, &path.key("keepalive_timeout"));
+        let balance = self.balance(written.balance, &path.key("balance"));
+        self.upstreams.push(Upstream {
+            name,
+            balance,
+            servers,
+            health_check,
+            keepalive: Keepalive {
+                connections: fit(keepalive),
+                timeout: written.keepalive_timeout.unwrap_or(KEEPALIVE_TIMEOUT),
+            },
+        });
+        UpstreamId(self.upstreams.len() - 1)
+    }
+
+    fn balance(&mut self, written: Option<&str>, path: &Path<'_>) -> Balance {
+        let Some(word) = written else {
+            return Balance::RoundRobin;
+        };
+        let known = BALANCES.iter().find(|(name, _)| *name == word);
+        if known.is_none() {
+            let names = BALANCES.map(|(name, _)| name);
+            let label = suggest::did_you_mean_or_list(word, &names);
+            self.report(
+                path.error(Problem::UnknownBalance(word.into()))
+                    .label(label),
+            );
+        }
+        known.map_or(Balance::RoundRobin, |(_, balance)| *balance)
+    }
+
+    fn server(&mut self, server: &draft::Server, path: &Path<'_>) -> Server {
+        let address = match server.address.as_deref() {
+            Some(text) => address::server(text).map_err(|error| {
+                let problem = Problem::UpstreamAddress {
+                    what: error.what,
+                    text: text.into(),
+                };
+                path.key("address").error(problem).label(error.label)
+            }),
+            None => Err(path
+                .error(Problem::Missing("\"address\""))
+                .label("expected `address: host:port`")),
+        };
+        let address = address.unwrap_or_else(|finding| {
+            self.report(finding);
+            crate::model::ServerAddress::Unix(String::new())
+        });
+        let weight = server.weight.unwrap_or(1);
+        let weight = self.number(weight, 1, MOST_WEIGHT, &path.key("weight"));
+        let max_fails = server.max_fails.unwrap_or(1);
+        let max_fails = self.number(max_fails, 0, u32::MAX.into(), &path.key("max_fails"));
+        Server {
+            address,
+            weight: Weight::new(weight).unwrap_or(Weight::ONE),
+            max_fails: fit(max_fails),
+            fail_timeout: server.fail_timeout.map_or(FAIL_TIMEOUT, |time| time.0),
+            backup: server.backup.is_some_and(|switch| switch.0),
+            down: server.down.is_some_and(|switch| switch.0),
+        }
+    }
+
+    fn health_check(&mut self, check: &draft::HealthCheck, path: &Path<'_>) -> HealthCheck {
+        let kind = match check.r#type.as_deref().unwrap_or("tcp") {
+            "http" => self.http_check(check, path),
+            other => {
+                if other != "tcp" {
+                    let label = suggest::did_you_mean_or_list(other, &["tcp", "http"]);
+                    let problem = Problem::UnknownHealthCheck(other.into());
+                    self.report(path.key("type").error(problem).label(label));
+                }
+                CheckKind::Tcp
+            }
+        };
+        let only_http = [
+            ("path", check.path.is_some()),
+            ("host", check.host.is_some()),
+            ("status", check.status.is_some()),
+        ];
+        for (key, written) in only_http {
+            if written && matches!(check.r#type.as_deref(), None | Some("tcp")) {
+                let problem = Problem::Misplaced {
+                    key,
+                    beside: "type: http",
+                };
+                self.report(
+                    path.key(key)
+                        .key_error(problem)
+                        .label("a TCP check only connects"),
+                );
+            }
+        }
+        let interval = check.interval.map_or(CHECK_INTERVAL, |time| time.0);
+        let timeout = check.timeout.map_or(CHECK_TIMEOUT, |time| time.0);
+        self.time(Some(interval), &path.key("interval"));
+        self.time(Some(timeout), &path.key("timeout"));
+        let most = MOST_CHECKS;
+        HealthCheck {
+            kind,
+            interval,
+            timeout,
+            rise: fit(self.number(check.rise.unwrap_or(RISE), 1, most, &path.key("rise"))),
+            fall: fit(self.number(check.fall.unwrap_or(FALL), 1, most, &path.key("fall"))),
+        }
+    }
+
+    fn http_check(&mut self, check: &draft::HealthCheck, path: &Path<'_>) -> CheckKind {
+        let target = check.path.as_deref().unwrap_or("/");
+        let at = path.key("path");
+        if !target.starts_with('/') || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+            self.report(invalid(&at, target).label("expected a path such as `/healthz`"));
+        }
+        let host = check.host.clone();
+        if let Some(host) = host.as_deref()
+            && (host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic()))
+        {
+            self.report(invalid(&path.key("host"), host).label("expected a host"));
+        }
+        let at = path.key("status");
+        let mut statuses = Vec::new();
+        for (index, word) in check.status.iter().flat_map(|list| &list.0).enumerate() {
+            match statuses_of(word) {
+                Some(range) => statuses.push(range),
+                None => self.report(
+                    invalid(&at.index(index), word)
+                        .label("expected a status or a range: `200`, `200-399`"),
+                ),
+            }
+        }
+        if check.status.is_none() {
+            statuses.push(200..=399);
+        } else if statuses.is_empty() && check.status.as_ref().is_some_and(|list| list.0.is_empty())
+        {
+            self.report(invalid(&at, "").label("expected a status or a range: `200`, `200-399`"));
+        }
+        CheckKind::Http {
+            path: target.to_owned(),
+            host,
+            statuses,
+        }
+    }
+}
+
+/// As in nginx.
+const FAIL_TIMEOUT: Duration = Duration::from_secs(10);
+
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+const RISE: u64 = 2;
+const FALL: u64 = 2;
+const MOST_CHECKS: u64 = 1000;
+
+fn statuses_of(word: &str) -> Option<RangeInclusive<u16>> {
+    let status = |text: &str| {
+        let three = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<u16>()
+            .ok()
+            .filter(|status| three && (100..=599).contains(status))
+    };
+    let (first, last) = word.split_once('-').unwrap_or((word, word));
+    let range = status(first)?..=status(last)?;
+    (!range.is_empty()).then_some(range)
+}
+
+fn greatest_common_divisor(a: u64, b: u64) -> u64 {
+    if b == 0 {
+        a
+    } else {
+        greatest_common_divisor(b, a % b)
+    }
+}

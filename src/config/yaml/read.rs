@@ -1,0 +1,194 @@
+//! YAML text to a tree of values, by serde_yaml, within bounds: nesting is limited by serde_yaml,
+//! what aliases expand to is limited here. A key that comes twice keeps its first value; the marked
+//! parse reports it.
+
+use crate::config::diagnostic::Diagnostic;
+use crate::config::problem::Problem;
+use crate::config::source::{Place, Source, Span};
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserializer, de};
+use serde_yaml::{Mapping, Value};
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
+
+/// A file's values.
+pub(super) struct Read {
+    pub(super) value: Value,
+    /// Whether some key came twice.
+    pub(super) duplicates: bool,
+}
+
+/// Reads a file. All keys are strings afterwards.
+pub(super) fn read(source: &Arc<Source>) -> Result<Read, Diagnostic> {
+    let text = source.text();
+    // An empty document is a null, as in YAML; serde_yaml calls it an early end.
+    if text
+        .lines()
+        .all(|line| matches!(line.trim_start().chars().next(), None | Some('#')))
+    {
+        let value = Value::Null;
+        return Ok(Read {
+            value,
+            duplicates: false,
+        });
+    }
+    let budget = Budget {
+        nodes: Cell::new(text.len() * 2 + ALIASED_NODES),
+        duplicates: Cell::new(false),
+    };
+    let value = Tolerant(&budget)
+        .deserialize(serde_yaml::Deserializer::from_str(text))
+        .map_err(|error| syntax(source, &error))?;
+    let duplicates = budget.duplicates.get();
+    Ok(Read { value, duplicates })
+}
+
+/// How many values aliases may add to what is written. A file has fewer values than bytes.
+const ALIASED_NODES: usize = 100_000;
+
+struct Budget {
+    nodes: Cell<usize>,
+    duplicates: Cell<bool>,
+}
+
+#[derive(Clone, Copy)]
+struct Tolerant<'a>(&'a Budget);
+
+impl Tolerant<'_> {
+    fn spend<E: Error>(self) -> Result<(), E> {
+        let left = self.0.nodes.get().checked_sub(1);
+        self.0
+            .nodes
+            .set(left.ok_or_else(|| E::custom("aliases expand to too much"))?);
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Tolerant<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.spend()?;
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Tolerant<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = list.next_element_seed(self)? {
+            values.push(value);
+        }
+        Ok(Value::Sequence(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut values = Mapping::new();
+        while let Some(key) = map.next_key_seed(self)? {
+            let key = Value::String(key_text(key)?);
+            let value = map.next_value_seed(self)?;
+            match values.entry(key) {
+                serde_yaml::mapping::Entry::Vacant(entry) => {
+                    entry.insert(value);
+                }
+                serde_yaml::mapping::Entry::Occupied(_) => self.0.duplicates.set(true),
+            }
+        }
+        Ok(Value::Mapping(values))
+    }
+
+    fn visit_enum<A: de::EnumAccess<'de>>(self, _: A) -> Result<Value, A::Error> {
+        Err(A::Error::custom("YAML tags (`!name`) mean nothing here"))
+    }
+}
+
+fn key_text<E: Error>(key: Value) -> Result<String, E> {
+    match key {
+        Value::String(text) => Ok(text),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Bool(value) => Ok(value.to_string()),
+        Value::Null => Ok("null".into()),
+        _ => Err(E::custom("a key is a list or a mapping, expected text")),
+    }
+}
+
+fn syntax(source: &Arc<Source>, error: &serde_yaml::Error) -> Diagnostic {
+    let message = error.to_string();
+    let span = match error.location() {
+        Some(at) => Span::new(at.line(), at.column(), 1),
+        None => Span::new(1, 1, 0),
+    };
+    let tab = source
+        .line(span.start.line)
+        .chars()
+        .nth(span.start.column - 1)
+        == Some('\t');
+    let label = if tab {
+        Some("YAML is indented with spaces, not with tabs".to_owned())
+    } else if message.contains("more than one document") {
+        Some("one file holds one configuration: remove the `---` between".to_owned())
+    } else {
+        None
+    };
+    let place = Place {
+        source: source.clone(),
+        span,
+    };
+    Diagnostic::emerg(Problem::Syntax(sentence(&message)), Some(place), label)
+}
+
+/// serde_yaml's message without the path in front and the position, which are shown otherwise.
+fn sentence(message: &str) -> String {
+    let message = match message.split_once(" at line ") {
+        Some((before, after)) => match after.split_once(", while ") {
+            Some((_, context)) => {
+                let context = context.split(" at line ").next().unwrap_or(context);
+                format!("{before} while {context}")
+            }
+            None => before.to_owned(),
+        },
+        None => message.to_owned(),
+    };
+    for known in [
+        "YAML tags (",
+        "a key is a list",
+        "recursion limit",
+        "aliases expand",
+    ] {
+        if let Some(at) = message.find(known) {
+            return message[at..].to_owned();
+        }
+    }
+    message
+}
