@@ -35,7 +35,11 @@ impl LogFiles {
         let mut writers = self.writers.lock();
         let writer = writers.entry(target.clone()).or_insert_with(|| {
             let queue = OnceLock::new();
-            Arc::new(Writer { target: target.clone(), queue, dropped: AtomicU64::new(0) })
+            Arc::new(Writer {
+                target: target.clone(),
+                queue,
+                dropped: AtomicU64::new(0),
+            })
         });
         Arc::clone(writer) as Arc<dyn LogSink>
     }
@@ -69,7 +73,10 @@ impl LogSink for Writer {
             Ok(()) => {
                 if self.dropped.load(Ordering::Relaxed) > 0 {
                     let dropped = self.dropped.swap(0, Ordering::Relaxed);
-                    warn!("access log {}: {dropped} lines were dropped", describe(&self.target));
+                    warn!(
+                        "access log {}: {dropped} lines were dropped",
+                        describe(&self.target)
+                    );
                 }
             }
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
@@ -93,7 +100,9 @@ impl Writer {
     }
 
     fn flush(&self) {
-        let Some(queue) = self.queue.get() else { return };
+        let Some(queue) = self.queue.get() else {
+            return;
+        };
         let (done, wait) = sync_channel(1);
         if queue.send(Message::Flush(done)).is_ok() {
             // An error means that the thread is gone, and with it every line it will ever write.
@@ -104,7 +113,11 @@ impl Writer {
 
 /// The body of a target's thread: gathers lines and writes them until the sender is gone.
 fn drain(target: &LogTarget, queue: &Receiver<Message>) {
-    let mut output = Output { target, open: None, failed: false };
+    let mut output = Output {
+        target,
+        open: None,
+        failed: false,
+    };
     let mut batch = Vec::with_capacity(BATCH);
     while let Ok(mut message) = queue.recv() {
         let mut waiting = None;
@@ -203,7 +216,9 @@ mod tests {
         let files = LogFiles::default();
         let target = LogTarget::File(path.clone());
         for number in 0..1000 {
-            files.sink(&target).write(format!("line {number}").into_bytes());
+            files
+                .sink(&target)
+                .write(format!("line {number}").into_bytes());
         }
         files.flush();
         let text = std::fs::read_to_string(&path).expect("written");

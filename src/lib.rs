@@ -30,18 +30,16 @@
 
 mod access_log;
 pub mod config;
-mod door;
+pub mod door;
 pub mod model;
 mod proxy;
-mod runtime;
+pub mod runtime;
 mod server;
 
 #[cfg(feature = "cli")]
 pub mod cli;
 
-pub use proxy::{
-    Route, RouteError, RouteRequest, Router, UnknownUpstream, UpstreamRef,
-};
+pub use proxy::{Route, RouteError, RouteRequest, Router, UnknownUpstream, UpstreamRef};
 pub use server::{BindError, ReloadError, Running, Server, StartError, init_logger};
 
 /// The nginx version whose behaviour is followed: what `$nginx_version` says.

@@ -57,9 +57,14 @@ fn run() -> Result<ExitCode, String> {
 /// Serves until a signal ends it.
 fn serve(arguments: &Arguments) -> Result<ExitCode, String> {
     let file = configuration(arguments)?;
-    let log = arguments.error_log.as_deref().map(|path| in_prefix(arguments, path));
+    let log = arguments
+        .error_log
+        .as_deref()
+        .map(|path| in_prefix(arguments, path));
     server::init_logger(log.as_deref()).map_err(|cause| open_failed(log.as_deref(), &cause))?;
-    Server::from_file(file).run().map_err(|error| with_name(&error.to_string()))?;
+    Server::from_file(file)
+        .run()
+        .map_err(|error| with_name(&error.to_string()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -88,7 +93,8 @@ fn test(arguments: &Arguments) -> Result<ExitCode, String> {
 }
 
 fn print_schema() -> Result<ExitCode, String> {
-    let text = serde_json::to_string_pretty(&config::schema()).map_err(|cause| cause.to_string())?;
+    let text =
+        serde_json::to_string_pretty(&config::schema()).map_err(|cause| cause.to_string())?;
     match writeln!(io::stdout(), "{text}") {
         // `gapura schema | head` is no error.
         Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => Err(cause.to_string()),
@@ -101,10 +107,15 @@ fn configuration(arguments: &Arguments) -> Result<PathBuf, String> {
     if let Some(file) = &arguments.configuration {
         return Ok(in_prefix(arguments, file));
     }
-    let found = DEFAULT_FILES.iter().map(Path::new).find(|path| path.exists());
+    let found = DEFAULT_FILES
+        .iter()
+        .map(Path::new)
+        .find(|path| path.exists());
     found.map(Path::to_path_buf).ok_or_else(|| {
         let places = DEFAULT_FILES.join(" nor ");
-        with_name(&format!("[emerg] there is neither {places}: name a file with -c"))
+        with_name(&format!(
+            "[emerg] there is neither {places}: name a file with -c"
+        ))
     })
 }
 
@@ -118,14 +129,20 @@ fn in_prefix(arguments: &Arguments, path: &Path) -> PathBuf {
 
 /// An error about no file in particular, with the program's name before it.
 fn with_name(message: &str) -> String {
-    if message.starts_with('[') { format!("gapura: {message}") } else { message.to_owned() }
+    if message.starts_with('[') {
+        format!("gapura: {message}")
+    } else {
+        message.to_owned()
+    }
 }
 
 fn open_failed(path: Option<&Path>, cause: &io::Error) -> String {
     let code = cause.raw_os_error().unwrap_or_default();
     let shown = path.unwrap_or(Path::new("stderr")).display();
     let text = cause.to_string();
-    let words = text.rsplit_once(" (os error").map_or(text.as_str(), |(words, _)| words);
+    let words = text
+        .rsplit_once(" (os error")
+        .map_or(text.as_str(), |(words, _)| words);
     format!("gapura: [emerg] open() \"{shown}\" failed ({code}: {words})")
 }
 

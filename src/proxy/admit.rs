@@ -16,7 +16,11 @@ use std::sync::Arc;
 
 impl Gateway {
     /// `request_filter`: finds the location and what it does. `true` when the answer is written.
-    pub(super) async fn admit(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<bool> {
+    pub(super) async fn admit(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+    ) -> Result<bool> {
         if ctx.admission.is_none() {
             return Error::e_explain(ErrorType::InternalError, "a request that no door admitted");
         }
@@ -47,7 +51,8 @@ impl Gateway {
                 }
                 Err(cause) => {
                     error_log::router_failed(ctx, &cause);
-                    return error_page::answer(session, ctx, StatusCode::INTERNAL_SERVER_ERROR).await;
+                    return error_page::answer(session, ctx, StatusCode::INTERNAL_SERVER_ERROR)
+                        .await;
                 }
             }
         }
@@ -60,12 +65,10 @@ impl Gateway {
     }
 
     /// The router's decision, or in words why there is none.
-    async fn ask_router(
-        &self,
-        session: &Session,
-        ctx: &RequestContext,
-    ) -> Result<Route, String> {
-        let Some(router) = &self.router else { return Ok(Route::decline()) };
+    async fn ask_router(&self, session: &Session, ctx: &RequestContext) -> Result<Route, String> {
+        let Some(router) = &self.router else {
+            return Ok(Route::decline());
+        };
         let arrival = ctx.arrival();
         let header = session.req_header();
         let request = RouteRequest {
@@ -112,7 +115,10 @@ async fn follow(session: &mut Session, ctx: &mut RequestContext, route: Route) -
 fn redirect_to(ctx: &mut RequestContext, upstream: Arc<Upstream>, only: Option<String>) {
     let pass = match &ctx.passage {
         Some(passage) => Arc::clone(&passage.pass),
-        None => Arc::new(ProxyPass::new(ctx.settings().pass.clone(), Arc::clone(&upstream))),
+        None => Arc::new(ProxyPass::new(
+            ctx.settings().pass.clone(),
+            Arc::clone(&upstream),
+        )),
     };
     let mut passage = Passage::new(pass, upstream);
     passage.only = only;
@@ -137,12 +143,23 @@ async fn answer_directly(
 
 /// The body's length as the request declares it.
 fn declared_length(session: &Session) -> Option<u64> {
-    session.req_header().headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+    session
+        .req_header()
+        .headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }
 
 fn expects_continue(session: &mut Session) -> bool {
     let request = session.req_header();
-    let asked = request.headers.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    let asked = request
+        .headers
+        .get(header::EXPECT)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     asked && request.version == Version::HTTP_11 && !session.as_downstream_mut().is_body_empty()
 }
 

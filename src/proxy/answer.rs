@@ -24,7 +24,9 @@ pub(super) fn from_upstream(
     if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(());
     }
-    let Some(passage) = &mut ctx.passage else { return Ok(()) };
+    let Some(passage) = &mut ctx.passage else {
+        return Ok(());
+    };
     if let Some(current) = passage.current() {
         current.header_time = Some(current.began.elapsed());
         current.status = Some(status.as_u16());
@@ -34,9 +36,17 @@ pub(super) fn from_upstream(
         error.set_retry(true);
         return Err(error);
     }
-    if let Some(Passage { selected: Some(selected), pass, .. }) = &ctx.passage {
+    if let Some(Passage {
+        selected: Some(selected),
+        pass,
+        ..
+    }) = &ctx.passage
+    {
         selected.succeeded();
-        if pass.settings.intercept_errors && status.as_u16() >= 300 && error_page::page_for(ctx, status).is_some() {
+        if pass.settings.intercept_errors
+            && status.as_u16() >= 300
+            && error_page::page_for(ctx, status).is_some()
+        {
             ctx.failure = Some(Failure::Status(status));
             return Err(Error::new_up(ErrorType::HTTPStatus(status.as_u16())));
         }
@@ -107,7 +117,15 @@ pub(super) fn add_headers(
                 continue;
             }
             value.clear();
-            render(&header.value, &Exchange { session, ctx, response: Some(response) }, &mut value);
+            render(
+                &header.value,
+                &Exchange {
+                    session,
+                    ctx,
+                    response: Some(response),
+                },
+                &mut value,
+            );
             if !value.is_empty()
                 && let Ok(value) = HeaderValue::from_bytes(&value)
             {
@@ -123,5 +141,8 @@ pub(super) fn add_headers(
 
 /// The statuses that `add_header` without `always` is for.
 fn gets_headers(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308)
+    matches!(
+        status.as_u16(),
+        200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308
+    )
 }

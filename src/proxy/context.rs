@@ -106,7 +106,8 @@ impl Try {
 
     /// Ends the try. `status` stands in when the server sent none.
     pub(super) fn end(&mut self, status: Option<u16>) {
-        self.response_time.get_or_insert_with(|| self.began.elapsed());
+        self.response_time
+            .get_or_insert_with(|| self.began.elapsed());
         self.status = self.status.or(status);
     }
 }
@@ -114,7 +115,9 @@ impl Try {
 impl RequestContext {
     /// What the door handed over.
     pub(super) fn admission(&self) -> &Admission {
-        self.admission.as_deref().expect("the door admits every request before its first phase")
+        self.admission
+            .as_deref()
+            .expect("the door admits every request before its first phase")
     }
 
     /// Where the request came in and its first line.
@@ -129,7 +132,9 @@ impl RequestContext {
 
     /// The location; what the site says for none before it is known.
     pub(super) fn place(&self) -> &Arc<Location> {
-        self.location.as_ref().unwrap_or_else(|| self.arrival().site.fallback())
+        self.location
+            .as_ref()
+            .unwrap_or_else(|| self.arrival().site.fallback())
     }
 }
 

@@ -22,7 +22,10 @@ pub(super) enum Doing {
 impl Doing {
     /// What is being done now, on a connection that stands.
     pub(super) fn now(ctx: &RequestContext) -> Self {
-        let current = ctx.passage.as_ref().and_then(|passage| passage.tries.last());
+        let current = ctx
+            .passage
+            .as_ref()
+            .and_then(|passage| passage.tries.last());
         match current {
             Some(one) if one.header_time.is_some() => Self::ReadingBody,
             _ => Self::ReadingHeader,
@@ -48,36 +51,80 @@ pub(super) fn upstream_failed(
     doing: Doing,
 ) {
     let what = upstream_failure(cause);
-    let tail = Tail { ctx, upstream: true, host: Some(session) };
+    let tail = Tail {
+        ctx,
+        upstream: true,
+        host: Some(session),
+    };
     error!("{}{what} while {doing}{tail}", Serial(ctx));
 }
 
 /// No server can be used.
 pub(super) fn no_live_upstreams(ctx: &RequestContext) {
-    let tail = Tail { ctx, upstream: true, host: None };
-    error!("{}no live upstreams while connecting to upstream{tail}", Serial(ctx));
+    let tail = Tail {
+        ctx,
+        upstream: true,
+        host: None,
+    };
+    error!(
+        "{}no live upstreams while connecting to upstream{tail}",
+        Serial(ctx)
+    );
 }
 
 /// The request declared a body over the limit.
 pub(super) fn too_large_declared(ctx: &RequestContext, length: u64) {
-    let tail = Tail { ctx, upstream: false, host: None };
-    error!("{}client intended to send too large body: {length} bytes{tail}", Serial(ctx));
+    let tail = Tail {
+        ctx,
+        upstream: false,
+        host: None,
+    };
+    error!(
+        "{}client intended to send too large body: {length} bytes{tail}",
+        Serial(ctx)
+    );
 }
 
 /// The request's body grew over the limit.
 pub(super) fn too_large_received(ctx: &RequestContext) {
-    let (length, tail) = (ctx.body_received, Tail { ctx, upstream: false, host: None });
-    error!("{}client intended to send too large chunked body: {length} bytes{tail}", Serial(ctx));
+    let (length, tail) = (
+        ctx.body_received,
+        Tail {
+            ctx,
+            upstream: false,
+            host: None,
+        },
+    );
+    error!(
+        "{}client intended to send too large chunked body: {length} bytes{tail}",
+        Serial(ctx)
+    );
 }
 
 /// A router did not decide.
 pub(super) fn router_failed(ctx: &RequestContext, cause: &str) {
-    error!("{}{cause}{}", Serial(ctx), Tail { ctx, upstream: false, host: None });
+    error!(
+        "{}{cause}{}",
+        Serial(ctx),
+        Tail {
+            ctx,
+            upstream: false,
+            host: None
+        }
+    );
 }
 
 /// A failure nobody expected.
 pub(super) fn internal(ctx: &RequestContext, cause: &Error) {
-    error!("{}{cause}{}", Serial(ctx), Tail { ctx, upstream: false, host: None });
+    error!(
+        "{}{cause}{}",
+        Serial(ctx),
+        Tail {
+            ctx,
+            upstream: false,
+            host: None
+        }
+    );
 }
 
 /// The request ended without a whole answer.
@@ -92,14 +139,25 @@ pub(super) fn ended_early(
         debug!("a request ended before it was admitted: {cause}");
         return;
     }
-    let tail = Tail { ctx, upstream: ctx.passage.is_some(), host: Some(session) };
+    let tail = Tail {
+        ctx,
+        upstream: ctx.passage.is_some(),
+        host: Some(session),
+    };
     if *cause.esource() == ErrorSource::Downstream || failure == Failure::ClientClosed {
-        let what = if matches!(cause.etype(), ErrorType::WriteTimedout | ErrorType::ReadTimedout) {
+        let what = if matches!(
+            cause.etype(),
+            ErrorType::WriteTimedout | ErrorType::ReadTimedout
+        ) {
             "client timed out (110: Connection timed out)"
         } else {
             "client prematurely closed connection"
         };
-        let when = if begun { "while sending to client" } else { "while waiting for the answer" };
+        let when = if begun {
+            "while sending to client"
+        } else {
+            "while waiting for the answer"
+        };
         info!("{}{what} {when}{tail}", Serial(ctx));
     } else if begun && *cause.esource() != ErrorSource::Upstream {
         error!("{}{cause}{tail}", Serial(ctx));
@@ -178,17 +236,34 @@ impl fmt::Display for Tail<'_> {
         let arrival = self.ctx.arrival();
         let client = Client(ip(arrival.connection.client()));
         let request = Request(arrival.line.raw());
-        write!(f, ", client: {client}, server: {}{request}", arrival.site.name)?;
+        write!(
+            f,
+            ", client: {client}, server: {}{request}",
+            arrival.site.name
+        )?;
         if self.upstream
-            && let Some(one) = self.ctx.passage.as_ref().and_then(|passage| passage.tries.last())
+            && let Some(one) = self
+                .ctx
+                .passage
+                .as_ref()
+                .and_then(|passage| passage.tries.last())
         {
             let target = String::from_utf8_lossy(arrival.line.target());
-            write!(f, ", upstream: \"http://{}{}\"", one.to.text(), target.escape_debug())?;
+            write!(
+                f,
+                ", upstream: \"http://{}{}\"",
+                one.to.text(),
+                target.escape_debug()
+            )?;
         }
         if let Some(session) = self.host
             && let Some(host) = session.req_header().headers.get(http::header::HOST)
         {
-            write!(f, ", host: \"{}\"", String::from_utf8_lossy(host.as_bytes()).escape_debug())?;
+            write!(
+                f,
+                ", host: \"{}\"",
+                String::from_utf8_lossy(host.as_bytes()).escape_debug()
+            )?;
         }
         Ok(())
     }
@@ -212,6 +287,10 @@ impl fmt::Display for Request<'_> {
         if self.0.is_empty() {
             return Ok(());
         }
-        write!(f, ", request: \"{}\"", String::from_utf8_lossy(self.0).escape_debug())
+        write!(
+            f,
+            ", request: \"{}\"",
+            String::from_utf8_lossy(self.0).escape_debug()
+        )
     }
 }

@@ -54,9 +54,9 @@ impl Failure {
     /// Any error that reaches the end of the request.
     fn of(error: &Error) -> Self {
         match (error.etype(), error.esource()) {
-            (ErrorType::HTTPStatus(code), _) => {
-                Self::Status(StatusCode::from_u16(*code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
-            }
+            (ErrorType::HTTPStatus(code), _) => Self::Status(
+                StatusCode::from_u16(*code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            ),
             (_, ErrorSource::Upstream) => Self::of_exchange(error),
             (ErrorType::ReadTimedout, ErrorSource::Downstream) => {
                 Self::Status(StatusCode::REQUEST_TIMEOUT)
@@ -98,13 +98,18 @@ pub(super) async fn answer_failure(
 ) -> FailToProxy {
     let failure = *ctx.failure.get_or_insert_with(|| Failure::of(error));
     let status = failure.status();
-    let begun = session.response_written().is_some_and(|answer| !answer.status.is_informational());
+    let begun = session
+        .response_written()
+        .is_some_and(|answer| !answer.status.is_informational());
     if ctx.admission.is_none() || begun || failure == Failure::ClientClosed {
         if !begun {
             ctx.logged_status = Some(status);
         }
         error_log::ended_early(session, ctx, error, failure, begun);
-        return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        return FailToProxy {
+            error_code: 0,
+            can_reuse_downstream: false,
+        };
     }
     if status == StatusCode::INTERNAL_SERVER_ERROR {
         error_log::internal(ctx, error);
@@ -114,7 +119,10 @@ pub(super) async fn answer_failure(
     if let Err(cause) = answer(session, ctx, status).await {
         log::debug!("the error page could not be sent: {cause}");
     }
-    FailToProxy { error_code: status.as_u16(), can_reuse_downstream: false }
+    FailToProxy {
+        error_code: status.as_u16(),
+        can_reuse_downstream: false,
+    }
 }
 
 /// Answers with a status and its page. `Ok(true)`: the answer is written.
@@ -146,7 +154,9 @@ pub(super) async fn write(
     response.insert_header(header::SERVER, HeaderValue::from_static(SERVER))?;
     answer::add_headers(session, &mut response, ctx)?;
     let headers_only = session.req_header().method == Method::HEAD || body.is_empty();
-    session.write_response_header(Box::new(response), headers_only).await?;
+    session
+        .write_response_header(Box::new(response), headers_only)
+        .await?;
     if !headers_only {
         session.write_response_body(Some(body), true).await?;
     }
@@ -156,7 +166,10 @@ pub(super) async fn write(
 /// The site's page for a status, if it has one.
 pub(super) fn page_for(ctx: &RequestContext, status: StatusCode) -> Option<&Page> {
     let pages = &ctx.settings().error_pages;
-    pages.iter().find(|page| page.codes.contains(&status.as_u16())).map(|page| &page.page)
+    pages
+        .iter()
+        .find(|page| page.codes.contains(&status.as_u16()))
+        .map(|page| &page.page)
 }
 
 /// A page ready to be sent.
@@ -168,17 +181,29 @@ struct Rendered<'a> {
 /// JSON for a client that wants JSON, else the site's page, else the built-in one.
 fn page_of<'a>(ctx: &'a RequestContext, status: StatusCode, request: &HeaderMap) -> Rendered<'a> {
     if wants_json(request) {
-        return Rendered { content_type: "application/json".into(), body: json_page(status) };
+        return Rendered {
+            content_type: "application/json".into(),
+            body: json_page(status),
+        };
     }
     match page_for(ctx, status) {
-        Some(page) => Rendered { content_type: page.content_type.as_str().into(), body: page.body.clone() },
-        None => Rendered { content_type: "text/html; charset=utf-8".into(), body: built_in_page(status) },
+        Some(page) => Rendered {
+            content_type: page.content_type.as_str().into(),
+            body: page.body.clone(),
+        },
+        None => Rendered {
+            content_type: "text/html; charset=utf-8".into(),
+            body: built_in_page(status),
+        },
     }
 }
 
 /// Whether `Accept` ranks JSON above HTML. What a browser sends never does.
 fn wants_json(request: &HeaderMap) -> bool {
-    let accept = request.get_all(header::ACCEPT).into_iter().filter_map(|line| line.to_str().ok());
+    let accept = request
+        .get_all(header::ACCEPT)
+        .into_iter()
+        .filter_map(|line| line.to_str().ok());
     let (mut json, mut html) = (0.0_f32, 0.0_f32);
     for range in accept.flat_map(|line| line.split(',')) {
         let mut parts = range.split(';').map(str::trim);
@@ -188,7 +213,10 @@ fn wants_json(request: &HeaderMap) -> bool {
             .unwrap_or(1.0_f32);
         if media_type == "application/json" || media_type.ends_with("+json") {
             json = json.max(quality);
-        } else if matches!(media_type.as_str(), "text/html" | "application/xhtml+xml" | "text/*") {
+        } else if matches!(
+            media_type.as_str(),
+            "text/html" | "application/xhtml+xml" | "text/*"
+        ) {
             html = html.max(quality);
         }
     }
@@ -204,7 +232,9 @@ fn json_page(status: StatusCode) -> Bytes {
 fn built_in_page(status: StatusCode) -> Bytes {
     let (reason, code) = (reason(status), status.as_u16());
     let hint = match code {
-        502..=504 => "The application behind this site is not answering right now. Please try again in a moment.",
+        502..=504 => {
+            "The application behind this site is not answering right now. Please try again in a moment."
+        }
         404 => "There is nothing at this address.",
         413 => "What was sent is larger than this site accepts.",
         _ if status.is_client_error() => "The request could not be understood.",
@@ -250,7 +280,9 @@ pub(super) fn refuse(refusal: &Refusal<'_>) -> Bytes {
 
 /// Now, as the `Date` header has it.
 fn httpdate() -> String {
-    jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    jiff::Timestamp::now()
+        .strftime("%a, %d %b %Y %H:%M:%S GMT")
+        .to_string()
 }
 
 #[cfg(test)]
@@ -264,8 +296,12 @@ mod tests {
     #[test]
     fn json_is_for_clients_that_prefer_it() {
         assert!(wants_json(&accept("application/json")));
-        assert!(wants_json(&accept("application/problem+json, text/html;q=0.5")));
-        assert!(!wants_json(&accept("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")));
+        assert!(wants_json(&accept(
+            "application/problem+json, text/html;q=0.5"
+        )));
+        assert!(!wants_json(&accept(
+            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+        )));
         assert!(!wants_json(&accept("*/*")));
         assert!(!wants_json(&HeaderMap::new()));
     }

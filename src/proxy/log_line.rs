@@ -14,12 +14,22 @@ pub(super) fn finish(session: &Session, ctx: &mut RequestContext) {
     if let Some(passage) = &mut ctx.passage {
         passage.release();
     }
-    write(&ctx.place().access_log, &Exchange { session, ctx, response: None });
+    write(
+        &ctx.place().access_log,
+        &Exchange {
+            session,
+            ctx,
+            response: None,
+        },
+    );
 }
 
 /// The lines of a request that was refused before it had a location.
 pub(super) fn refused(refusal: &Refusal<'_>) {
-    write(&refusal.arrival.site.fallback().access_log, &Refused(refusal));
+    write(
+        &refusal.arrival.site.fallback().access_log,
+        &Refused(refusal),
+    );
 }
 
 fn write(logs: &[AccessLog], values: &impl Values) {

@@ -55,7 +55,11 @@ pub struct Proxy(pub(crate) Arc<HttpProxy<Gateway>>, Arc<Live>);
 impl Gateway {
     /// A gateway over the current generation.
     pub fn new(live: Arc<Live>, router: Option<Arc<dyn Router>>, router_timeout: Duration) -> Self {
-        Self { live, router, router_timeout }
+        Self {
+            live,
+            router,
+            router_timeout,
+        }
     }
 }
 
@@ -116,11 +120,7 @@ impl ProxyHttp for Gateway {
         pass::choose_first(session, ctx).await
     }
 
-    async fn upstream_peer(
-        &self,
-        _: &mut Session,
-        ctx: &mut Self::CTX,
-    ) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, _: &mut Session, ctx: &mut Self::CTX) -> Result<Box<HttpPeer>> {
         pass::peer(ctx)
     }
 

@@ -39,7 +39,13 @@ pub(super) async fn choose_first(session: &mut Session, ctx: &mut RequestContext
 /// `upstream_peer`: where the next try goes. The server was chosen before: by [`choose_first`], or
 /// by `retry` when it decided that there is a next try.
 pub(super) fn peer(ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
-    let Some(Passage { selected: Some(selected), tries, peer_options, .. }) = &mut ctx.passage else {
+    let Some(Passage {
+        selected: Some(selected),
+        tries,
+        peer_options,
+        ..
+    }) = &mut ctx.passage
+    else {
         return Error::e_explain(ErrorType::InternalError, "no server was chosen");
     };
     tries.push(Try::start(Destination::Peer(Arc::clone(selected.peer()))));
@@ -61,7 +67,11 @@ pub(super) async fn connected(session: &mut Session, ctx: &mut RequestContext) -
         current.connect_time = Some(current.began.elapsed());
     }
     if std::mem::take(&mut ctx.expects_continue) {
-        session.as_downstream_mut().write_continue_response().await.map_err(Error::into_down)?;
+        session
+            .as_downstream_mut()
+            .write_continue_response()
+            .await
+            .map_err(Error::into_down)?;
     }
     Ok(())
 }
@@ -83,7 +93,9 @@ pub(super) fn shape_request(
     request: &mut RequestHeader,
     ctx: &RequestContext,
 ) -> Result<()> {
-    let Some(passage) = &ctx.passage else { return Ok(()) };
+    let Some(passage) = &ctx.passage else {
+        return Ok(());
+    };
     let settings = &passage.pass.settings;
     let upgrade = if settings.pass_upgrade && ctx.admission().upgrade {
         request.headers.get(header::UPGRADE).cloned()
@@ -96,11 +108,21 @@ pub(super) fn shape_request(
     }
     if let Some(protocol) = upgrade {
         request.insert_header(Bytes::from_static(b"Upgrade"), protocol)?;
-        request.insert_header(Bytes::from_static(b"Connection"), HeaderValue::from_static("upgrade"))?;
+        request.insert_header(
+            Bytes::from_static(b"Connection"),
+            HeaderValue::from_static("upgrade"),
+        )?;
     } else if passage.upstream.keepalive().connections == 0 {
-        request.insert_header(Bytes::from_static(b"Connection"), HeaderValue::from_static("close"))?;
+        request.insert_header(
+            Bytes::from_static(b"Connection"),
+            HeaderValue::from_static("close"),
+        )?;
     }
-    let values = Exchange { session, ctx, response: None };
+    let values = Exchange {
+        session,
+        ctx,
+        response: None,
+    };
     let mut value = Vec::new();
     for header in &passage.pass.set_headers {
         value.clear();

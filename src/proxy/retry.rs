@@ -76,20 +76,33 @@ pub(super) fn after_failure(
 
 /// Whether the request can be sent a second time at all.
 fn may_repeat(session: &Session, ctx: &RequestContext) -> bool {
-    let Some(passage) = &ctx.passage else { return false };
-    let begun = session.response_written().is_some_and(|answer| !answer.status.is_informational());
-    let repeatable = !matches!(session.req_header().method.as_str(), "POST" | "LOCK" | "PATCH")
-        || allows(passage, RetryCondition::NonIdempotent);
+    let Some(passage) = &ctx.passage else {
+        return false;
+    };
+    let begun = session
+        .response_written()
+        .is_some_and(|answer| !answer.status.is_informational());
+    let repeatable = !matches!(
+        session.req_header().method.as_str(),
+        "POST" | "LOCK" | "PATCH"
+    ) || allows(passage, RetryCondition::NonIdempotent);
     !begun && repeatable && !session.as_ref().retry_buffer_truncated()
 }
 
 fn allows(passage: &Passage, condition: RetryCondition) -> bool {
-    passage.pass.settings.next_upstream.conditions.contains(&condition)
+    passage
+        .pass
+        .settings
+        .next_upstream
+        .conditions
+        .contains(&condition)
 }
 
 /// Ends the try as failed and chooses the next server, if the configuration wants one.
 fn try_next(ctx: &mut RequestContext, failure: Failure, may_repeat: bool) -> bool {
-    let Some(passage) = &mut ctx.passage else { return false };
+    let Some(passage) = &mut ctx.passage else {
+        return false;
+    };
     passage.fail(Some(failure.status().as_u16()));
     let again = may_repeat && allows(passage, failure.condition()) && passage.next_server();
     if !again {
@@ -101,7 +114,9 @@ fn try_next(ctx: &mut RequestContext, failure: Failure, may_repeat: bool) -> boo
 /// Whether an answer's status sends the request to another server. Asked while the answer's
 /// header is there and nothing of it was passed on.
 pub(super) fn wants_next(session: &Session, ctx: &RequestContext, status: u16) -> bool {
-    let Some(passage) = &ctx.passage else { return false };
+    let Some(passage) = &ctx.passage else {
+        return false;
+    };
     allows(passage, RetryCondition::Http(status))
         && may_repeat(session, ctx)
         && passage.tried.len() + 1 < passage.tries_allowed()

@@ -180,14 +180,20 @@ impl Route {
 
     /// Passes the request to this upstream.
     pub fn to(upstream: UpstreamRef) -> Self {
-        Self { target: Target::Upstream(upstream), ..Self::default() }
+        Self {
+            target: Target::Upstream(upstream),
+            ..Self::default()
+        }
     }
 
     /// Passes the request to one server of an upstream, named by its address as the configuration
     /// has it. When it cannot be used the visitor gets the all-down page; an address the upstream
     /// does not have is a 500 and a line in the error log.
     pub fn to_backend(upstream: UpstreamRef, address: impl Into<String>) -> Self {
-        Self { target: Target::Backend(upstream, address.into()), ..Self::default() }
+        Self {
+            target: Target::Backend(upstream, address.into()),
+            ..Self::default()
+        }
     }
 
     /// Answers at once.
@@ -197,7 +203,10 @@ impl Route {
         body: impl Into<Bytes>,
     ) -> Self {
         let target = Target::Answer(status, content_type.into(), body.into());
-        Self { target, ..Self::default() }
+        Self {
+            target,
+            ..Self::default()
+        }
     }
 
     /// Asks the upstream for another path (with its query string, if it has one).
@@ -210,7 +219,11 @@ impl Route {
     /// Sets a header of the request to the upstream; an empty value removes it. Comes after
     /// `proxy_set_header`.
     #[must_use]
-    pub fn with_request_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn with_request_header(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Self {
         self.request_headers.push((name.into(), value.into()));
         self
     }

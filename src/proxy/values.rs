@@ -5,10 +5,10 @@ use crate::door::{Refusal, RequestLine};
 use crate::model::Variable;
 use crate::runtime::Values;
 use http::{HeaderMap, StatusCode, header};
+use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use std::io::Write;
-use pingora_core::protocols::l4::socket::SocketAddr;
 use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -31,11 +31,16 @@ impl Exchange<'_> {
     }
 
     fn tries(&self) -> &[Try] {
-        self.ctx.passage.as_ref().map_or(&[], |passage| &passage.tries)
+        self.ctx
+            .passage
+            .as_ref()
+            .map_or(&[], |passage| &passage.tries)
     }
 
     fn status(&self) -> Option<StatusCode> {
-        self.ctx.logged_status.or_else(|| self.answer().map(|answer| answer.status))
+        self.ctx
+            .logged_status
+            .or_else(|| self.answer().map(|answer| answer.status))
     }
 }
 
@@ -47,14 +52,16 @@ impl Values for Exchange<'_> {
         match variable {
             Variable::Args | Variable::QueryString => bytes(arrival.line.query(), out),
             Variable::Arg(name) => bytes(argument(arrival.line.query(), name), out),
-            Variable::BodyBytesSent => {
-                display(self.session.as_downstream().body_bytes_sent(), out)
-            }
+            Variable::BodyBytesSent => display(self.session.as_downstream().body_bytes_sent(), out),
             Variable::BytesSent => display(arrival.bytes_sent(), out),
             Variable::Connection => display(connection.serial, out),
             Variable::ConnectionRequests => display(connection.requests(), out),
-            Variable::ContentLength => header_value(self.request_headers(), header::CONTENT_LENGTH, out),
-            Variable::ContentType => header_value(self.request_headers(), header::CONTENT_TYPE, out),
+            Variable::ContentLength => {
+                header_value(self.request_headers(), header::CONTENT_LENGTH, out)
+            }
+            Variable::ContentType => {
+                header_value(self.request_headers(), header::CONTENT_TYPE, out)
+            }
             Variable::Cookie(name) => bytes(cookie(self.request_headers(), name), out),
             Variable::DocumentUri | Variable::Uri => bytes(Some(arrival.line.path()), out),
             Variable::Host => text(&arrival.host, out),
@@ -62,10 +69,14 @@ impl Values for Exchange<'_> {
             Variable::Http(name) => headers_of(self.request_headers(), name, out),
             Variable::Https => connection.secure && text("on", out),
             Variable::IsArgs => arrival.line.query().is_some() && text("?", out),
-            Variable::IsRequestPort => request_port(self.request_headers()).is_some() && text(":", out),
+            Variable::IsRequestPort => {
+                request_port(self.request_headers()).is_some() && text(":", out)
+            }
             Variable::RequestPort => bytes(request_port(self.request_headers()), out),
             Variable::Msec => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                let now = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default();
                 seconds(now, out)
             }
             Variable::NginxVersion => text(crate::NGINX_VERSION, out),
@@ -106,16 +117,22 @@ impl Values for Exchange<'_> {
             Variable::TimeIso8601 => local_time("%Y-%m-%dT%H:%M:%S%:z", out),
             Variable::TimeLocal => local_time("%d/%b/%Y:%H:%M:%S %z", out),
             Variable::UpstreamAddr => each(self.tries(), out, |one, out| text(one.to.text(), out)),
-            Variable::UpstreamConnectTime => each(self.tries(), out, |one, out| time(one.connect_time, out)),
-            Variable::UpstreamHeaderTime => each(self.tries(), out, |one, out| time(one.header_time, out)),
+            Variable::UpstreamConnectTime => {
+                each(self.tries(), out, |one, out| time(one.connect_time, out))
+            }
+            Variable::UpstreamHeaderTime => {
+                each(self.tries(), out, |one, out| time(one.header_time, out))
+            }
             Variable::UpstreamHttp(name) => match self.answer() {
                 Some(answer) if !self.tries().is_empty() => headers_of(&answer.headers, name, out),
                 _ => false,
             },
-            Variable::UpstreamResponseLength => {
-                each(self.tries(), out, |one, out| display(one.response_length, out))
+            Variable::UpstreamResponseLength => each(self.tries(), out, |one, out| {
+                display(one.response_length, out)
+            }),
+            Variable::UpstreamResponseTime => {
+                each(self.tries(), out, |one, out| time(one.response_time, out))
             }
-            Variable::UpstreamResponseTime => each(self.tries(), out, |one, out| time(one.response_time, out)),
             Variable::UpstreamStatus => each(self.tries(), out, |one, out| match one.status {
                 Some(status) => display(status, out),
                 None => text("-", out),
@@ -146,11 +163,12 @@ impl Values for Refused<'_> {
             Variable::ServerPort => port(connection.server(), out),
             Variable::Status => display(refusal.fault.status(), out),
             Variable::BodyBytesSent | Variable::BytesSent => text("0", out),
-            Variable::IsRequestPort => request_port(self.request_headers()).is_some() && text(":", out),
-            Variable::RequestPort => bytes(request_port(self.request_headers()), out),
-            Variable::Msec => {
-                seconds(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(), out)
-            }
+            Variable::Msec => seconds(
+                SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default(),
+                out,
+            ),
             Variable::NginxVersion => text(crate::NGINX_VERSION, out),
             Variable::Pid => display(std::process::id(), out),
             Variable::TimeIso8601 => local_time("%Y-%m-%dT%H:%M:%S%:z", out),
@@ -178,7 +196,10 @@ fn display(value: impl std::fmt::Display, out: &mut Vec<u8>) -> bool {
 
 /// nginx's times: seconds with three digits.
 fn seconds(value: Duration, out: &mut Vec<u8>) -> bool {
-    display(format_args!("{}.{:03}", value.as_secs(), value.subsec_millis()), out)
+    display(
+        format_args!("{}.{:03}", value.as_secs(), value.subsec_millis()),
+        out,
+    )
 }
 
 fn time(value: Option<Duration>, out: &mut Vec<u8>) -> bool {
@@ -190,7 +211,8 @@ fn time(value: Option<Duration>, out: &mut Vec<u8>) -> bool {
 
 /// The IP address of one end of a connection; `None` on a Unix socket.
 pub(super) fn ip(end: Option<&SocketAddr>) -> Option<IpAddr> {
-    end.and_then(SocketAddr::as_inet).map(std::net::SocketAddr::ip)
+    end.and_then(SocketAddr::as_inet)
+        .map(std::net::SocketAddr::ip)
 }
 
 fn address(end: Option<&SocketAddr>, out: &mut Vec<u8>) -> bool {
@@ -202,7 +224,8 @@ fn address(end: Option<&SocketAddr>, out: &mut Vec<u8>) -> bool {
 }
 
 fn port(end: Option<&SocketAddr>, out: &mut Vec<u8>) -> bool {
-    end.and_then(SocketAddr::as_inet).is_some_and(|inet| display(inet.port(), out))
+    end.and_then(SocketAddr::as_inet)
+        .is_some_and(|inet| display(inet.port(), out))
 }
 
 /// The protocol as the client wrote it; HTTP/0.9 has none.
@@ -213,7 +236,11 @@ fn protocol(line: &RequestLine) -> &[u8] {
     }
 }
 
-fn each(tries: &[Try], out: &mut Vec<u8>, mut value: impl FnMut(&Try, &mut Vec<u8>) -> bool) -> bool {
+fn each(
+    tries: &[Try],
+    out: &mut Vec<u8>,
+    mut value: impl FnMut(&Try, &mut Vec<u8>) -> bool,
+) -> bool {
     for (index, one) in tries.iter().enumerate() {
         if index > 0 {
             text(", ", out);
@@ -231,11 +258,15 @@ fn header_value(headers: &HeaderMap, name: header::HeaderName, out: &mut Vec<u8>
 /// (cookies with "; "), as nginx does.
 fn headers_of(headers: &HeaderMap, name: &str, out: &mut Vec<u8>) -> bool {
     let mut dashed = [0_u8; 64];
-    let Some(dashed) = dashed.get_mut(..name.len()) else { return false };
+    let Some(dashed) = dashed.get_mut(..name.len()) else {
+        return false;
+    };
     for (to, from) in dashed.iter_mut().zip(name.bytes()) {
         *to = if from == b'_' { b'-' } else { from };
     }
-    let Ok(name) = header::HeaderName::from_lowercase(dashed) else { return false };
+    let Ok(name) = header::HeaderName::from_lowercase(dashed) else {
+        return false;
+    };
     let separator = if name == header::COOKIE { "; " } else { ", " };
     let mut found = false;
     for value in headers.get_all(name) {
@@ -257,11 +288,18 @@ fn request_port(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
-    let lines = headers.get_all(header::COOKIE).into_iter().map(|line| line.as_bytes());
+    let lines = headers
+        .get_all(header::COOKIE)
+        .into_iter()
+        .map(|line| line.as_bytes());
     lines
         .flat_map(|line| line.split(|byte| *byte == b';'))
         .map(<[u8]>::trim_ascii)
-        .filter_map(|pair| pair.iter().position(|byte| *byte == b'=').map(|at| pair.split_at(at)))
+        .filter_map(|pair| {
+            pair.iter()
+                .position(|byte| *byte == b'=')
+                .map(|at| pair.split_at(at))
+        })
         .find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))
         .map(|(_, value)| &value[1..])
 }
@@ -269,7 +307,11 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
 fn argument<'a>(query: Option<&'a [u8]>, name: &str) -> Option<&'a [u8]> {
     query?
         .split(|byte| *byte == b'&')
-        .filter_map(|pair| pair.iter().position(|byte| *byte == b'=').map(|at| pair.split_at(at)))
+        .filter_map(|pair| {
+            pair.iter()
+                .position(|byte| *byte == b'=')
+                .map(|at| pair.split_at(at))
+        })
         .find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))
         .map(|(_, value)| &value[1..])
 }
@@ -282,7 +324,9 @@ fn user(headers: &HeaderMap) -> Option<Vec<u8>> {
     if !scheme.eq_ignore_ascii_case(b"basic ") {
         return None;
     }
-    let mut decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim_ascii()).ok()?;
+    let mut decoded = base64::engine::general_purpose::STANDARD
+        .decode(encoded.trim_ascii())
+        .ok()?;
     let colon = decoded.iter().position(|byte| *byte == b':')?;
     decoded.truncate(colon);
     Some(decoded)

@@ -86,8 +86,11 @@ impl Builder<'_> {
     /// A pattern that does not compile. `config` compiles every pattern before a Model exists, so
     /// this is met only by models built by hand.
     pub fn build(&mut self, model: &Model) -> Result<Generation, pcre2::Error> {
-        let upstreams: Vec<_> =
-            model.upstreams.iter().map(|upstream| self.registry.upstream(upstream)).collect();
+        let upstreams: Vec<_> = model
+            .upstreams
+            .iter()
+            .map(|upstream| self.registry.upstream(upstream))
+            .collect();
         let sites = model
             .sites
             .iter()
@@ -106,11 +109,19 @@ impl Builder<'_> {
                 }
             }
             let default_site = Arc::clone(&sites[listener.default_site.0]);
-            listeners[slot] = Some(Arc::new(Listener { default_site, hosts }));
+            listeners[slot] = Some(Arc::new(Listener {
+                default_site,
+                hosts,
+            }));
         }
-        let upstreams =
-            upstreams.into_iter().map(|upstream| (upstream.name().into(), upstream)).collect();
-        Ok(Generation { listeners, upstreams })
+        let upstreams = upstreams
+            .into_iter()
+            .map(|upstream| (upstream.name().into(), upstream))
+            .collect();
+        Ok(Generation {
+            listeners,
+            upstreams,
+        })
     }
 
     fn site(
@@ -122,7 +133,10 @@ impl Builder<'_> {
             .locations
             .iter()
             .map(|location| {
-                (location.matcher.clone(), Arc::new(self.location(location, upstreams)))
+                (
+                    location.matcher.clone(),
+                    Arc::new(self.location(location, upstreams)),
+                )
             })
             .collect::<Vec<_>>();
         Ok(Site {
@@ -144,9 +158,16 @@ impl Builder<'_> {
         let access_log = location
             .access_log
             .iter()
-            .map(|log| AccessLog { sink: (self.log_sink)(&log.target), format: log.format.clone() })
+            .map(|log| AccessLog {
+                sink: (self.log_sink)(&log.target),
+                format: log.format.clone(),
+            })
             .collect();
-        Location { action, access_log, settings: location.clone() }
+        Location {
+            action,
+            access_log,
+            settings: location.clone(),
+        }
     }
 }
 

@@ -51,7 +51,12 @@ impl ProxyPass {
             .iter()
             .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
             .collect();
-        Self { upstream, settings, set_headers, hide_headers }
+        Self {
+            upstream,
+            settings,
+            set_headers,
+            hide_headers,
+        }
     }
 
     /// What Pingora is told of a connection to this upstream (or to another one, when a router

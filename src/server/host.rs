@@ -4,8 +4,8 @@
 //! is a `listening::Service` of Pingora's started by hand, with a shutdown watch of its own: that is
 //! how listeners come and go while the process serves.
 
-use super::state::{Next, State};
 use super::StartError;
+use super::state::{Next, State};
 use crate::door::Door;
 use crate::model::ListenAddress;
 use crate::proxy::{Gateway, Proxy, Router};
@@ -101,9 +101,14 @@ impl Host {
         // Reading files and compiling patterns would hold up the requests of this thread.
         let state = Arc::clone(&self.state);
         let next = tokio::task::spawn_blocking(move || state.next()).await;
-        let Next { generation, listeners } =
-            next.map_err(|cause| StartError::Thread(cause.to_string()))??;
-        self.state.registry.resolve_names(generation.upstreams(), NAMES_LIMIT).await;
+        let Next {
+            generation,
+            listeners,
+        } = next.map_err(|cause| StartError::Thread(cause.to_string()))??;
+        self.state
+            .registry
+            .resolve_names(generation.upstreams(), NAMES_LIMIT)
+            .await;
         self.state.live.swap(generation);
         for (address, id) in &listeners {
             self.listen(address, *id);
@@ -141,7 +146,9 @@ impl Host {
         let (stop, stopped) = watch::channel(false);
         listeners.insert(address.clone(), stop);
         tokio::spawn(async move {
-            service.start_service(Some(Arc::new(Mutex::new(fds))), stopped, 1).await;
+            service
+                .start_service(Some(Arc::new(Mutex::new(fds))), stopped, 1)
+                .await;
         });
     }
 
@@ -161,9 +168,14 @@ impl Host {
 #[async_trait]
 impl BackgroundService for Host {
     async fn start(&self, shutdown: ShutdownWatch) {
-        let Some(mut inbox) = self.inbox.lock().take() else { return };
+        let Some(mut inbox) = self.inbox.lock().take() else {
+            return;
+        };
         let live = self.state.live.pin();
-        self.state.registry.resolve_names(live.upstreams(), NAMES_LIMIT).await;
+        self.state
+            .registry
+            .resolve_names(live.upstreams(), NAMES_LIMIT)
+            .await;
         let registry = Arc::clone(&self.state.registry);
         let loops_end = shutdown.clone();
         tokio::spawn(async move { registry.run(loops_end).await });
@@ -211,7 +223,11 @@ struct Counted {
 
 #[async_trait]
 impl ServerApp for Counted {
-    async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+    async fn process_new(
+        self: &Arc<Self>,
+        stream: Stream,
+        shutdown: &ShutdownWatch,
+    ) -> Option<Stream> {
         self.connections.open.fetch_add(1, Ordering::AcqRel);
         let _open = Open(&self.connections);
         self.door.process_new(stream, shutdown).await

@@ -34,7 +34,11 @@ fn write_line(out: &mut env_logger::fmt::Formatter, record: &Record<'_>) -> io::
     // SAFETY: gettid has no arguments and cannot fail.
     let thread = unsafe { libc::gettid() };
     let process = std::process::id();
-    writeln!(out, "{} [{level}] {process}#{thread}: {text}", now.strftime("%Y/%m/%d %H:%M:%S"))
+    writeln!(
+        out,
+        "{} [{level}] {process}#{thread}: {text}",
+        now.strftime("%Y/%m/%d %H:%M:%S")
+    )
 }
 
 /// nginx's words. What changes is `info!` here and `[notice]` there.

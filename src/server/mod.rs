@@ -94,7 +94,11 @@ impl Server {
     }
 
     fn from_source(source: Source) -> Self {
-        Self { source, router: None, router_timeout: Duration::from_secs(10) }
+        Self {
+            source,
+            router: None,
+            router_timeout: Duration::from_secs(10),
+        }
     }
 
     /// Routes by the embedder's own logic: see [`Router`].
@@ -139,7 +143,12 @@ impl Server {
         let commands = wait
             .recv()
             .map_err(|_| StartError::Thread("its thread ended early".into()))?;
-        Ok(Running { addresses, commands, stop, thread: Some(thread) })
+        Ok(Running {
+            addresses,
+            commands,
+            stop,
+            thread: Some(thread),
+        })
     }
 
     fn prepare(self) -> Result<(State, Option<Arc<dyn Router>>, Duration), StartError> {
@@ -159,7 +168,10 @@ impl Running {
     /// The addresses it was started on, with the real port where the configuration says 0.
     /// Unix sockets are left out.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.addresses.iter().filter_map(|(_, bound)| *bound).collect()
+        self.addresses
+            .iter()
+            .filter_map(|(_, bound)| *bound)
+            .collect()
     }
 
     /// Reads the configuration again and serves it, without losing a request or a connection.
@@ -168,7 +180,9 @@ impl Running {
     /// The new configuration cannot be used. The old one goes on serving, nothing has changed.
     pub fn reload(&self) -> Result<(), ReloadError> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(Command::Reload(Some(reply))).map_err(|_| ReloadError::Stopped)?;
+        self.commands
+            .send(Command::Reload(Some(reply)))
+            .map_err(|_| ReloadError::Stopped)?;
         Ok(answer.blocking_recv().map_err(|_| ReloadError::Stopped)??)
     }
 
@@ -205,18 +219,28 @@ fn serve(
     shutdown: Shutdown,
     ready: Option<std::sync::mpsc::Sender<mpsc::UnboundedSender<Command>>>,
 ) {
-    let threads = state.worker_threads.map_or_else(processors, NonZeroUsize::get);
-    let mut conf = ServerConf { threads, ..ServerConf::default() };
+    let threads = state
+        .worker_threads
+        .map_or_else(processors, NonZeroUsize::get);
+    let mut conf = ServerConf {
+        threads,
+        ..ServerConf::default()
+    };
     // Tries are bounded by the configuration and by `retry`; this is only Pingora's own guard.
     conf.max_retries = 1024;
     conf.upstream_keepalive_pool_size = state.idle_connections;
-    let conf = Arc::new(conf);
+    let mut server = PingoraServer::new_with_opt_and_conf(None, conf);
+    server.bootstrap();
     let log_files = Arc::clone(&state.log_files);
-    let host = Arc::new(Host::new(state, router, router_timeout, &conf, ready));
+    let host = Arc::new(Host::new(
+        state,
+        router,
+        router_timeout,
+        &server.configuration,
+        ready,
+    ));
     let mut service = GenBackgroundService::new("gapura".into(), Arc::clone(&host));
     service.threads = Some(threads);
-    let mut server = PingoraServer::new_with_opt_and_conf(None, Arc::unwrap_or_clone(conf));
-    server.bootstrap();
     server.add_service(service);
     let shutdown_signal = Box::new(shutdown.watching(host));
     server.run(RunArgs { shutdown_signal });

@@ -36,7 +36,10 @@ impl Shutdown {
 
     /// Ties it to the host that it stops.
     pub(super) fn watching(self, host: Arc<Host>) -> Watch {
-        Watch { shutdown: Mutex::new(self), host }
+        Watch {
+            shutdown: Mutex::new(self),
+            host,
+        }
     }
 }
 

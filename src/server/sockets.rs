@@ -36,8 +36,14 @@ impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let code = self.cause.raw_os_error().unwrap_or_default();
         let text = self.cause.to_string();
-        let words = text.rsplit_once(" (os error").map_or(text.as_str(), |(words, _)| words);
-        write!(f, "[emerg] {} to {} failed ({code}: {words})", self.call, self.address)
+        let words = text
+            .rsplit_once(" (os error")
+            .map_or(text.as_str(), |(words, _)| words);
+        write!(
+            f,
+            "[emerg] {} to {} failed ({code}: {words})",
+            self.call, self.address
+        )
     }
 }
 
@@ -61,7 +67,11 @@ impl Sockets {
         }
         for (address, socket) in new {
             let bound = socket.local_addr().ok().and_then(|local| local.as_socket());
-            let slot = Slot { address: address.clone(), socket: Some(socket.into()), bound };
+            let slot = Slot {
+                address: address.clone(),
+                socket: Some(socket.into()),
+                bound,
+            };
             match self.slots.iter_mut().find(|slot| slot.address == *address) {
                 Some(old) => *old = slot,
                 None => self.slots.push(slot),
@@ -74,14 +84,23 @@ impl Sockets {
     pub(super) fn id(&mut self, address: &ListenAddress) -> ListenerId {
         let known = self.slots.iter().position(|slot| slot.address == *address);
         ListenerId(known.unwrap_or_else(|| {
-            self.slots.push(Slot { address: address.clone(), socket: None, bound: None });
+            self.slots.push(Slot {
+                address: address.clone(),
+                socket: None,
+                bound: None,
+            });
             self.slots.len() - 1
         }))
     }
 
     /// A descriptor of the socket for Pingora to own, and the name it is known by there.
     pub(super) fn duplicate(&self, id: ListenerId) -> io::Result<Option<(String, RawFd)>> {
-        let Some(Slot { address, socket: Some(socket), bound }) = self.slots.get(id.0) else {
+        let Some(Slot {
+            address,
+            socket: Some(socket),
+            bound,
+        }) = self.slots.get(id.0)
+        else {
             return Ok(None);
         };
         let name = match (address, bound) {
@@ -105,7 +124,8 @@ impl Sockets {
     /// Every bound address, with the port it really has.
     pub(super) fn bound(&self) -> Vec<(ListenAddress, Option<SocketAddr>)> {
         let open = self.slots.iter().filter(|slot| slot.socket.is_some());
-        open.map(|slot| (slot.address.clone(), slot.bound)).collect()
+        open.map(|slot| (slot.address.clone(), slot.bound))
+            .collect()
     }
 
     fn get(&self, address: &ListenAddress) -> Option<&Slot> {
@@ -115,24 +135,35 @@ impl Sockets {
 
 fn bind(address: &ListenAddress) -> Result<Socket, BindError> {
     let failed = |call: &'static str| {
-        move |cause| BindError { address: address.clone(), call, cause }
+        move |cause| BindError {
+            address: address.clone(),
+            call,
+            cause,
+        }
     };
     let (domain, target) = match address {
         ListenAddress::Inet(inet) => (Domain::for_address(*inet), SockAddr::from(*inet)),
-        ListenAddress::Unix(path) => {
-            (Domain::UNIX, SockAddr::unix(path).map_err(failed("bind()"))?)
-        }
+        ListenAddress::Unix(path) => (
+            Domain::UNIX,
+            SockAddr::unix(path).map_err(failed("bind()"))?,
+        ),
     };
     let socket = Socket::new(domain, Type::STREAM, None).map_err(failed("socket()"))?;
     if domain != Domain::UNIX {
-        socket.set_reuse_address(true).map_err(failed("setsockopt(SO_REUSEADDR)"))?;
+        socket
+            .set_reuse_address(true)
+            .map_err(failed("setsockopt(SO_REUSEADDR)"))?;
     }
     if domain == Domain::IPV6 {
-        socket.set_only_v6(true).map_err(failed("setsockopt(IPV6_V6ONLY)"))?;
+        socket
+            .set_only_v6(true)
+            .map_err(failed("setsockopt(IPV6_V6ONLY)"))?;
     }
     socket.bind(&target).map_err(failed("bind()"))?;
     socket.listen(BACKLOG).map_err(failed("listen()"))?;
-    socket.set_nonblocking(true).map_err(failed("ioctl(FIONBIO)"))?;
+    socket
+        .set_nonblocking(true)
+        .map_err(failed("ioctl(FIONBIO)"))?;
     debug_assert!(socket.as_raw_fd() >= 0);
     Ok(socket)
 }
@@ -146,7 +177,9 @@ mod tests {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = taken.local_addr().expect("bound");
         let mut sockets = Sockets::default();
-        let error = sockets.bind([ListenAddress::Inet(address)].iter()).expect_err("in use");
+        let error = sockets
+            .bind([ListenAddress::Inet(address)].iter())
+            .expect_err("in use");
         assert_eq!(
             error.to_string(),
             format!("[emerg] bind() to {address} failed (98: Address already in use)")

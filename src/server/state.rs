@@ -51,7 +51,11 @@ impl State {
         let log_files = Arc::new(LogFiles::default());
         let mut sockets = Sockets::default();
         let next = build(&model, &mut sockets, &registry, &log_files)?;
-        let asked: usize = model.upstreams.iter().map(|upstream| upstream.keepalive.connections).sum();
+        let asked: usize = model
+            .upstreams
+            .iter()
+            .map(|upstream| upstream.keepalive.connections)
+            .sum();
         Ok(Self {
             source,
             sockets: Mutex::new(sockets),
@@ -67,7 +71,12 @@ impl State {
     /// bound when it succeeds.
     pub(super) fn next(&self) -> Result<Next, StartError> {
         let model = read(&self.source)?;
-        build(&model, &mut self.sockets.lock(), &self.registry, &self.log_files)
+        build(
+            &model,
+            &mut self.sockets.lock(),
+            &self.registry,
+            &self.log_files,
+        )
     }
 
     /// The bound addresses, with their real ports.
@@ -110,5 +119,8 @@ fn build(
         log_sink: &mut |target| log_files.sink(target),
     }
     .build(model)?;
-    Ok(Next { generation, listeners })
+    Ok(Next {
+        generation,
+        listeners,
+    })
 }

@@ -9,7 +9,7 @@ use super::super::suggest;
 use super::{Resolver, fit, invalid};
 use crate::model::{
     AccessLog, AddHeader, ErrorPage, Limits, LogTarget, NextUpstream, ProxyPass, RetryCondition,
-    SetHeader, UpstreamId,
+    SetHeader,
 };
 use std::collections::BTreeSet;
 use std::rc::Rc;
