@@ -20,8 +20,7 @@ struct Collected {
 impl Lines {
     pub fn collect(source: impl Read + Send + 'static) -> Self {
         let lines = Self::default();
-        let (mutex_and_condvar, mut reader) =
-            (Arc::clone(&lines.shared), BufReader::new(source));
+        let (mutex_and_condvar, mut reader) = (Arc::clone(&lines.shared), BufReader::new(source));
         thread::spawn(move || {
             let (collected, changed) = &*mutex_and_condvar;
             let mut line = Vec::new();
