@@ -15,6 +15,8 @@ mod passive;
 mod peer;
 mod probe;
 mod registry;
+#[cfg(test)]
+mod tests;
 
 pub use names::{Resolve, SystemResolver};
 pub use peer::{Peer, PeerStatus, Selected};
