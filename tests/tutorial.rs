@@ -139,10 +139,15 @@ fn with_free_ports(page: &str, ports: &[&str]) -> String {
     // Held all at once, so that they differ.
     let free: Vec<TcpListener> =
         ports.iter().map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
-    let numbers = free.iter().map(|listener| listener.local_addr().expect("bound").port());
+    let marks: Vec<String> = (0..ports.len()).map(|number| format!("<port {number}>")).collect();
     let mut text = page.to_owned();
-    for (old, new) in ports.iter().zip(numbers) {
-        text = text.replace(old, &new.to_string());
+    // By way of marks: a free port may have one of the page's in it.
+    for (port, mark) in ports.iter().zip(&marks) {
+        text = text.replace(port, mark);
+    }
+    for (listener, mark) in free.iter().zip(&marks) {
+        let port = listener.local_addr().expect("bound").port();
+        text = text.replace(mark, &port.to_string());
     }
     text
 }
