@@ -14,7 +14,9 @@ fn modules_use_only_what_the_table_allows() {
 
     let mut wrong = Vec::new();
     for file in sources() {
-        let Some(module) = module_of(&file) else { continue };
+        let Some(module) = module_of(&file) else {
+            continue;
+        };
         let text = fs::read_to_string(&file).expect("a source file");
         for (number, line) in text.lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
@@ -26,7 +28,11 @@ fn modules_use_only_what_the_table_allows() {
             }
         }
     }
-    assert!(wrong.is_empty(), "not in ARCHITECTURE.md's table:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "not in ARCHITECTURE.md's table:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -48,7 +54,10 @@ fn the_files_it_names_exist() {
             folder = parent.to_owned();
         }
     }
-    assert!(missing.is_empty(), "ARCHITECTURE.md names what is not there: {missing:?}");
+    assert!(
+        missing.is_empty(),
+        "ARCHITECTURE.md names what is not there: {missing:?}"
+    );
 }
 
 /// What each module may use, from the table under "Modules".
@@ -63,11 +72,16 @@ fn table() -> BTreeMap<String, BTreeSet<String>> {
         .collect();
     let mut allowed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for row in rows {
-        let [module, _, uses] = row[..] else { panic!("a row of three columns: {row:?}") };
+        let [module, _, uses] = row[..] else {
+            panic!("a row of three columns: {row:?}")
+        };
         let uses = match uses {
             "nothing" => BTreeSet::new(),
             "all of the above" => allowed.keys().cloned().collect(),
-            words => words.split(", ").map(|word| word.trim_matches('`').to_owned()).collect(),
+            words => words
+                .split(", ")
+                .map(|word| word.trim_matches('`').to_owned())
+                .collect(),
         };
         allowed.insert(module.trim_matches('`').to_owned(), uses);
     }
@@ -80,17 +94,24 @@ fn architecture() -> String {
 
 /// Something such as `proxy/retry.rs`, `tests/config` or `.ci/run`, not a type, a word or a command.
 fn is_path(name: &str) -> bool {
-    let tokens = name.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));
+    let tokens = name
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));
     tokens && (name.contains('/') || name.ends_with(".rs")) && !name.starts_with('/')
 }
 
 fn modules_of_the_source() -> BTreeSet<String> {
-    sources().iter().filter_map(|file| module_of(file)).collect()
+    sources()
+        .iter()
+        .filter_map(|file| module_of(file))
+        .collect()
 }
 
 /// The top-level module a file belongs to; none for the crate's roots.
 fn module_of(file: &Path) -> Option<String> {
-    let below = file.strip_prefix(Path::new(ROOT).join("src")).expect("below src");
+    let below = file
+        .strip_prefix(Path::new(ROOT).join("src"))
+        .expect("below src");
     let first = below.components().next()?.as_os_str().to_str()?;
     let module = first.strip_suffix(".rs").unwrap_or(first);
     (!["lib", "main"].contains(&module)).then(|| module.to_owned())
@@ -105,7 +126,9 @@ fn used_modules(code: &str, modules: &BTreeSet<String>) -> Vec<String> {
             None => vec![after],
         };
         for name in names {
-            let end = name.trim_start().find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            let end = name
+                .trim_start()
+                .find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
             let word = name.trim_start();
             let word = &word[..end.unwrap_or(word.len())];
             if modules.contains(word) {

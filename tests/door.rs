@@ -549,6 +549,7 @@ fn generation(name: &str, client: ClientLimits) -> Generation {
     let nowhere = model::Location {
         matcher: LocationMatch::Prefix("/".into()),
         action: model::Action::Status(404),
+        pass: model::ProxyPass::default(),
         limits: model::Limits {
             client_max_body_size: None,
             client_body_timeout: Duration::from_secs(60),

@@ -15,6 +15,7 @@ fn listener() -> Arc<Listener> {
     let location = model::Location {
         matcher: LocationMatch::Prefix("/".into()),
         action: model::Action::Status(204),
+        pass: model::ProxyPass::default(),
         limits: model::Limits {
             client_max_body_size: None,
             client_body_timeout: Duration::from_secs(60),

@@ -28,7 +28,6 @@ use clock::Clock;
 use event::Event;
 use probe::Probes;
 use registry::State;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -179,11 +178,5 @@ impl Drop for Upstream {
     /// The loops that ran for it may end.
     fn drop(&mut self) {
         self.state.wake.notify_one();
-    }
-}
-
-impl fmt::Debug for Environment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Environment")
     }
 }

@@ -2,26 +2,18 @@
 
 use super::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, UnixListener};
-
-const UNUSED: &str = "127.0.0.1:1";
-
-async fn listen(address: SocketAddr) -> TcpListener {
-    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
-    socket.set_reuseaddr(true).expect("an option");
-    socket.bind(address).expect("a free port");
-    socket.listen(64).expect("bound")
-}
+use tokio::net::UnixListener;
 
 #[tokio::test]
 async fn a_change_is_logged_once_with_its_reason() {
     let bench = Bench::running();
-    let address = free_address();
-    let upstream = bench.checked(&[server(&address.to_string())], check(CheckKind::Tcp));
+    let port = Port::reserve();
+    let address = port.text();
+    let upstream = bench.checked(&[server(&address)], check(CheckKind::Tcp));
     let stop = bench.run();
     until("it is down", || usable(&upstream).is_empty()).await;
     assert!(next(&upstream).is_none());
-    let listener = listen(address).await;
+    let listener = port.listen();
     until("it is up", || usable(&upstream).len() == 1).await;
     drop(listener);
     until("it is down again", || bench.log().len() == 3).await;
@@ -151,9 +143,9 @@ async fn unix_sockets_are_checked() {
 #[tokio::test]
 async fn when_all_are_out_a_server_that_a_check_reaches_gets_a_request_early() {
     let bench = Bench::running();
-    let one = listen(free_address()).await;
-    let two = listen(free_address()).await;
-    let texts = [&one, &two].map(|one| one.local_addr().expect("bound").to_string());
+    let ports = [Port::reserve(), Port::reserve()];
+    let texts = ports.each_ref().map(Port::text);
+    let _listeners = ports.map(Port::listen);
     let servers = texts.each_ref().map(|text| server(text));
     let upstream = bench.checked(&servers, check(CheckKind::Tcp));
     fail_all(&upstream);
@@ -174,13 +166,16 @@ async fn when_all_are_out_a_server_that_a_check_reaches_gets_a_request_early() {
 #[tokio::test]
 async fn a_server_that_a_check_brings_back_owes_nothing() {
     let bench = Bench::running();
-    let address = free_address();
-    let (text, backup_text) = (address.to_string(), UNUSED);
-    let upstream = bench.checked(&[server(&text), backup(backup_text)], check(CheckKind::Tcp));
+    let (port, other) = (Port::reserve(), Port::reserve());
+    let (text, backup_text) = (port.text(), other.text());
+    let upstream = bench.checked(
+        &[server(&text), backup(&backup_text)],
+        check(CheckKind::Tcp),
+    );
     fail_all(&upstream);
     let stop = bench.run();
     until("all are down", || bench.log().len() == 2).await;
-    let listener = listen(address).await;
+    let listener = port.listen();
     until("it is back", || usable(&upstream) == [text.as_str()]).await;
     assert_eq!(count(&upstream, 5), counts([(&text, 5)]));
     drop((stop, listener));

@@ -7,7 +7,7 @@ mod reload;
 
 use super::clock::Clock;
 use super::event::Event;
-use super::{Environment, Peer, Registry, Resolve, Upstream};
+use super::{Environment, Peer, Registry, Resolve, SystemResolver, Upstream};
 use crate::model::{
     self, Balance, CheckKind, HealthCheck, Keepalive, Server, ServerAddress, Weight,
 };
@@ -19,6 +19,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
 /// A registry whose log, names and, if wanted, time are the test's.
@@ -197,10 +198,25 @@ async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// A free port that refuses connections until somebody listens.
-fn free_address() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("bound")
+/// A port that refuses connections until it listens, and that nobody else can get meanwhile.
+struct Port(TcpSocket);
+
+impl Port {
+    fn reserve() -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_reuseaddr(true).expect("an option");
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        socket.bind(any).expect("a free port");
+        Self(socket)
+    }
+
+    fn text(&self) -> String {
+        self.0.local_addr().expect("bound").to_string()
+    }
+
+    fn listen(self) -> TcpListener {
+        self.0.listen(64).expect("bound")
+    }
 }
 
 /// Answers from a table; a name that is not there is not found.

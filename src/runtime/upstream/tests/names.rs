@@ -155,3 +155,15 @@ async fn servers_that_swap_their_addresses_swap_their_names() {
     }
     drop(stop);
 }
+
+#[tokio::test]
+async fn the_system_knows_localhost() {
+    let found = SystemResolver.resolve("localhost", 3000).await;
+    let found = found.expect("every system does");
+    assert!(!found.is_empty());
+    assert!(
+        found
+            .iter()
+            .all(|one| one.ip().is_loopback() && one.port() == 3000)
+    );
+}

@@ -42,13 +42,9 @@ fn failures_and_requests_in_flight_are_shared_with_the_generation_before() {
 #[tokio::test]
 async fn a_dead_server_stays_dead_until_a_check_says_otherwise() {
     let bench = Bench::running();
-    let (dead, alive) = (
-        free_address(),
-        tokio::net::TcpListener::bind("127.0.0.1:0").await,
-    );
-    let alive = alive.expect("a free port");
-    let alive_text = alive.local_addr().expect("bound").to_string();
-    let dead_text = dead.to_string();
+    let (dead, alive) = (Port::reserve(), Port::reserve());
+    let (dead_text, alive_text) = (dead.text(), alive.text());
+    let _alive = alive.listen();
     let tcp = || check(CheckKind::Tcp);
     let before = bench.checked(&[server(&dead_text), server(&alive_text)], tcp());
     let stop = bench.run();
@@ -71,20 +67,20 @@ async fn a_dead_server_stays_dead_until_a_check_says_otherwise() {
     // Without a check, nothing says that it is dead.
     let unchecked = bench.upstream(&servers);
     assert!(count(&unchecked, 30).contains_key(&dead_text));
-    drop(alive);
 }
 
 #[tokio::test]
 async fn a_check_that_was_taken_away_leaves_nothing_behind() {
     let bench = Bench::running();
-    let dead = free_address().to_string();
+    let port = Port::reserve();
+    let dead = port.text();
     let servers = [server(&dead), server(A)];
     let slow = HealthCheck {
         interval: Duration::from_secs(3600),
         ..check(CheckKind::Tcp)
     };
     let stop = bench.run();
-    let checked = bench.checked(&servers, slow.clone());
+    let checked = bench.checked(&servers, slow);
     until("it is out", || !usable(&checked).contains(&dead)).await;
     let unchecked = bench.upstream(&servers);
     drop(checked);
@@ -105,13 +101,10 @@ async fn loops_end_when_nobody_uses_their_upstream() {
     let bench = Bench::running();
     let stop = bench.run();
     bench.names.set("app1", &["127.0.0.1:3000"]);
-    let listen = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("free");
-    let listen = listen.local_addr().expect("bound").to_string();
+    let port = Port::reserve();
     for _ in 0..5 {
         let upstream = bench.checked(
-            &[server("app1:3000"), server(&listen)],
+            &[server("app1:3000"), server(&port.text())],
             check(CheckKind::Tcp),
         );
         until("the name is found", || upstream.server_count() == 2).await;
@@ -133,7 +126,9 @@ async fn loops_end_when_nobody_uses_their_upstream() {
 async fn an_upstream_that_only_a_websocket_holds_is_not_checked() {
     let bench = Bench::running();
     let stop = bench.run();
-    let held = bench.checked(&[server(A), server(B)], check(CheckKind::Tcp));
+    let ports = [Port::reserve(), Port::reserve()];
+    let servers = ports.each_ref().map(|port| server(&port.text()));
+    let held = bench.checked(&servers, check(CheckKind::Tcp));
     until("they are checked", || usable(&held).is_empty()).await;
     let other = model::Upstream {
         name: "other".to_owned(),
@@ -150,16 +145,15 @@ async fn an_upstream_that_only_a_websocket_holds_is_not_checked() {
 #[tokio::test]
 async fn a_generation_that_never_served_gives_the_check_back() {
     let bench = Bench::running();
-    let dead = free_address().to_string();
-    let listen = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("free");
-    let good = listen.local_addr().expect("bound").to_string();
-    let serving = bench.checked(&[server(&dead), server(&good)], check(CheckKind::Tcp));
+    let (dead, good) = (Port::reserve(), Port::reserve());
+    let (dead_text, good_text) = (dead.text(), good.text());
+    let _good = good.listen();
+    let servers = [server(&dead_text), server(&good_text)];
+    let serving = bench.checked(&servers, check(CheckKind::Tcp));
     drop(bench.upstream(&[server(A)]));
     let stop = bench.run();
     until("the old servers are checked", || {
-        usable(&serving) == [good.as_str()]
+        usable(&serving) == [good_text.as_str()]
     })
     .await;
     drop(stop);
