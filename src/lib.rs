@@ -39,6 +39,7 @@ mod server;
 #[cfg(feature = "cli")]
 pub mod cli;
 
+pub use config::{Backend, Config, HealthCheck, Location, Site, Upstream};
 pub use proxy::{Route, RouteError, RouteRequest, Router, UnknownUpstream, UpstreamRef};
 pub use server::{BindError, ReloadError, Running, Server, StartError, init_logger};
 

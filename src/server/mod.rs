@@ -93,6 +93,11 @@ impl Server {
         Self::from_source(Source::Yaml(text.into()))
     }
 
+    /// A server of a configuration made in code. A reload reads its pages again.
+    pub fn from_config(config: crate::Config) -> Self {
+        Self::from_source(Source::Draft(Box::new(config.into_draft())))
+    }
+
     fn from_source(source: Source) -> Self {
         Self {
             source,
