@@ -30,9 +30,12 @@
 
 mod access_log;
 pub mod config;
+// Not part of the API: public for tests and benches alone.
+#[doc(hidden)]
 pub mod door;
 pub mod model;
 mod proxy;
+#[doc(hidden)]
 pub mod runtime;
 mod server;
 

@@ -153,6 +153,8 @@ impl Diagnostics {
     /// Sorts them by file and position.
     pub fn new(mut list: Vec<Diagnostic>) -> Self {
         list.sort_by(|a, b| order(a).cmp(&order(b)));
+        // What an alias repeats is written, and wrong, once.
+        list.dedup_by(|a, b| a.place.is_some() && order(a) == order(b) && a.problem == b.problem);
         Self(list)
     }
 

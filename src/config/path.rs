@@ -66,6 +66,7 @@ impl<'a> Path<'a> {
             path: self.to_owned(),
             part: Part::Value,
             label: None,
+            earlier: None,
         }
     }
 
@@ -133,6 +134,8 @@ pub struct Finding {
     pub part: Part,
     /// What was expected, or what to do.
     pub label: Option<String>,
+    /// What it clashes with; its line is added to the label.
+    pub earlier: Option<OwnedPath>,
 }
 
 impl Finding {
@@ -149,8 +152,19 @@ impl Finding {
         Self { label, ..self }
     }
 
+    /// The same, with what it clashes with.
+    pub fn earlier(self, path: OwnedPath) -> Self {
+        Self {
+            earlier: Some(path),
+            ..self
+        }
+    }
+
     /// What is shown of it.
     pub fn locate(self, positions: &dyn Locate) -> Diagnostic {
+        let earlier = (self.earlier.as_ref())
+            .and_then(|path| positions.place(path, Part::Value))
+            .map(|place| format!(" in line {}", place.span.start.line));
         Diagnostic {
             place: positions.place(&self.path, self.part),
             path: None,
@@ -167,7 +181,9 @@ impl Finding {
             path: Some(self.path),
             severity: self.severity,
             problem: self.problem,
-            label: self.label,
+            label: self
+                .label
+                .map(|label| label + earlier.as_deref().unwrap_or_default()),
         }
     }
 

@@ -79,10 +79,7 @@ pub enum Problem {
     ErrorPageCode(String),
     PageType(String),
     Zero(String),
-    TooLarge {
-        key: String,
-        most: u64,
-    },
+    TooLarge(String),
     UnknownBalance(String),
     UnknownHealthCheck(String),
 }
@@ -156,7 +153,7 @@ impl fmt::Display for Problem {
             }
             Self::PageType(path) => write!(f, "unknown type of page \"{path}\""),
             Self::Zero(key) => write!(f, "\"{key}\" cannot be 0"),
-            Self::TooLarge { key, most } => write!(f, "\"{key}\" is too large, at most {most}"),
+            Self::TooLarge(key) => write!(f, "\"{key}\" is too large"),
             Self::UnknownBalance(name) => write!(f, "unknown balance \"{name}\""),
             Self::UnknownHealthCheck(name) => write!(f, "unknown type of health check \"{name}\""),
         }

@@ -23,7 +23,15 @@ pub(super) fn is_plain(line: &RequestLine, received: &[u8]) -> bool {
     target.first() == Some(&b'/')
         && received.len() == method.len() + 1 + target.len() + version.len()
         && received.ends_with(version)
-        && target.iter().all(|&byte| is_plain_byte(byte))
+        && is_plain_target(target)
+}
+
+/// Whether a target passes through Pingora unchanged.
+fn is_plain_target(target: &[u8]) -> bool {
+    let (path, query) = split(target);
+    path.iter().all(|&byte| is_plain_byte(byte, b'`'))
+        && query.iter().all(|&byte| is_plain_byte(byte, b'"'))
+        && (target.is_ascii() || std::str::from_utf8(target).is_ok())
 }
 
 /// Writes a header anew.
@@ -67,22 +75,94 @@ fn write_target(target: &[u8], out: &mut BytesMut) {
     if target.first() != Some(&b'/') {
         out.extend_from_slice(b"/");
     }
-    for &byte in target {
-        if is_plain_byte(byte) {
-            out.extend_from_slice(&[byte]);
-        } else {
-            const HEX: &[u8; 16] = b"0123456789ABCDEF";
-            let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
-            out.extend_from_slice(&[b'%', HEX[high], HEX[low]]);
+    let text = std::str::from_utf8(target).is_ok();
+    let (path, query) = split(target);
+    for (part, odd) in [(path, b'`'), (query, b'"')] {
+        for &byte in part {
+            if is_plain_byte(byte, odd) && (text || byte.is_ascii()) {
+                out.extend_from_slice(&[byte]);
+            } else {
+                const HEX: &[u8; 16] = b"0123456789ABCDEF";
+                let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
+                out.extend_from_slice(&[b'%', HEX[high], HEX[low]]);
+            }
         }
     }
 }
 
-/// The bytes of a target that pass through Pingora unchanged.
-fn is_plain_byte(byte: u8) -> bool {
-    !matches!(byte, 0..=0x20 | b'"' | b'#' | b'<' | b'>' | b'`' | b'\\' | b'^' | b'{' | b'|' | b'}' | 0x7f..)
+fn split(target: &[u8]) -> (&[u8], &[u8]) {
+    target.split_at(memchr::memchr(b'?', target).unwrap_or(target.len()))
+}
+
+/// The parser of `http` refuses angle brackets, and one more character in a path and in a query.
+fn is_plain_byte(byte: u8, odd: u8) -> bool {
+    byte > 0x20 && byte != 0x7f && !matches!(byte, b'<' | b'>' | b'#') && byte != odd
 }
 
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::request_line::LineReader;
+    use super::*;
+    use pingora_core::protocols::http::v1::server::HttpSession;
+
+    async fn through_pingora(header: BytesMut) -> Option<HttpSession> {
+        let (_client, server) = tokio::io::duplex(64);
+        let mut session = HttpSession::new(Box::new(server));
+        session.set_pipelined_prefix(header);
+        let read = session.read_request().await.ok()?;
+        read.is_some().then_some(session)
+    }
+
+    fn line(target: &[u8]) -> RequestLine {
+        let received = [b"GET ", target, b" HTTP/1.1\r\n"].concat();
+        let mut reader = LineReader::default();
+        reader.advance(&received).expect("valid").expect("whole");
+        reader.finish(&received)
+    }
+
+    #[tokio::test]
+    async fn pingora_takes_every_target_that_nginx_takes_and_plain_ones_unchanged() {
+        let bytes = (0x21..=0xff)
+            .filter(|byte| *byte != 0x7f)
+            .map(|byte| vec![byte]);
+        let texts = ["\u{e9}", "\u{4f60}<", "<>\"`", "{|}^\\", "%zz"].map(|text| text.into());
+        for odd in bytes.chain(texts) {
+            for target in [&b"/a"[..], b"/a?b"] {
+                let target = [target, &odd, b"c"].concat();
+                let line = line(&target);
+                let session = through_pingora(write(&line, &[], b"")).await;
+                let session = session.unwrap_or_else(|| panic!("{}", target.escape_ascii()));
+                let received = [b"GET ", &target[..], b" HTTP/1.1\r\n"].concat();
+                if is_plain(&line, &received) {
+                    assert_eq!(session.req_header().raw_path(), target);
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn only_what_pingora_refuses_is_escaped() {
+        for (target, expected) in [
+            ("/a\"|{b}?a`b", "/a\"|{b}?a`b"),
+            ("/<b>`?a<\">", "/%3Cb%3E%60?a%3C%22%3E"),
+            ("/\u{e9}", "/\u{e9}"),
+            ("/a#b?c", "/a"),
+            ("http://host?b", "/?b"),
+            ("http://host", "/"),
+        ] {
+            let session = through_pingora(write(&line(target.as_bytes()), &[], b"")).await;
+            let session = session.expect("accepted");
+            assert_eq!(
+                session.req_header().raw_path(),
+                expected.as_bytes(),
+                "{target}"
+            );
+        }
+        let latin = through_pingora(write(&line(b"/\xe9"), &[], b"")).await;
+        assert_eq!(latin.expect("accepted").req_header().raw_path(), b"/%E9");
+    }
 }

@@ -395,3 +395,6 @@ const MERGE_SLASHES: bool = true;
 
 /// As much of a line as nginx puts into its error log.
 const LONGEST_EXCERPT: usize = 1748;
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,8 @@
 use super::admission::{Admission, Arrival, Refusal};
 use super::canonical;
 use super::reader::{Head, Reader};
-use super::{Application, Connection, DoorStream, Fault, Headers, linger};
-use crate::runtime::{Generation, ListenerId};
+use super::{Application, Connection, DoorStream, Fault, Headers, RequestLine, linger};
+use crate::runtime::{Generation, Listener, ListenerId};
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
 use http::Version;
@@ -63,32 +63,21 @@ impl<A: Application> Door<A> {
         let mut pause = self.before_first_request()?;
         loop {
             pause.wait(&mut stream, &mut ending).await?;
-            let started = Instant::now();
             // Only now, so that a connection that waits does not hold an old generation.
             let generation = self.application.live().pin();
-            let listener = Arc::clone(generation.listener(self.listener)?);
-            // The first header's time began when the connection was accepted.
-            let counted_from = match connection.count_request() {
-                1 => connection.started,
-                _ => started,
-            };
-            let deadline = counted_from + listener.default_site().client.header_timeout;
             let arriving = Arriving {
+                started: Instant::now(),
+                listener: Arc::clone(generation.listener(self.listener)?),
+                id: self.listener,
                 generation,
-                listener: self.listener,
                 connection,
-                started,
             };
-            let mut reader = Reader::new(&listener, &mut headers);
-            let head = match read_header(&mut reader, &mut stream, deadline).await {
-                Ok(head) => head,
-                Err(fault) => {
-                    let arrival = arriving.refused(&mut reader, stream.input(), &fault);
+            let (admission, header) = match arriving.receive(&mut stream, &mut headers).await {
+                Ok(admitted) => admitted,
+                Err((fault, arrival)) => {
                     return self.refuse(fault, arrival, &headers, stream).await;
                 }
             };
-            let admission = arriving.admitted(&mut reader, &head, &mut stream);
-            let header = take_header(&admission, &head, &mut headers, stream.input());
             pause = Pause {
                 limit: admission.arrival.site.client.keepalive_timeout,
                 grace: Duration::ZERO,
@@ -206,9 +195,9 @@ async fn read_header(
 
 /// Takes the header off the input, in the form for Pingora.
 fn take_header(
-    admission: &Admission,
+    line: &RequestLine,
     head: &Head,
-    headers: &mut Headers,
+    headers: &Headers,
     input: &mut BytesMut,
 ) -> BytesMut {
     let received = match input.len() == head.length {
@@ -217,19 +206,48 @@ fn take_header(
     };
     match head.plain {
         true => received,
-        false => canonical::write(&admission.arrival.line, headers.lines(), &received),
+        false => canonical::write(line, headers.lines(), &received),
     }
 }
 
 /// What is known of a request before it is read.
 struct Arriving<'a> {
     generation: Arc<Generation>,
-    listener: ListenerId,
+    listener: Arc<Listener>,
+    id: ListenerId,
     connection: &'a Arc<Connection>,
     started: Instant,
 }
 
 impl Arriving<'_> {
+    /// Reads the header. Gives what goes to Pingora, or why the request is refused.
+    async fn receive(
+        self,
+        stream: &mut DoorStream,
+        headers: &mut Headers,
+    ) -> Result<(Box<Admission>, BytesMut), (Fault, Arrival)> {
+        // The first header's time began when the connection was accepted.
+        let counted_from = match self.connection.count_request() {
+            1 => self.connection.started,
+            _ => self.started,
+        };
+        let listener = Arc::clone(&self.listener);
+        let deadline = counted_from + listener.default_site().client.header_timeout;
+        let mut reader = Reader::new(&listener, headers);
+        match read_header(&mut reader, stream, deadline).await {
+            Ok(head) => {
+                let admission = self.admitted(&mut reader, &head, stream);
+                let line = &admission.arrival.line;
+                let header = take_header(line, &head, headers, stream.input());
+                Ok((admission, header))
+            }
+            Err(fault) => {
+                let arrival = self.refused(&mut reader, stream.input(), &fault);
+                Err((fault, arrival))
+            }
+        }
+    }
+
     fn admitted(
         self,
         reader: &mut Reader<'_>,
@@ -261,18 +279,13 @@ impl Arriving<'_> {
         self.arrival(reader, line, length)
     }
 
-    fn arrival(
-        self,
-        reader: &mut Reader<'_>,
-        line: super::RequestLine,
-        header_length: usize,
-    ) -> Arrival {
+    fn arrival(self, reader: &mut Reader<'_>, line: RequestLine, header_length: usize) -> Arrival {
         let (sent_before, received_before) = (self.connection.sent(), self.connection.received());
         self.connection.count_received(header_length);
         let site = Arc::clone(&reader.site);
         Arrival {
             generation: self.generation,
-            listener: self.listener,
+            listener: self.id,
             connection: Arc::clone(self.connection),
             host: reader
                 .host

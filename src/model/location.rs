@@ -77,6 +77,27 @@ pub struct ProxyPass {
     pub next_upstream: NextUpstream,
 }
 
+/// nginx's defaults.
+impl Default for ProxyPass {
+    fn default() -> Self {
+        let minute = Duration::from_secs(60);
+        Self {
+            set_headers: Vec::new(),
+            hide_headers: BTreeSet::new(),
+            pass_upgrade: false,
+            connect_timeout: minute,
+            send_timeout: minute,
+            read_timeout: minute,
+            intercept_errors: false,
+            next_upstream: NextUpstream {
+                conditions: BTreeSet::from([RetryCondition::Error, RetryCondition::Timeout]),
+                tries: None,
+                timeout: None,
+            },
+        }
+    }
+}
+
 /// A request header set for the upstream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SetHeader {

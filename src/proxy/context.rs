@@ -6,7 +6,6 @@ use crate::model;
 use crate::runtime::upstream::{Peer, Selected, UnknownServer, Upstream};
 use crate::runtime::{Location, ProxyPass};
 use http::StatusCode;
-use pingora_core::upstreams::peer::PeerOptions;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,8 +39,6 @@ pub(super) struct Passage {
     pub(super) pass: Arc<ProxyPass>,
     /// The location's upstream, or the one a router chose.
     pub(super) upstream: Arc<Upstream>,
-    /// What Pingora is told of connections.
-    pub(super) peer_options: PeerOptions,
     /// The only server that may be used, when a router named one.
     pub(super) only: Option<String>,
     /// The path a router wants to be asked for.
@@ -140,11 +137,9 @@ impl RequestContext {
 
 impl Passage {
     pub(super) fn new(pass: Arc<ProxyPass>, upstream: Arc<Upstream>) -> Self {
-        let peer_options = pass.peer_options(&upstream);
         Self {
             pass,
             upstream,
-            peer_options,
             only: None,
             path: None,
             request_headers: Vec::new(),

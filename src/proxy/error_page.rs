@@ -255,9 +255,16 @@ fn reason(status: StatusCode) -> &'static str {
 /// The whole answer to a request that never became one, and its log lines.
 pub(super) fn refuse(refusal: &Refusal<'_>) -> Bytes {
     let status = StatusCode::from_u16(refusal.fault.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    log_line::refused(refusal);
-    error_log::refused(refusal);
     let body = built_in_page(status);
+    log_line::refused(
+        refusal,
+        if refusal.fault.is_silent() {
+            0
+        } else {
+            body.len()
+        },
+    );
+    error_log::refused(refusal);
     if refusal.body_only() {
         return body;
     }

@@ -24,11 +24,14 @@ pub(super) fn finish(session: &Session, ctx: &mut RequestContext) {
     );
 }
 
-/// The lines of a request that was refused before it had a location.
-pub(super) fn refused(refusal: &Refusal<'_>) {
+/// The lines of a request that was refused before it had a location, and of the page it got.
+pub(super) fn refused(refusal: &Refusal<'_>, body_length: usize) {
     write(
         &refusal.arrival.site.fallback().access_log,
-        &Refused(refusal),
+        &Refused {
+            refusal,
+            body_length,
+        },
     );
 }
 

@@ -44,7 +44,6 @@ use std::time::Duration;
 
 /// The proxy: what every request of every listener runs through.
 pub struct Gateway {
-    live: Arc<Live>,
     router: Option<Arc<dyn Router>>,
     router_timeout: Duration,
 }
@@ -53,10 +52,9 @@ pub struct Gateway {
 pub struct Proxy(pub(crate) Arc<HttpProxy<Gateway>>, Arc<Live>);
 
 impl Gateway {
-    /// A gateway over the current generation.
-    pub fn new(live: Arc<Live>, router: Option<Arc<dyn Router>>, router_timeout: Duration) -> Self {
+    /// A gateway that asks this router.
+    pub fn new(router: Option<Arc<dyn Router>>, router_timeout: Duration) -> Self {
         Self {
-            live,
             router,
             router_timeout,
         }

@@ -39,16 +39,15 @@ pub(super) async fn choose_first(session: &mut Session, ctx: &mut RequestContext
 /// `upstream_peer`: where the next try goes. The server was chosen before: by [`choose_first`], or
 /// by `retry` when it decided that there is a next try.
 pub(super) fn peer(ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
-    let Some(Passage {
-        selected: Some(selected),
-        tries,
-        peer_options,
-        ..
-    }) = &mut ctx.passage
-    else {
+    let Some(passage) = &mut ctx.passage else {
+        return Error::e_explain(ErrorType::InternalError, "nothing to pass the request to");
+    };
+    let Some(selected) = &passage.selected else {
         return Error::e_explain(ErrorType::InternalError, "no server was chosen");
     };
-    tries.push(Try::start(Destination::Peer(Arc::clone(selected.peer()))));
+    passage
+        .tries
+        .push(Try::start(Destination::Peer(Arc::clone(selected.peer()))));
     Ok(Box::new(HttpPeer {
         _address: selected.address().clone(),
         scheme: Scheme::HTTP,
@@ -56,7 +55,7 @@ pub(super) fn peer(ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
         proxy: None,
         client_cert_key: None,
         group_key: 0,
-        options: peer_options.clone(),
+        options: passage.pass.peer_options(&passage.upstream),
     }))
 }
 

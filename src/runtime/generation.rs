@@ -172,6 +172,29 @@ impl Builder<'_> {
 }
 
 impl Generation {
+    /// A generation whose access logs go nowhere: for tests and benches.
+    ///
+    /// # Errors
+    /// As [`Builder::build`].
+    pub fn build(
+        model: &Model,
+        registry: &Registry,
+        mut listener_id: impl FnMut(&ListenAddress) -> ListenerId,
+    ) -> Result<Self, pcre2::Error> {
+        #[derive(Debug)]
+        struct Nowhere;
+        impl LogSink for Nowhere {
+            fn write(&self, _: Vec<u8>) {}
+        }
+        let log_sink = &mut |_: &LogTarget| Arc::new(Nowhere) as Arc<dyn LogSink>;
+        Builder {
+            registry,
+            listener_id: &mut listener_id,
+            log_sink,
+        }
+        .build(model)
+    }
+
     /// What is served on this socket; `None` when a reload took it away.
     pub fn listener(&self, id: ListenerId) -> Option<&Arc<Listener>> {
         self.listeners.get(id.0)?.as_ref()

@@ -65,7 +65,7 @@ impl Host {
         conf: &Arc<ServerConf>,
         ready: Option<Ready>,
     ) -> Self {
-        let gateway = Gateway::new(Arc::clone(&state.live), router, router_timeout);
+        let gateway = Gateway::new(router, router_timeout);
         let proxy = Proxy::new(Arc::new(http_proxy(conf, gateway)), Arc::clone(&state.live));
         let (commands, inbox) = mpsc::unbounded_channel();
         Self {
@@ -110,6 +110,9 @@ impl Host {
             .resolve_names(generation.upstreams(), NAMES_LIMIT)
             .await;
         self.state.live.swap(generation);
+        self.state
+            .registry
+            .retain(self.state.live.pin().upstreams());
         for (address, id) in &listeners {
             self.listen(address, *id);
         }
@@ -207,7 +210,10 @@ impl Host {
         let outcome = self.reload().await;
         match &outcome {
             Ok(()) => info!("reconfigured"),
-            Err(cause) => error!("{cause}"),
+            Err(cause) => {
+                let text = cause.to_string();
+                error!("{}", text.strip_prefix("gapura: ").unwrap_or(&text));
+            }
         }
         if let Some(reply) = reply {
             let _ = reply.send(outcome);

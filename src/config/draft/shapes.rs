@@ -52,6 +52,10 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
 
             hand_scalars_to!(T, one);
 
+            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+                T::deserialize(().into_deserializer()).map(one)
+            }
+
             fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
                 T::deserialize(text.into_deserializer()).map(one)
             }

@@ -54,12 +54,16 @@ pub(super) fn listen(text: &str) -> Result<ListenAddress, NotAnAddress> {
             path => Ok(ListenAddress::Unix(path.into())),
         };
     }
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+    if is_digits(text) {
         let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         return Ok(ListenAddress::Inet(SocketAddr::new(any, port(text)?)));
     }
     let (host, port_text) = split(text)?;
-    if port_text.is_some_and(|port| port.contains('-')) {
+    if port_text
+        .unwrap_or(host)
+        .split_once('-')
+        .is_some_and(|(a, b)| is_digits(a) && is_digits(b))
+    {
         return Err(PORT_RANGE);
     }
     let ip = match host {
@@ -131,9 +135,15 @@ fn bracketed(host: &str) -> Option<&str> {
 }
 
 fn port(text: &str) -> Result<u16, NotAnAddress> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let port = text.parse().ok().filter(|port| digits && *port != 0);
+    let port = text
+        .parse()
+        .ok()
+        .filter(|port| is_digits(text) && *port != 0);
     port.ok_or(INVALID_PORT)
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A name as resolvers take it; `_` is common in container names.
@@ -179,7 +189,8 @@ mod tests {
             ("99999", "invalid port"),
             ("*:+80", "invalid port"),
             ("127.0.0.1:", "invalid port"),
-            ("8080-8090", "host not found"),
+            ("8080-8090", "port range"),
+            ("my-host", "host not found"),
             ("*:8080-8090", "port range"),
             ("::1", "invalid IPv6 address"),
             ("[::1", "invalid IPv6 address"),

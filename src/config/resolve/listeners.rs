@@ -1,7 +1,7 @@
 //! Listeners: which sites share an address, which of them is the default, and which hosts clash.
 
-use super::super::draft::{Draft, Site};
-use super::super::path::Path;
+use super::super::draft::Word;
+use super::super::path::{OwnedPath, Path};
 use super::super::problem::Problem;
 use super::host::Hosts;
 use super::{Resolver, address};
@@ -18,7 +18,8 @@ pub(super) struct Listeners(IndexMap<ListenAddress, Shared>);
 struct Shared {
     sites: Vec<SiteId>,
     default: Option<SiteId>,
-    hosts: HashMap<HostPattern, SiteId>,
+    /// Each host's site, and its place among the site's hosts.
+    hosts: HashMap<HostPattern, (SiteId, usize)>,
     /// The first site without a host.
     catch_all: Option<SiteId>,
 }
@@ -34,43 +35,18 @@ impl Listeners {
         default: bool,
         path: &Path<'_>,
     ) {
-        let host_path = path.key("host");
         for address in addresses {
             let shared = self.0.entry(address.clone()).or_default();
             shared.sites.push(id);
             if default {
-                if let Some(first) = shared.default {
+                let first = *shared.default.get_or_insert(id);
+                if first != id {
                     let problem = Problem::DuplicateDefaultServer(address.to_string());
-                    let label = format!("site {} is already the default there", first.0 + 1);
-                    resolver.report(path.key("default_server").error(problem).label(label));
-                }
-                shared.default.get_or_insert(id);
-            }
-            for host in &hosts.list {
-                let first = *shared.hosts.entry(host.pattern.clone()).or_insert(id);
-                if first != id {
-                    let problem = Problem::ConflictingServerName {
-                        name: written(&host.pattern),
-                        listen: address.to_string(),
-                    };
-                    let label = format!("site {} already answers to it there", first.0 + 1);
-                    resolver.report(host_path.index(host.index).error(problem).label(label));
+                    let finding = path.key("default_server").error(problem);
+                    resolver.report(finding.label("already given").earlier(default_of(first)));
                 }
             }
-            if hosts.list.is_empty() && hosts.name.is_empty() {
-                let first = *shared.catch_all.get_or_insert(id);
-                if first != id {
-                    let problem = Problem::ConflictingServerName {
-                        name: String::new(),
-                        listen: address.to_string(),
-                    };
-                    let label = format!(
-                        "neither this site nor site {} there has a `host`",
-                        first.0 + 1
-                    );
-                    resolver.report(path.error(problem).label(label));
-                }
-            }
+            shared.add_hosts(resolver, id, hosts, address, path);
         }
     }
 
@@ -86,6 +62,41 @@ impl Listeners {
     }
 }
 
+impl Shared {
+    fn add_hosts(
+        &mut self,
+        resolver: &mut Resolver,
+        id: SiteId,
+        hosts: &Hosts,
+        address: &ListenAddress,
+        path: &Path<'_>,
+    ) {
+        let conflict = |name| Problem::ConflictingServerName {
+            name,
+            listen: address.to_string(),
+        };
+        for host in &hosts.list {
+            let first = *(self.hosts.entry(host.pattern.clone())).or_insert((id, host.index));
+            if first != (id, host.index) {
+                let list = path.key("host");
+                let finding = list
+                    .index(host.index)
+                    .error(conflict(written(&host.pattern)));
+                resolver.report(finding.label("already given").earlier(host_of(first)));
+            }
+        }
+        // A site all of whose hosts are wrong is no catch-all.
+        if hosts.list.is_empty() && hosts.name.is_empty() {
+            let first = *self.catch_all.get_or_insert(id);
+            if first != id {
+                let finding = path.error(conflict(String::new()));
+                let label = "this site has no `host`, and neither has the one";
+                resolver.report(finding.label(label).earlier(site_of(first)));
+            }
+        }
+    }
+}
+
 fn written(pattern: &HostPattern) -> String {
     match pattern {
         HostPattern::Exact(name) => name.clone(),
@@ -95,60 +106,59 @@ fn written(pattern: &HostPattern) -> String {
     }
 }
 
+fn site_of(id: SiteId) -> OwnedPath {
+    Path::Root.key("sites").index(id.0).to_owned()
+}
+
+fn default_of(id: SiteId) -> OwnedPath {
+    Path::Root
+        .key("sites")
+        .index(id.0)
+        .key("default_server")
+        .to_owned()
+}
+
+fn host_of((id, index): (SiteId, usize)) -> OwnedPath {
+    Path::Root
+        .key("sites")
+        .index(id.0)
+        .key("host")
+        .index(index)
+        .to_owned()
+}
+
 impl Resolver {
-    /// Where a site listens: as it says, else as the top says, else as nginx does.
-    pub(super) fn site_listen(
-        &mut self,
-        draft: &Draft,
-        site: &Site,
-        path: &Path<'_>,
-    ) -> Vec<ListenAddress> {
-        let at = path.key("listen");
-        let top = Path::Root.key("listen");
-        let (words, at) = match (&site.listen, &draft.listen) {
-            (Some(words), _) => (&words.0, at),
-            (None, Some(words)) => (&words.0, top),
-            (None, None) => return vec![default_listen()],
-        };
+    /// The addresses of a `listen`.
+    pub(super) fn listen(&mut self, words: &[Word], path: &Path<'_>) -> Vec<ListenAddress> {
         let mut addresses = Vec::with_capacity(words.len());
         for (index, word) in words.iter().enumerate() {
-            let path = at.index(index);
+            let at = path.index(index);
             match address::listen(word) {
                 Ok(address) if addresses.contains(&address) => {
-                    let finding = path.error(Problem::DuplicateListen(address.to_string()));
-                    self.report_once(finding);
+                    self.report(at.error(Problem::DuplicateListen(address.to_string())));
                 }
                 Ok(address) => addresses.push(address),
                 Err(error) => {
+                    let text = word.0.clone();
                     let problem = Problem::ListenAddress {
                         what: error.what,
-                        text: word.0.clone(),
+                        text,
                     };
-                    self.report_once(path.error(problem).label(error.label));
+                    self.report(at.error(problem).label(error.label));
                 }
             }
         }
         if words.is_empty() {
-            let finding = at.key_error(Problem::Missing("address to listen on"));
-            self.report_once(
-                finding.label("expected a port or an address, such as `127.0.0.1:8080`"),
-            );
+            let label = "expected a port or an address, such as `127.0.0.1:8080`";
+            let problem = Problem::Missing("address to listen on");
+            self.report(path.key_error(problem).label(label));
         }
         addresses
-    }
-
-    /// Reports what several sites may stumble over, such as the top's `listen`, once.
-    fn report_once(&mut self, finding: super::Finding) {
-        let same =
-            |known: &super::Finding| known.path == finding.path && known.problem == finding.problem;
-        if finding.path.0.len() > 2 || !self.findings.iter().any(same) {
-            self.report(finding);
-        }
     }
 }
 
 /// nginx's: port 80 for root, 8000 for others, on all addresses.
-fn default_listen() -> ListenAddress {
+pub(super) fn default_listen() -> ListenAddress {
     // SAFETY: geteuid has no preconditions and cannot fail.
     let root = unsafe { libc::geteuid() } == 0;
     let port = if root { 80 } else { 8000 };

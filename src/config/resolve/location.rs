@@ -7,7 +7,7 @@ use super::Resolver;
 use super::settings::Level;
 use super::upstream::Written;
 use crate::model::{Action, Location, LocationMatch};
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// The keys that say where requests go, of a site or of a location.
 struct Target<'a> {
@@ -78,7 +78,7 @@ impl Resolver {
             );
         }
         let list = path.key("locations");
-        let mut seen = HashSet::new();
+        let mut seen = HashMap::new();
         let mut locations = Vec::with_capacity(written.len());
         for (index, written) in written.iter().enumerate() {
             let at = list.index(index);
@@ -95,11 +95,14 @@ impl Resolver {
             let name = format!("{name}{}", written.path.as_deref().unwrap_or_default());
             let action = self.action(&target, &name, &at);
             let Some(matcher) = matcher else { continue };
-            if let Some(key) = search_key(&matcher)
-                && !seen.insert(key)
-            {
-                let text = written.path.clone().unwrap_or_default();
-                self.report(at.key("path").error(Problem::DuplicateLocation(text)));
+            if let Some(key) = search_key(&matcher) {
+                let first = *seen.entry(key).or_insert(index);
+                if first != index {
+                    let text = written.path.clone().unwrap_or_default();
+                    let finding = at.key("path").error(Problem::DuplicateLocation(text));
+                    let earlier = list.index(first).key("path").to_owned();
+                    self.report(finding.label("already given").earlier(earlier));
+                }
             }
             locations.extend(action.map(|action| location(matcher, action, &level)));
         }
@@ -119,7 +122,10 @@ impl Resolver {
         match (given.next(), given.next()) {
             (None, _) => {
                 let label = "expected `upstream: NAME` or `backends:` with a list of addresses";
-                self.report(path.error(Problem::Missing("upstream")).label(label));
+                self.report(
+                    path.error(Problem::Missing("\"upstream\" and no \"backends\""))
+                        .label(label),
+                );
             }
             (Some(first), Some(second)) => {
                 let problem = Problem::Exclusive(first, second);

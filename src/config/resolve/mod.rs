@@ -51,12 +51,20 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
         groups: settings::Groups::default(),
     };
     let top = resolver.level(draft.common(), &top, &Path::Root);
+    resolver.check_client(draft.client(), &Path::Root);
+    let top_listen = match &draft.listen {
+        Some(words) => resolver.listen(&words.0, &Path::Root.key("listen")),
+        None => vec![listeners::default_listen()],
+    };
     let mut listeners = listeners::Listeners::default();
     let mut sites: Vec<Site> = Vec::new();
     let sites_path = Path::Root.key("sites");
     for (index, site) in draft.sites.iter().flatten().enumerate() {
         let path = sites_path.index(index);
-        let addresses = resolver.site_listen(draft, site, &path);
+        let addresses = match &site.listen {
+            Some(words) => resolver.listen(&words.0, &path.key("listen")),
+            None => top_listen.clone(),
+        };
         let hosts = resolver.hosts(site, &path);
         let default = site.default_server.is_some_and(|switch| switch.0);
         let id = crate::model::SiteId(sites.len());
@@ -123,11 +131,13 @@ impl Resolver {
 
     /// A number within bounds; the bound when it is not, so that resolving can go on.
     fn number(&mut self, number: u64, least: u64, most: u64, path: &Path<'_>) -> u64 {
+        let key = path.last_key();
         if number < least {
-            self.report(path.error(Problem::Zero(path.last_key().into())));
+            let finding = path.error(Problem::Zero(key.into()));
+            self.report(finding.label(format!("expected a number from {least}")));
         } else if number > most {
-            let key = path.last_key().into();
-            self.report(path.error(Problem::TooLarge { key, most }));
+            let finding = path.error(Problem::TooLarge(key.into()));
+            self.report(finding.label(format!("expected a number up to {most}")));
         }
         number.clamp(least, most)
     }
@@ -166,7 +176,13 @@ impl Resolver {
             pattern: pattern.to_owned(),
             rest: pattern.get(at..).unwrap_or_default().to_owned(),
         };
-        self.report(path.error(problem).within(offset + at, 1));
+        // PCRE finds the end too early behind the last character.
+        let last = pattern
+            .char_indices()
+            .last()
+            .map_or((0, 1), |(at, c)| (at, c.len_utf8()));
+        let (at, length) = if at < pattern.len() { (at, 1) } else { last };
+        self.report(path.error(problem).within(offset + at, length));
     }
 }
 

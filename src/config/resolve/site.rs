@@ -35,13 +35,7 @@ impl Resolver {
     }
 
     fn client(&mut self, top: Client<'_>, site: Client<'_>, path: &Path<'_>) -> ClientLimits {
-        // The top's are checked with the first site; no site is without them.
-        let first = matches!(path, Path::Index(_, 0));
-        for (client, path) in [(top, &Path::Root), (site, path)] {
-            if first || !matches!(path, Path::Root) {
-                self.check_client(client, path);
-            }
-        }
+        self.check_client(site, path);
         let client = site.inherit(top);
         let default = ClientLimits::default();
         let number = |written: Option<&u64>| written.map(|number| (*number).clamp(1, MOST_NUMBER));
@@ -69,7 +63,7 @@ impl Resolver {
         }
     }
 
-    fn check_client(&mut self, client: Client<'_>, path: &Path<'_>) {
+    pub(super) fn check_client(&mut self, client: Client<'_>, path: &Path<'_>) {
         let header_timeout = client.client_header_timeout.map(|time| time.0);
         self.time(header_timeout, &path.key("client_header_timeout"));
         let numbers = [

@@ -9,12 +9,12 @@ mod words;
 
 pub(super) use defaults::apply as apply_defaults;
 
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, Diagnostics};
 use super::draft::Draft;
 use super::path::{Finding, Locate, OwnedPath, Part, Segment};
 use super::problem::Problem;
 use super::source::{Place, Source, Span};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What a YAML file said, as far as it could be understood.
 pub(super) struct Parsed {
@@ -31,31 +31,38 @@ pub(super) struct Parsed {
 /// Reads a YAML file.
 ///
 /// # Errors
-/// It is no YAML: nothing more can be said about it.
-pub(super) fn parse(source: &Arc<Source>) -> Result<Parsed, Diagnostic> {
-    let read = read::read(source)?;
-    let mut document = repair::Document::new(source, read);
+/// It is no YAML, or so little of it can be understood that nothing more can be said about it.
+pub(super) fn parse(source: &Arc<Source>) -> Result<Parsed, Diagnostics> {
+    let mut document = repair::Document::new(source, read::read(source)?);
     let mut draft = document.draft();
-    if draft.sites.as_ref().is_none_or(Vec::is_empty) && document.cuts().is_empty() {
-        let place = Place {
-            source: source.clone(),
-            span: Span::new(1, 1, 0),
-        };
-        let label = "a configuration has at least one site: `sites:` and `- host: …` below it";
-        document.report(Diagnostic::emerg(
-            Problem::NoSites,
-            Some(place),
-            Some(label.into()),
-        ));
+    let gave_up = document.gave_up();
+    let repair::Finished {
+        mut diagnostics,
+        cuts,
+        tree,
+    } = document.finish();
+
+    let mut about_the_file = |problem, label: Option<&str>| {
+        let source = source.clone();
+        let span = Span::new(1, 1, 0);
+        let place = Some(Place { source, span });
+        diagnostics.push(Diagnostic::emerg(problem, place, label.map(str::to_owned)));
+    };
+    if gave_up {
+        about_the_file(Problem::TooManyErrors(repair::MOST_ERRORS), None);
+        return Err(Diagnostics::new(diagnostics));
+    }
+    if draft.sites.as_ref().is_none_or(Vec::is_empty) && cuts.is_empty() {
+        let label = "expected `sites:` with at least one site below it: `- host: …`";
+        about_the_file(Problem::NoSites, Some(label));
     }
     defaults::apply(&mut draft);
-    let (diagnostics, cuts, tree) = document.finish();
     Ok(Parsed {
         draft,
         diagnostics,
         positions: Positions {
             source: source.clone(),
-            tree: tree.map_or_else(std::sync::OnceLock::new, std::sync::OnceLock::from),
+            tree: tree.map_or_else(OnceLock::new, OnceLock::from),
         },
         cuts,
     })
@@ -85,7 +92,7 @@ impl Parsed {
 /// Where the parts of a YAML file stand: a second parse of the same text, made when first asked.
 pub(super) struct Positions {
     source: Arc<Source>,
-    tree: std::sync::OnceLock<marked::Node>,
+    tree: OnceLock<marked::Node>,
 }
 
 impl Locate for Positions {

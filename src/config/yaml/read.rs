@@ -144,8 +144,8 @@ fn key_text<E: Error>(key: Value) -> Result<String, E> {
 }
 
 fn syntax(source: &Arc<Source>, error: &serde_yaml::Error) -> Diagnostic {
-    let message = error.to_string();
-    let span = match error.location() {
+    let mut message = sentence(&error.to_string());
+    let mut span = match error.location() {
         Some(at) => Span::new(at.line(), at.column(), 1),
         None => Span::new(1, 1, 0),
     };
@@ -155,40 +155,46 @@ fn syntax(source: &Arc<Source>, error: &serde_yaml::Error) -> Diagnostic {
         .nth(span.start.column - 1)
         == Some('\t');
     let label = if tab {
-        Some("YAML is indented with spaces, not with tabs".to_owned())
+        Some("YAML is indented with spaces, not with tabs")
     } else if message.contains("more than one document") {
-        Some("one file holds one configuration: remove the `---` between".to_owned())
+        message = "more than one document in one file".to_owned();
+        span = Span::new(second_document(source.text()), 1, 3);
+        Some("one file holds one configuration: without `---` in the middle")
+    } else if message.contains("did not find expected") {
+        Some("is it indented like the lines it belongs to?")
     } else {
         None
     };
-    let place = Place {
-        source: source.clone(),
-        span,
-    };
-    Diagnostic::emerg(Problem::Syntax(sentence(&message)), Some(place), label)
+    let source = source.clone();
+    let place = Some(Place { source, span });
+    Diagnostic::emerg(Problem::Syntax(message), place, label.map(str::to_owned))
+}
+
+/// The line where a second document starts: the first `---` behind something.
+fn second_document(text: &str) -> usize {
+    let blank = |line: &str| matches!(line.trim_start().chars().next(), None | Some('#' | '%'));
+    let lines = text
+        .lines()
+        .enumerate()
+        .skip_while(|(_, line)| blank(line))
+        .skip(1);
+    let found = lines.into_iter().find(|(_, line)| line.starts_with("---"));
+    found.map_or(1, |(index, _)| index + 1)
 }
 
 /// serde_yaml's message without the path in front and the position, which are shown otherwise.
 fn sentence(message: &str) -> String {
-    let message = match message.split_once(" at line ") {
-        Some((before, after)) => match after.split_once(", while ") {
-            Some((_, context)) => {
-                let context = context.split(" at line ").next().unwrap_or(context);
-                format!("{before} while {context}")
-            }
-            None => before.to_owned(),
-        },
-        None => message.to_owned(),
+    let (what, rest) = message.split_once(" at line ").unwrap_or((message, ""));
+    let context = rest.split_once(", while ").map(|(_, context)| context);
+    let what = match context.and_then(|context| context.split(" at line ").next()) {
+        Some(context) => format!("{what} while {context}"),
+        None => what.to_owned(),
     };
-    for known in [
-        "YAML tags (",
-        "a key is a list",
-        "recursion limit",
-        "aliases expand",
-    ] {
-        if let Some(at) = message.find(known) {
-            return message[at..].to_owned();
-        }
+    match OWN.iter().find_map(|own| what.find(own)) {
+        Some(at) => what[at..].to_owned(),
+        None => what,
     }
-    message
 }
+
+/// How our own messages begin, before which serde_yaml writes a path.
+const OWN: [&str; 3] = ["YAML tags (", "a key is a list", "aliases expand"];

@@ -16,7 +16,7 @@ use serde_yaml::Value;
 use std::sync::Arc;
 
 /// Mistakes in the shape that are reported; then reading ends.
-const MOST_ERRORS: usize = 100;
+pub(super) const MOST_ERRORS: usize = 100;
 
 /// A file while it is read.
 pub(super) struct Document {
@@ -26,6 +26,7 @@ pub(super) struct Document {
     tree: Option<Node>,
     cuts: Vec<OwnedPath>,
     diagnostics: Vec<Diagnostic>,
+    gave_up: bool,
 }
 
 impl Document {
@@ -36,12 +37,13 @@ impl Document {
             tree: None,
             cuts: Vec::new(),
             diagnostics: Vec::new(),
+            gave_up: false,
         };
         if read.duplicates {
             let marked = marked::parse(source.text());
             document.tree = Some(marked.root);
             for (key, span) in marked.duplicates {
-                let label = "this key is already given above";
+                let label = "already given above";
                 document.report_at(Problem::DuplicateKey(key), span, Some(label.into()));
             }
         }
@@ -105,10 +107,7 @@ impl Document {
                 Err(error) => error,
             };
             if self.diagnostics.len() >= MOST_ERRORS {
-                let span = Span::new(1, 1, 0);
-                if self.diagnostics.len() == MOST_ERRORS {
-                    self.report_at(Problem::TooManyErrors(MOST_ERRORS), span, None);
-                }
+                self.gave_up = true;
                 return None;
             }
             let mut inner = segments(error.path());
@@ -159,13 +158,26 @@ impl Document {
         self.diagnostics.push(diagnostic);
     }
 
-    pub(super) fn cuts(&self) -> &[OwnedPath] {
-        &self.cuts
+    /// Whether there was too much wrong to read on; then positions are right no more.
+    pub(super) fn gave_up(&self) -> bool {
+        self.gave_up
     }
 
-    pub(super) fn finish(self) -> (Vec<Diagnostic>, Vec<OwnedPath>, Option<Node>) {
-        (self.diagnostics, self.cuts, self.tree)
+    pub(super) fn finish(self) -> Finished {
+        Finished {
+            diagnostics: self.diagnostics,
+            cuts: self.cuts,
+            tree: self.tree,
+        }
     }
+}
+
+/// What is left of a document when its Draft has been taken.
+pub(super) struct Finished {
+    pub(super) diagnostics: Vec<Diagnostic>,
+    pub(super) cuts: Vec<OwnedPath>,
+    /// The tree of positions, if it was needed, without the cuts.
+    pub(super) tree: Option<Node>,
 }
 
 fn segments(path: &serde_path_to_error::Path) -> Vec<Segment> {

@@ -52,7 +52,11 @@ pub(super) fn explain(message: &str, path: &[Segment]) -> Mistake {
         Segment::Index(_) => None,
     });
     let key = key.unwrap_or_else(|| "configuration".into());
-    let label = Some(format!("expected {}", in_words(expected)));
+    let label = match (found, expected) {
+        ("unit value", "text") => "expected text; nothing is written `\"\"`".to_owned(),
+        _ => format!("expected {}", in_words(expected)),
+    };
+    let label = Some(label);
     let problem = match found {
         "map" => Problem::CannotBe {
             found: "a mapping".into(),
@@ -79,7 +83,10 @@ fn unknown_key(key: &str, known: &str) -> Mistake {
     let label = hint(key, &known)
         .map(str::to_owned)
         .or_else(|| suggest::did_you_mean(key, known.iter().copied()))
-        .unwrap_or_else(|| format!("expected {}", suggest::one_of(&known)));
+        .unwrap_or_else(|| match known.len() {
+            0..=MOST_LISTED => format!("expected {}", suggest::one_of(&known)),
+            _ => "no such key here; docs/configuration.md lists them".into(),
+        });
     Mistake {
         problem: Problem::UnknownKey(key.to_owned()),
         label: Some(label),
@@ -87,6 +94,9 @@ fn unknown_key(key: &str, known: &str) -> Mistake {
         unknown_key: Some(key.to_owned()),
     }
 }
+
+/// A longer list of keys helps nobody.
+const MOST_LISTED: usize = 10;
 
 /// What nginx's words are called here, and other keys that people try.
 fn hint(key: &str, known: &[&str]) -> Option<&'static str> {

@@ -15,6 +15,8 @@ mod passive;
 mod peer;
 mod probe;
 mod registry;
+#[cfg(test)]
+mod tests;
 
 pub use names::{Resolve, SystemResolver};
 pub use peer::{Peer, PeerStatus, Selected};
@@ -26,7 +28,6 @@ use clock::Clock;
 use event::Event;
 use probe::Probes;
 use registry::State;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -177,11 +178,5 @@ impl Drop for Upstream {
     /// The loops that ran for it may end.
     fn drop(&mut self) {
         self.state.wake.notify_one();
-    }
-}
-
-impl fmt::Debug for Environment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Environment")
     }
 }

@@ -81,6 +81,11 @@ impl Names {
         }
         unused
     }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.lock().is_empty()
+    }
 }
 
 /// One name with its port, and what it resolves to.

@@ -109,26 +109,38 @@ fn reason(error: &Error) -> String {
     {
         return context.as_str().to_owned();
     }
-    let kind = error.root_etype();
-    let action = match kind {
+    let error = innermost(error);
+    let action = match &error.etype {
         ErrorType::ConnectTimedout
         | ErrorType::ConnectRefused
         | ErrorType::ConnectNoRoute
         | ErrorType::ConnectError => "connect() failed",
-        _ => kind.as_str(),
+        other => other.as_str(),
     };
-    let Some(cause) = error.root_cause().downcast_ref::<io::Error>() else {
-        let context = error.context.as_ref().map(|context| context.as_str());
-        return format!("{action}: {}", context.unwrap_or("no cause given"));
-    };
-    match cause.raw_os_error() {
-        Some(code) => {
-            let text = cause.to_string();
-            let text = text.split(" (os error").next().unwrap_or_default();
-            format!("{action} ({code}: {text})")
-        }
-        None => format!("{action}: {cause}"),
+    let cause = error.cause.as_deref();
+    let cause = cause.and_then(|cause| system_error(cause));
+    match (cause, &error.context) {
+        (Some((code, text)), _) => format!("{action} ({code}: {text})"),
+        (None, Some(context)) => format!("{action}: {}", context.as_str()),
+        (None, None) => action.to_owned(),
     }
+}
+
+/// The error that the others were wrapped around: what they add is where it happened, at length.
+fn innermost(error: &Error) -> &Error {
+    let cause = error.cause.as_deref();
+    let wrapped = cause.and_then(|cause| cause.downcast_ref::<Box<Error>>());
+    wrapped.map_or(error, |wrapped| innermost(wrapped))
+}
+
+/// The number and text of the system's error, which Pingora may have wrapped in another one.
+fn system_error(error: &(dyn std::error::Error + 'static)) -> Option<(i32, String)> {
+    let Some(error) = error.downcast_ref::<io::Error>() else {
+        return system_error(error.source()?);
+    };
+    let (code, text) = (error.raw_os_error()?, error.to_string());
+    let text = text.split(" (os error").next().unwrap_or_default();
+    Some((code, text.to_owned()))
 }
 
 const UNEXPECTED_STATUS: &str = "unexpected status";

@@ -167,6 +167,12 @@ impl Registry {
             _ = shutdown.wait_for(|stop| *stop) => {}
         }
     }
+
+    /// Whether nothing is left to be looked up or checked.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.shared.states.lock().is_empty() && self.shared.names.is_empty()
+    }
 }
 
 impl Default for Registry {
