@@ -26,7 +26,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 /// How long a start or a reload waits for names to resolve before it serves without them.
 const NAMES_LIMIT: Duration = Duration::from_secs(2);
@@ -34,7 +34,7 @@ const NAMES_LIMIT: Duration = Duration::from_secs(2);
 /// What a running server can be told.
 pub(super) enum Command {
     /// Read the configuration again; the reply says why nothing changed.
-    Reload(Option<oneshot::Sender<Result<(), StartError>>>),
+    Reload(Option<std::sync::mpsc::Sender<Result<(), StartError>>>),
 }
 
 type Ready = std::sync::mpsc::Sender<mpsc::UnboundedSender<Command>>;
@@ -205,7 +205,7 @@ impl BackgroundService for Host {
 }
 
 impl Host {
-    async fn obey_reload(&self, reply: Option<oneshot::Sender<Result<(), StartError>>>) {
+    async fn obey_reload(&self, reply: Option<std::sync::mpsc::Sender<Result<(), StartError>>>) {
         info!("signal process started: reconfiguring");
         let outcome = self.reload().await;
         match &outcome {
