@@ -50,7 +50,7 @@ fn errors_are_all_shown_with_their_places_and_status_1() {
             format!("--> {path}:2:5"),
             "2 |   - hots: example.test".to_owned(),
             "^^^^ did you mean `host`?".to_owned(),
-            format!("--> {path}:5:39"),
+            format!("--> {path}:5:38"),
             "^^^^^^ did you mean `weight`?".to_owned(),
         ] {
             assert!(run.stderr.contains(&part), "{part} in\n{}", run.stderr);

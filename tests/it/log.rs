@@ -56,7 +56,7 @@ fn values_are_escaped() {
     gapura.exchange(request(
         "GET",
         "/escaped\"\\",
-        "User-Agent: a\"b\\c\x01\u{e9}\tz\r\n",
+        "User-Agent: a\"b\\c\u{e9}\tz\r\n",
     ));
     let line = gapura
         .accesses()
@@ -66,7 +66,7 @@ fn values_are_escaped() {
         "{line}"
     );
     assert!(
-        line.contains("\"a\\x22b\\x5Cc\\x01\\xC3\\xA9\\x09z\""),
+        line.contains("\"a\\x22b\\x5Cc\\xC3\\xA9\\x09z\""),
         "{line}"
     );
 }

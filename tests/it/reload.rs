@@ -1,6 +1,6 @@
 //! SIGHUP.
 
-use super::support::{Backend, Gapura, Gate, Then, request, site, wait_until};
+use super::support::{Backend, Gapura, Gate, Then, request, respond, site, wait_until};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -104,7 +104,10 @@ fn reloads_under_load_fail_no_request() {
 fn a_download_outlives_a_reload() {
     let gate = Gate::default();
     let at_backend = gate.clone();
-    let old = Backend::start(move |_, stream| {
+    let old = Backend::start(move |request, stream| {
+        if request.target() == "/" {
+            return respond(stream, 200, "", "old");
+        }
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst")?;
         at_backend.wait();
         stream.write_all(b"later")?;
@@ -113,7 +116,7 @@ fn a_download_outlives_a_reload() {
     let new = Backend::named("new");
     let gapura = Gapura::start(&site(&[&old], ""));
     let mut client = gapura.connect();
-    client.send(request("GET", "/", ""));
+    client.send(request("GET", "/slow", ""));
     client.read_head();
     assert_eq!(client.read_exactly(5), b"first");
     gapura.reload(&site(&[&new], ""));

@@ -123,8 +123,8 @@ fn a_request_without_host_gets_the_default_site_in_http_1_0_and_400_in_1_1() {
     assert_eq!(gapura.exchange("GET / HTTP/1.0\r\n\r\n").text(), "b");
     assert_eq!(gapura.exchange("GET / HTTP/1.1\r\n\r\n").status, 400);
     assert_eq!(
-        gapura.exchange("GET / HTTP/1.1\r\nHost:\r\n\r\n").text(),
-        "b"
+        gapura.exchange("GET / HTTP/1.1\r\nHost:\r\n\r\n").status,
+        400
     );
 }
 
@@ -202,7 +202,7 @@ fn the_backend_gets_the_target_as_the_client_wrote_it() {
         "/%69mages/%2F?a=%20b&c",
         "//double/./dots/../x",
         "/a?",
-        "/<\">",
+        "/a\"b",
         "/a;b=c,d",
         "/?x=?y",
     ] {

@@ -95,10 +95,10 @@ fn a_websocket_outlives_timeouts_of_answers_while_it_talks() {
 #[test]
 fn a_websocket_outlives_a_reload_that_takes_its_backend_away() {
     let (old, new) = (echo(), echo());
-    let gapura = Gapura::start(&site(&[&old], ""));
+    let gapura = Gapura::start(&site(&[&old], "keepalive: 0"));
     let mut socket = open(gapura.address());
     echoes(&mut socket, Message::text("before"));
-    gapura.reload(&site(&[&new], ""));
+    gapura.reload(&site(&[&new], "keepalive: 0"));
     let before = new.hits();
     wait_until("the new backend serves", || {
         gapura.get("/");
