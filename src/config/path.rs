@@ -170,7 +170,9 @@ impl Finding {
             path: None,
             severity: self.severity,
             problem: self.problem,
-            label: self.label,
+            label: self
+                .label
+                .map(|label| label + earlier.as_deref().unwrap_or_default()),
         }
     }
 
@@ -181,9 +183,7 @@ impl Finding {
             path: Some(self.path),
             severity: self.severity,
             problem: self.problem,
-            label: self
-                .label
-                .map(|label| label + earlier.as_deref().unwrap_or_default()),
+            label: self.label,
         }
     }
 
