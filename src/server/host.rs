@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use log::{error, info};
 use parking_lot::Mutex;
 use pingora_core::apps::ServerApp;
-use pingora_core::listeners::Listeners;
+use pingora_core::listeners::{L4BufferSettings, ListenerConfig, Listeners};
 use pingora_core::protocols::Stream;
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{Fds, ShutdownWatch};
@@ -134,11 +134,13 @@ impl Host {
                 return;
             }
         };
+        let endpoint = match address {
+            ListenAddress::Inet(_) => ListenerConfig::tcp(&name),
+            ListenAddress::Unix(_) => ListenerConfig::uds(&name),
+        };
         let mut endpoints = Listeners::new();
-        match address {
-            ListenAddress::Inet(_) => endpoints.add_tcp(&name),
-            ListenAddress::Unix(_) => endpoints.add_uds(&name, None),
-        }
+        // The door reads ahead itself, so that an idle connection holds no buffer.
+        endpoints.add_listener(endpoint.l4_buffer(L4BufferSettings::default().read(0)));
         let mut fds = Fds::new();
         fds.add(name.clone(), descriptor);
         let door = Counted {
