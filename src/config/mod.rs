@@ -4,6 +4,7 @@
 //! part was written ([`path::Locate`]); `resolve` turns the Draft into the Model and knows no
 //! language. What a key is called and where it may stand: `draft`. What it means: `resolve`.
 
+mod builder;
 pub mod diagnostic;
 pub mod draft;
 pub mod path;
@@ -13,6 +14,7 @@ pub mod source;
 mod suggest;
 mod yaml;
 
+pub use builder::{Backend, Config, HealthCheck, Location, Site, Upstream};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 
 use crate::model::Model;
@@ -63,7 +65,11 @@ pub fn load_str(text: &str, name: &str, base: &Path) -> Result<Loaded, Diagnosti
     load_yaml(text, name, base)
 }
 
-fn load_yaml(text: &str, name: &str, base: &Path) -> Result<Loaded, Diagnostics> {
+/// Reads YAML that is no file: its name is only shown. Relative files are looked for in `base`.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_yaml(text: &str, name: &str, base: &Path) -> Result<Loaded, Diagnostics> {
     let source = Source::new(name, text);
     let parsed = yaml::parse(&source)?;
     let outcome = resolve::resolve(&parsed.draft, base);
@@ -73,7 +79,31 @@ fn load_yaml(text: &str, name: &str, base: &Path) -> Result<Loaded, Diagnostics>
             diagnostics.push(finding.locate(&parsed.positions));
         }
     }
-    let diagnostics = Diagnostics::new(diagnostics);
+    finish(outcome.model, outcome.files, Diagnostics::new(diagnostics))
+}
+
+/// Checks a Draft that was made in code, with YAML's defaults. Relative files are looked for in
+/// `base`.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_draft(mut draft: draft::Draft, base: &Path) -> Result<Loaded, Diagnostics> {
+    if draft.sites.as_ref().is_none_or(Vec::is_empty) {
+        let label = "a configuration has at least one site";
+        return Err(Diagnostic::emerg(Problem::NoSites, None, Some(label.into())).into());
+    }
+    yaml::apply_defaults(&mut draft);
+    let outcome = resolve::resolve(&draft, base);
+    let findings = outcome.findings.into_iter();
+    let diagnostics = findings.map(path::Finding::without_place).collect();
+    finish(outcome.model, outcome.files, Diagnostics::new(diagnostics))
+}
+
+fn finish(
+    model: Model,
+    files: Vec<PathBuf>,
+    diagnostics: Diagnostics,
+) -> Result<Loaded, Diagnostics> {
     if diagnostics
         .iter()
         .any(|diagnostic| diagnostic.severity == Severity::Emerg)
@@ -81,9 +111,9 @@ fn load_yaml(text: &str, name: &str, base: &Path) -> Result<Loaded, Diagnostics>
         return Err(diagnostics);
     }
     Ok(Loaded {
-        model: outcome.model,
+        model,
         warnings: diagnostics.into_iter().collect(),
-        files: outcome.files,
+        files,
     })
 }
 

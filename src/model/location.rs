@@ -13,6 +13,9 @@ pub struct Location {
     pub matcher: LocationMatch,
     /// What it does with them.
     pub action: Action,
+    /// How requests are passed on from here: by [`Action::Proxy`], or when a router sends one to an
+    /// upstream.
+    pub pass: ProxyPass,
     /// Sizes and times of the client's side.
     pub limits: Limits,
     /// Headers added to answers: `add_header`.
@@ -47,7 +50,7 @@ pub enum LocationMatch {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Pass it to an upstream.
-    Proxy(Box<ProxyPass>),
+    Proxy(UpstreamId),
     /// Answer with a status and its page.
     Status(u16),
 }
@@ -55,8 +58,6 @@ pub enum Action {
 /// How requests are passed to an upstream: `proxy_pass` and its family.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProxyPass {
-    /// Where to.
-    pub upstream: UpstreamId,
     /// `proxy_set_header`: the complete list, defaults of the language included. An empty value
     /// removes the header.
     pub set_headers: Vec<SetHeader>,
@@ -74,6 +75,27 @@ pub struct ProxyPass {
     pub intercept_errors: bool,
     /// `proxy_next_upstream` and its kin.
     pub next_upstream: NextUpstream,
+}
+
+/// nginx's defaults.
+impl Default for ProxyPass {
+    fn default() -> Self {
+        let minute = Duration::from_secs(60);
+        Self {
+            set_headers: Vec::new(),
+            hide_headers: BTreeSet::new(),
+            pass_upgrade: false,
+            connect_timeout: minute,
+            send_timeout: minute,
+            read_timeout: minute,
+            intercept_errors: false,
+            next_upstream: NextUpstream {
+                conditions: BTreeSet::from([RetryCondition::Error, RetryCondition::Timeout]),
+                tries: None,
+                timeout: None,
+            },
+        }
+    }
 }
 
 /// A request header set for the upstream.

@@ -1,9 +1,11 @@
 //! One generation: the tree of sites and locations, built from a Model.
 
+use super::LogSink;
 use super::hosts::Hosts;
 use super::locations::Locations;
+use super::pass::ProxyPass;
 use super::upstream::{Registry, Upstream};
-use crate::model::{self, ClientLimits, ListenAddress, Model};
+use crate::model::{self, ClientLimits, ListenAddress, LogTarget, Model, Template};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -43,6 +45,8 @@ pub struct Site {
 pub struct Location {
     /// What it does.
     pub action: Action,
+    /// Where its requests are logged.
+    pub access_log: Vec<AccessLog>,
     /// Everything else that it says, as the Model has it.
     pub settings: model::Location,
 }
@@ -56,40 +60,45 @@ pub enum Action {
     Status(u16),
 }
 
-/// How a location passes requests on.
+/// An access log, opened.
 #[derive(Debug)]
-pub struct ProxyPass {
-    /// Where to.
-    pub upstream: Arc<Upstream>,
-    /// How, as the Model has it.
-    pub settings: model::ProxyPass,
+pub struct AccessLog {
+    /// Where lines go.
+    pub sink: Arc<dyn LogSink>,
+    /// What a line says.
+    pub format: Template,
 }
 
-impl Generation {
-    /// Builds the generation of a model. `registry` holds what upstreams keep across generations,
-    /// `listener_id` names the sockets.
+/// What a generation is built with: the things that outlive it.
+pub struct Builder<'a> {
+    /// What upstreams keep across generations.
+    pub registry: &'a Registry,
+    /// Names the socket of an address.
+    pub listener_id: &'a mut dyn FnMut(&ListenAddress) -> ListenerId,
+    /// Opens an access log.
+    pub log_sink: &'a mut dyn FnMut(&LogTarget) -> Arc<dyn LogSink>,
+}
+
+impl Builder<'_> {
+    /// Builds the generation of a model.
     ///
     /// # Errors
     /// A pattern that does not compile. `config` compiles every pattern before a Model exists, so
     /// this is met only by models built by hand.
-    pub fn build(
-        model: &Model,
-        registry: &Registry,
-        mut listener_id: impl FnMut(&ListenAddress) -> ListenerId,
-    ) -> Result<Self, pcre2::Error> {
-        let upstreams: Vec<Arc<Upstream>> = model
+    pub fn build(&mut self, model: &Model) -> Result<Generation, pcre2::Error> {
+        let upstreams: Vec<_> = model
             .upstreams
             .iter()
-            .map(|upstream| registry.upstream(upstream))
+            .map(|upstream| self.registry.upstream(upstream))
             .collect();
         let sites = model
             .sites
             .iter()
-            .map(|site| Site::build(site, &upstreams).map(Arc::new))
+            .map(|site| self.site(site, &upstreams).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
         let mut listeners = Vec::new();
         for listener in &model.listeners {
-            let ListenerId(slot) = listener_id(&listener.address);
+            let ListenerId(slot) = (self.listener_id)(&listener.address);
             if listeners.len() <= slot {
                 listeners.resize_with(slot + 1, || None);
             }
@@ -109,10 +118,81 @@ impl Generation {
             .into_iter()
             .map(|upstream| (upstream.name().into(), upstream))
             .collect();
-        Ok(Self {
+        Ok(Generation {
             listeners,
             upstreams,
         })
+    }
+
+    fn site(
+        &mut self,
+        site: &model::Site,
+        upstreams: &[Arc<Upstream>],
+    ) -> Result<Site, pcre2::Error> {
+        let locations = site
+            .locations
+            .iter()
+            .map(|location| {
+                (
+                    location.matcher.clone(),
+                    Arc::new(self.location(location, upstreams)),
+                )
+            })
+            .collect::<Vec<_>>();
+        Ok(Site {
+            name: site.name.clone(),
+            client: site.client.clone(),
+            locations: Locations::build(locations)?,
+            nowhere: Arc::new(self.location(&site.nowhere, upstreams)),
+        })
+    }
+
+    fn location(&mut self, location: &model::Location, upstreams: &[Arc<Upstream>]) -> Location {
+        let action = match &location.action {
+            model::Action::Proxy(upstream) => Action::Proxy(Arc::new(ProxyPass::new(
+                location.pass.clone(),
+                Arc::clone(&upstreams[upstream.0]),
+            ))),
+            model::Action::Status(status) => Action::Status(*status),
+        };
+        let access_log = location
+            .access_log
+            .iter()
+            .map(|log| AccessLog {
+                sink: (self.log_sink)(&log.target),
+                format: log.format.clone(),
+            })
+            .collect();
+        Location {
+            action,
+            access_log,
+            settings: location.clone(),
+        }
+    }
+}
+
+impl Generation {
+    /// A generation whose access logs go nowhere: for tests and benches.
+    ///
+    /// # Errors
+    /// As [`Builder::build`].
+    pub fn build(
+        model: &Model,
+        registry: &Registry,
+        mut listener_id: impl FnMut(&ListenAddress) -> ListenerId,
+    ) -> Result<Self, pcre2::Error> {
+        #[derive(Debug)]
+        struct Nowhere;
+        impl LogSink for Nowhere {
+            fn write(&self, _: Vec<u8>) {}
+        }
+        let log_sink = &mut |_: &LogTarget| Arc::new(Nowhere) as Arc<dyn LogSink>;
+        Builder {
+            registry,
+            listener_id: &mut listener_id,
+            log_sink,
+        }
+        .build(model)
     }
 
     /// What is served on this socket; `None` when a reload took it away.
@@ -144,22 +224,6 @@ impl Listener {
 }
 
 impl Site {
-    fn build(site: &model::Site, upstreams: &[Arc<Upstream>]) -> Result<Self, pcre2::Error> {
-        let locations = Locations::build(site.locations.iter().map(|location| {
-            (
-                location.matcher.clone(),
-                Arc::new(Location::build(location, upstreams)),
-            )
-        }))?;
-        let nowhere = Arc::new(Location::build(&site.nowhere, upstreams));
-        Ok(Self {
-            name: site.name.clone(),
-            client: site.client.clone(),
-            locations,
-            nowhere,
-        })
-    }
-
     /// The location that takes a normalised path.
     pub fn location(&self, path: &[u8]) -> &Arc<Location> {
         self.locations.find(path).unwrap_or(&self.nowhere)
@@ -168,21 +232,5 @@ impl Site {
     /// The settings of answers made before a location is known, such as a 400.
     pub fn fallback(&self) -> &Arc<Location> {
         &self.nowhere
-    }
-}
-
-impl Location {
-    fn build(location: &model::Location, upstreams: &[Arc<Upstream>]) -> Self {
-        let action = match &location.action {
-            model::Action::Proxy(pass) => Action::Proxy(Arc::new(ProxyPass {
-                upstream: Arc::clone(&upstreams[pass.upstream.0]),
-                settings: (**pass).clone(),
-            })),
-            model::Action::Status(status) => Action::Status(*status),
-        };
-        Self {
-            action,
-            settings: location.clone(),
-        }
     }
 }

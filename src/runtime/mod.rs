@@ -9,9 +9,15 @@ mod generation;
 mod hosts;
 mod live;
 mod locations;
+mod log_sink;
+mod pass;
 mod template;
 pub mod upstream;
 
-pub use generation::{Action, Generation, Listener, ListenerId, Location, ProxyPass, Site};
+pub use generation::{
+    AccessLog, Action, Builder, Generation, Listener, ListenerId, Location, Site,
+};
 pub use live::Live;
+pub use log_sink::LogSink;
+pub use pass::{ProxyPass, SetHeader};
 pub use template::{Values, render, render_line};

@@ -133,8 +133,8 @@ levels! {
         /// `{ value, always }`. Replaces the enclosing level's as a group.
         add_header: IndexMap<String, OneOrMany<Short<AddHeader>>>,
         /// Pages shown for errors: a status, or several in one key (`502 503 504`), and a file
-        /// beside the configuration. Replaces the enclosing level's as a group.
-        error_page: IndexMap<String, String>,
+        /// beside the configuration, or `{ html }`. Replaces the enclosing level's as a group.
+        error_page: IndexMap<String, Short<ErrorPage>>,
         /// Whether `error_page` replaces the servers' own errors too.
         proxy_intercept_errors: Switch,
         /// `Retry-After` on Gapura's own 502, 503 and 504.
@@ -240,6 +240,23 @@ impl FromWord for AddHeader {
             value,
             always: None,
         }
+    }
+}
+
+record! {
+    /// What is shown for an error: a file, or the page itself.
+    ErrorPage {
+        /// A file beside the configuration, read when the configuration is.
+        file: String,
+        /// The page itself.
+        html: String,
+    }
+}
+
+impl FromWord for ErrorPage {
+    fn from_word(word: String) -> Self {
+        let file = Some(word);
+        Self { file, html: None }
     }
 }
 

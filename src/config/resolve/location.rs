@@ -52,7 +52,7 @@ impl Resolver {
         let target = target!(site, None);
         let Some(written) = &site.locations else {
             let matcher = LocationMatch::Prefix("/".into());
-            let action = self.action(&target, name, level, path);
+            let action = self.action(&target, name, path);
             return action
                 .map(|action| location(matcher, action, level))
                 .into_iter()
@@ -93,7 +93,7 @@ impl Resolver {
             };
             let target = target!(written, written.r#return);
             let name = format!("{name}{}", written.path.as_deref().unwrap_or_default());
-            let action = self.action(&target, &name, &level, &at);
+            let action = self.action(&target, &name, &at);
             let Some(matcher) = matcher else { continue };
             if let Some(key) = search_key(&matcher) {
                 let first = *seen.entry(key).or_insert(index);
@@ -109,13 +109,7 @@ impl Resolver {
         locations
     }
 
-    fn action(
-        &mut self,
-        target: &Target<'_>,
-        name: &str,
-        level: &Level<'_>,
-        path: &Path<'_>,
-    ) -> Option<Action> {
+    fn action(&mut self, target: &Target<'_>, name: &str, path: &Path<'_>) -> Option<Action> {
         let given = [
             ("upstream", target.upstream.is_some()),
             ("backends", target.written.is_some()),
@@ -148,7 +142,7 @@ impl Resolver {
             (None, Some(written)) => self.implicit(name, written, path),
             (None, None) => return None,
         };
-        Some(Action::Proxy(Box::new(level.proxy_pass(upstream))))
+        Some(Action::Proxy(upstream))
     }
 
     fn check_beside(&mut self, target: &Target<'_>, path: &Path<'_>) {
@@ -222,6 +216,7 @@ fn location(matcher: LocationMatch, action: Action, level: &Level<'_>) -> Locati
     Location {
         matcher,
         action,
+        pass: level.proxy_pass(),
         limits: level.limits(),
         add_header: level.add_header(),
         error_pages: level.error_pages(),

@@ -9,7 +9,7 @@ use super::super::suggest;
 use super::{Resolver, fit, invalid};
 use crate::model::{
     AccessLog, AddHeader, ErrorPage, Limits, LogTarget, NextUpstream, ProxyPass, RetryCondition,
-    SetHeader, UpstreamId,
+    SetHeader,
 };
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -245,7 +245,7 @@ impl Level<'_> {
         }
     }
 
-    pub(super) fn proxy_pass(&self, upstream: UpstreamId) -> ProxyPass {
+    pub(super) fn proxy_pass(&self) -> ProxyPass {
         let scalars = &self.scalars;
         let on =
             |switch: Option<&super::super::draft::Switch>| switch.is_some_and(|switch| switch.0);
@@ -256,7 +256,6 @@ impl Level<'_> {
         let tries = scalars.proxy_next_upstream_tries.copied().unwrap_or(0);
         let timeout = scalars.proxy_next_upstream_timeout.map(|time| time.0);
         ProxyPass {
-            upstream,
             set_headers: self.groups.set_headers.as_ref().clone(),
             hide_headers: self.groups.hide_headers.as_ref().clone(),
             pass_upgrade: on(scalars.proxy_pass_upgrade),

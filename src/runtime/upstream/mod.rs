@@ -1,30 +1,182 @@
 //! Upstreams at run time: choosing a server, its health, and what it keeps across reloads.
+//!
+//! An [`Upstream`] belongs to one generation. What must outlive a generation (health, failures,
+//! requests in flight, the place in the round, what names resolve to) belongs to the [`Registry`],
+//! which also runs everything that happens in the background. Choosing takes no lock of ours.
+
+mod background;
+mod balance;
+mod clock;
+mod discovery;
+mod event;
+mod health;
+mod names;
+mod passive;
+mod peer;
+mod probe;
+mod registry;
+#[cfg(test)]
+mod tests;
+
+pub use names::{Resolve, SystemResolver};
+pub use peer::{Peer, PeerStatus, Selected};
+pub use registry::Registry;
 
 use crate::model;
+use balance::Group;
+use clock::Clock;
+use event::Event;
+use probe::Probes;
+use registry::State;
 use std::sync::Arc;
-
-/// What upstreams keep across generations.
-#[derive(Debug, Default)]
-pub struct Registry {}
+use std::time::Duration;
 
 /// One upstream of one generation.
 #[derive(Debug)]
 pub struct Upstream {
     name: String,
+    keepalive: model::Keepalive,
+    health_check: Option<model::HealthCheck>,
+    group: Arc<Group>,
+    state: Arc<State>,
 }
 
-impl Registry {
-    /// The upstream of a new generation.
-    pub fn upstream(&self, upstream: &model::Upstream) -> Arc<Upstream> {
-        Arc::new(Upstream {
-            name: upstream.name.clone(),
-        })
-    }
+/// A server that the upstream does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no server \"{server}\" in upstream \"{upstream}\"")]
+pub struct UnknownServer {
+    /// The address that was asked for.
+    pub server: String,
+    /// The upstream's name.
+    pub upstream: String,
+}
+
+/// What upstreams need from outside.
+struct Environment {
+    resolver: Arc<dyn Resolve>,
+    clock: Clock,
+    report: Arc<dyn Fn(&Event) + Send + Sync>,
+    probes: Arc<Probes>,
+    lookup_interval: Duration,
+    lookup_timeout: Duration,
 }
 
 impl Upstream {
+    fn new(upstream: &model::Upstream, group: Arc<Group>, state: Arc<State>) -> Self {
+        Self {
+            name: upstream.name.clone(),
+            keepalive: upstream.keepalive.clone(),
+            health_check: upstream.health_check.clone(),
+            group,
+            state,
+        }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its pool of idle connections.
+    pub fn keepalive(&self) -> &model::Keepalive {
+        &self.keepalive
+    }
+
+    /// How many addresses it has now, those of backup servers included: more tries than that make
+    /// no sense. 0 while no name of it resolves.
+    pub fn server_count(&self) -> usize {
+        self.group.peer_count()
+    }
+
+    /// Chooses a server for one try of a request that has `tried` these already. `None` when no
+    /// server can be used: each is tried, unhealthy or out for its failures.
+    pub fn choose(&self, tried: &[Arc<Peer>]) -> Option<Selected> {
+        let admit = |peer: &Arc<Peer>, healthy| {
+            self.may_try(peer, healthy, tried) && peer.admit(self.group.limit(peer))
+        };
+        let chosen = self.group.select(&admit);
+        chosen.map(|peer| self.selected(peer)).or_else(|| {
+            self.health_check.as_ref()?;
+            self.choose_early(tried, &|_| true)
+        })
+    }
+
+    /// Chooses among the addresses of one server, named as the configuration writes it: its backup
+    /// and weight do not matter, but it must be usable. `None` when it is not, or is `down`.
+    ///
+    /// # Errors
+    /// The upstream has no such server.
+    pub fn choose_server(
+        &self,
+        server: &str,
+        tried: &[Arc<Peer>],
+    ) -> Result<Option<Selected>, UnknownServer> {
+        let Some(place) = self.group.place(server) else {
+            return Err(UnknownServer {
+                server: server.to_owned(),
+                upstream: self.name.clone(),
+            });
+        };
+        let wanted = |peer: &Peer| peer.servers.contains(&place);
+        let admit = |peer: &Arc<Peer>, healthy| {
+            wanted(peer) && self.may_try(peer, healthy, tried) && peer.admit(self.group.limit(peer))
+        };
+        let chosen = self.group.walk(&admit);
+        Ok(chosen.map(|peer| self.selected(peer)).or_else(|| {
+            self.health_check.as_ref()?;
+            self.choose_early(tried, &wanted)
+        }))
+    }
+
+    /// Every address it has now, and how it is doing.
+    pub fn status(&self) -> impl Iterator<Item = PeerStatus> {
+        let peers = self.group.peers().into_iter();
+        peers.map(|(peer, healthy)| PeerStatus {
+            healthy: healthy || self.health_check.is_none(),
+            failed: peer.is_out(self.group.limit(&peer)),
+            in_flight: peer.in_flight(),
+            peer,
+        })
+    }
+
+    /// When all servers are out, one that an active check has reached since its last failure gets
+    /// a request before its `fail_timeout` is over. Without it, an application that was restarted
+    /// faster than checks notice would stay away for the whole `fail_timeout`.
+    fn choose_early(
+        &self,
+        tried: &[Arc<Peer>],
+        wanted: &dyn Fn(&Peer) -> bool,
+    ) -> Option<Selected> {
+        let admit = |peer: &Arc<Peer>, healthy| {
+            wanted(peer)
+                && self.may_try(peer, healthy, tried)
+                && peer.admit_early(self.group.limit(peer))
+        };
+        let chosen = self.group.walk(&admit)?;
+        Some(self.selected(chosen))
+    }
+
+    fn may_try(&self, peer: &Peer, healthy: bool, tried: &[Arc<Peer>]) -> bool {
+        (healthy || self.health_check.is_none()) && !tried.iter().any(|one| one.is(peer))
+    }
+
+    fn selected(&self, peer: Arc<Peer>) -> Selected {
+        let limit = self.group.limit(&peer);
+        Selected::new(peer, limit)
+    }
+
+    fn group(&self) -> &Arc<Group> {
+        &self.group
+    }
+
+    fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+}
+
+impl Drop for Upstream {
+    /// The loops that ran for it may end.
+    fn drop(&mut self) {
+        self.state.wake.notify_one();
     }
 }

@@ -1,0 +1,68 @@
+//! The arguments: nginx's flags, and the commands that nginx has not.
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// What was asked for.
+#[derive(Debug, Parser)]
+#[command(name = "gapura", disable_help_flag = true, disable_version_flag = true)]
+pub(super) struct Arguments {
+    /// This help.
+    #[arg(short = 'h', short_alias = '?', long)]
+    pub(super) help: bool,
+    /// The version.
+    #[arg(short = 'v', long)]
+    pub(super) version: bool,
+    /// The version and how it was built.
+    #[arg(short = 'V')]
+    pub(super) build: bool,
+    /// Test the configuration and exit.
+    #[arg(short = 't')]
+    pub(super) test: bool,
+    /// Say only errors while testing.
+    #[arg(short = 'q')]
+    pub(super) quiet: bool,
+    /// The folder that relative paths of the command line are below.
+    #[arg(short = 'p', value_name = "prefix")]
+    pub(super) prefix: Option<PathBuf>,
+    /// The error log.
+    #[arg(short = 'e', value_name = "filename")]
+    pub(super) error_log: Option<PathBuf>,
+    /// The configuration.
+    #[arg(short = 'c', value_name = "filename")]
+    pub(super) configuration: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+/// Gapura's own commands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Print the JSON Schema of the YAML configuration.
+    Schema,
+    /// Show balancing, failover and the all-down page on this machine.
+    #[cfg(feature = "demo")]
+    Demo(super::demo::Options),
+}
+
+/// `-h`, in nginx's form.
+pub(super) const HELP: &str = "\
+Usage: gapura [-?hvVtq] [-e filename] [-c filename] [-p prefix]
+       gapura demo [--port port] [--backend-ports a,b]
+       gapura schema
+
+Options:
+  -?,-h         : this help
+  -v            : show version and exit
+  -V            : show version and how it was built, then exit
+  -t            : test configuration and exit
+  -q            : suppress non-error messages during configuration testing
+  -p prefix     : set prefix path: relative paths of -c and -e are below it
+  -e filename   : set error log file (default: standard error)
+  -c filename   : set configuration file (default: /etc/gapura/gapura.yaml,
+                  then /etc/nginx/nginx.conf)
+
+Commands:
+  demo          : two backends and a proxy in front of them, to try things out
+  schema        : print the JSON Schema of the YAML configuration
+";

@@ -1,0 +1,175 @@
+//! The command line: nginx's, and Gapura's own commands beside it.
+
+mod arguments;
+#[cfg(feature = "demo")]
+mod demo;
+
+use crate::config;
+use crate::server::{self, Server};
+use arguments::{Arguments, Command};
+use clap::Parser;
+use clap::error::ErrorKind;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Where a configuration is looked for when `-c` does not say.
+const DEFAULT_FILES: [&str; 2] = ["/etc/gapura/gapura.yaml", "/etc/nginx/nginx.conf"];
+
+/// Runs the program with the arguments of this process.
+pub fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(message) => {
+            // Standard error may be closed; there is nowhere else to say it.
+            let _ = writeln!(io::stderr(), "{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode, String> {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return Ok(refuse(&error)),
+    };
+    if arguments.help {
+        eprint!("{}", version_line());
+        eprint!("{}", arguments::HELP);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if arguments.version || arguments.build {
+        eprint!("{}", version_line());
+        if arguments.build {
+            eprint!("{}", build_lines());
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    match arguments.command {
+        Some(Command::Schema) => print_schema(),
+        #[cfg(feature = "demo")]
+        Some(Command::Demo(options)) => demo::run(&options),
+        None if arguments.test => test(&arguments),
+        None => serve(&arguments),
+    }
+}
+
+/// Serves until a signal ends it.
+fn serve(arguments: &Arguments) -> Result<ExitCode, String> {
+    let file = configuration(arguments)?;
+    let log = arguments
+        .error_log
+        .as_deref()
+        .map(|path| in_prefix(arguments, path));
+    server::init_logger(log.as_deref()).map_err(|cause| open_failed(log.as_deref(), &cause))?;
+    Server::from_file(file)
+        .run()
+        .map_err(|error| with_name(&error.to_string()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `-t`: reads the configuration and says nginx's two lines.
+fn test(arguments: &Arguments) -> Result<ExitCode, String> {
+    let file = configuration(arguments)?;
+    let name = config::diagnostic::PROGRAM;
+    let shown = file.display();
+    match config::load(&file) {
+        Ok(loaded) => {
+            for warning in &loaded.warnings {
+                eprintln!("{warning}");
+            }
+            if !arguments.quiet {
+                eprintln!("{name}: the configuration file {shown} syntax is ok");
+                eprintln!("{name}: configuration file {shown} test is successful");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(errors) => {
+            eprintln!("{errors}");
+            eprintln!("{name}: configuration file {shown} test failed");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn print_schema() -> Result<ExitCode, String> {
+    let text =
+        serde_json::to_string_pretty(&config::schema()).map_err(|cause| cause.to_string())?;
+    match writeln!(io::stdout(), "{text}") {
+        // `gapura schema | head` is no error.
+        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => Err(cause.to_string()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// The configuration file: `-c`, else the first of the usual places that is there.
+fn configuration(arguments: &Arguments) -> Result<PathBuf, String> {
+    if let Some(file) = &arguments.configuration {
+        return Ok(in_prefix(arguments, file));
+    }
+    let found = DEFAULT_FILES
+        .iter()
+        .map(Path::new)
+        .find(|path| path.exists());
+    found.map(Path::to_path_buf).ok_or_else(|| {
+        let places = DEFAULT_FILES.join(" nor ");
+        with_name(&format!(
+            "[emerg] there is neither {places}: name a file with -c"
+        ))
+    })
+}
+
+/// A path as nginx reads it: relative ones are below the prefix, when there is one.
+fn in_prefix(arguments: &Arguments, path: &Path) -> PathBuf {
+    match &arguments.prefix {
+        Some(prefix) => prefix.join(path),
+        None => path.to_path_buf(),
+    }
+}
+
+/// An error about no file in particular, with the program's name before it.
+fn with_name(message: &str) -> String {
+    if message.starts_with('[') {
+        format!("gapura: {message}")
+    } else {
+        message.to_owned()
+    }
+}
+
+fn open_failed(path: Option<&Path>, cause: &io::Error) -> String {
+    let code = cause.raw_os_error().unwrap_or_default();
+    let shown = path.unwrap_or(Path::new("stderr")).display();
+    let text = cause.to_string();
+    let words = text
+        .rsplit_once(" (os error")
+        .map_or(text.as_str(), |(words, _)| words);
+    format!("gapura: [emerg] open() \"{shown}\" failed ({code}: {words})")
+}
+
+/// What clap found wrong, as nginx says it: on standard error, with exit status 1.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if error.kind() == ErrorKind::DisplayHelp {
+        print!("{error}");
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    eprintln!("gapura: {}", text.trim_start_matches("error: ").trim_end());
+    ExitCode::FAILURE
+}
+
+fn version_line() -> String {
+    format!("gapura version: gapura/{}\n", env!("CARGO_PKG_VERSION"))
+}
+
+fn build_lines() -> String {
+    let mut features = Vec::new();
+    if cfg!(feature = "demo") {
+        features.push("demo");
+    }
+    format!(
+        "built on Pingora 0.9 with rustls, for {} {}\nfeatures: {}\n",
+        std::env::consts::ARCH,
+        std::env::consts::OS,
+        features.join(" ")
+    )
+}

@@ -1,0 +1,119 @@
+//! A request as the door hands it on: admitted to `ProxyHttp`, or refused.
+
+use super::{Connection, Fault, Headers, RequestLine};
+use crate::runtime::{Generation, ListenerId, Site};
+use http::header::HeaderName;
+use http::{HeaderValue, Version as HttpVersion};
+use pingora_core::protocols::http::ServerSession;
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Where a request came in and what its first line says: known for every request, as far as it
+/// was read.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The generation it is served by, to its end.
+    pub generation: Arc<Generation>,
+    /// The socket.
+    pub listener: ListenerId,
+    /// The site its host chose, the listener's default until then.
+    pub site: Arc<Site>,
+    /// The connection.
+    pub connection: Arc<Connection>,
+    /// The request line; incomplete only in a [`Refusal`].
+    pub line: RequestLine,
+    /// `$host`: lower case, without port and final dot. The request line's host wins over the
+    /// Host header; without both it is the site's name.
+    pub host: Box<str>,
+    /// When its first byte was there.
+    pub started: Instant,
+    /// Bytes of the request line and header lines.
+    pub header_length: usize,
+    /// [`Connection::sent`] when it began.
+    pub(super) sent_before: u64,
+    /// [`Connection::received`] when it began.
+    pub(super) received_before: u64,
+}
+
+impl Arrival {
+    /// Bytes written to the client for this request so far: `$bytes_sent`.
+    pub fn bytes_sent(&self) -> u64 {
+        self.connection.sent() - self.sent_before
+    }
+
+    /// Bytes of this request, header and body, read so far: `$request_length`.
+    pub fn request_length(&self) -> u64 {
+        self.connection.received() - self.received_before
+    }
+}
+
+/// A request that passed the door. It arrives in `ProxyHttp::on_connection_reuse`, for the first
+/// request of a connection too.
+#[derive(Debug)]
+pub struct Admission {
+    /// Where it came in and its first line.
+    pub arrival: Arrival,
+    /// How its body is delimited.
+    pub framing: Framing,
+    /// Whether it asks for another protocol: `Upgrade` in an HTTP/1.1 request.
+    pub upgrade: bool,
+    /// Whether the connection stays open after it, as far as the client and the site's limits say.
+    pub keepalive: bool,
+    /// The header lines that are more than Pingora's parser takes.
+    pub(super) surplus: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// How a request's body is delimited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// No body.
+    None,
+    /// `Content-Length`.
+    Length(u64),
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
+}
+
+impl Admission {
+    /// Takes back what the door handed over and settles the session: header lines that Pingora's
+    /// parser would not take, and keep-alive. To be called from `on_connection_reuse`. `None` when
+    /// the context is not the door's, as in a subrequest.
+    pub fn receive(
+        context: Box<dyn Any + Send + Sync>,
+        session: &mut ServerSession,
+    ) -> Option<Box<Self>> {
+        let mut admission = context.downcast::<Self>().ok()?;
+        for (name, value) in std::mem::take(&mut admission.surplus) {
+            // Beyond 32,768 header lines; `max_headers` ends long before by default.
+            if session.req_header_mut().append_header(name, value).is_err() {
+                break;
+            }
+        }
+        session.set_keepalive(admission.keepalive.then_some(0));
+        Some(admission)
+    }
+}
+
+/// A request that never reaches `ProxyHttp`.
+#[derive(Debug)]
+pub struct Refusal<'a> {
+    /// Why.
+    pub fault: Fault,
+    /// What was read of it.
+    pub arrival: Arrival,
+    pub(super) headers: &'a Headers,
+    pub(super) buffer: &'a [u8],
+}
+
+impl Refusal<'_> {
+    /// The first header line of this name among those read before the fault.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.value(self.buffer, name)
+    }
+
+    /// Whether the answer has no header: an HTTP/0.9 client takes everything for the body.
+    pub fn body_only(&self) -> bool {
+        self.arrival.line.version() == HttpVersion::HTTP_09
+    }
+}

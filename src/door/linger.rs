@@ -1,0 +1,53 @@
+//! Closing so that the client reads the answer: nginx's `lingering_close`.
+//!
+//! A socket that is closed while something of the client's is unread sends a reset, and the reset
+//! takes the answer with it. So the sending side is closed first and the rest is read away, for a
+//! limited time.
+
+use super::connection::Leftover;
+use pingora::prelude::timeout;
+use pingora_core::protocols::Stream;
+use std::future::poll_fn;
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, ReadBuf};
+
+/// Closes a connection that is not used again.
+pub(super) async fn close(leftover: Leftover) {
+    let Leftover { mut stream, unread } = leftover;
+    if !unread && !has_more(&mut stream).await {
+        return;
+    }
+    stream.shutdown().await;
+    let end = Instant::now() + LINGERING_TIME;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let read = poll_fn(|cx| poll_discard(&mut stream, cx));
+        match timeout(left.min(LINGERING_TIMEOUT), read).await {
+            Ok(Ok(1..)) if !left.is_zero() => {}
+            _ => return,
+        }
+    }
+}
+
+/// Whether something has arrived by now.
+async fn has_more(stream: &mut Stream) -> bool {
+    poll_fn(|cx| Poll::Ready(matches!(poll_discard(stream, cx), Poll::Ready(Ok(1..))))).await
+}
+
+/// The buffer is on the stack of the poll, so that it is no part of every connection's task.
+fn poll_discard(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    let mut space = [MaybeUninit::uninit(); 4096];
+    let mut space = ReadBuf::uninit(&mut space);
+    ready!(Pin::new(stream).poll_read(cx, &mut space))?;
+    Poll::Ready(Ok(space.filled().len()))
+}
+
+/// nginx's `lingering_time`: in all.
+const LINGERING_TIME: Duration = Duration::from_secs(30);
+
+/// nginx's `lingering_timeout`: between two reads.
+const LINGERING_TIMEOUT: Duration = Duration::from_secs(5);

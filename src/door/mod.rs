@@ -1,0 +1,61 @@
+//! The door: reads every request header itself, before Pingora sees it.
+//!
+//! Pingora answers malformed requests on its own and unlogged, has no total time for a header and
+//! accepts much that nginx refuses. So a [`Door`] stands in front of `ProxyHttp` on every
+//! listener. It reads a header within the site's limits, answers what is malformed as nginx does,
+//! and hands the rest over in a form that Pingora accepts, with an [`Admission`] that keeps what
+//! the client really sent. A [`DoorStream`] below Pingora's session gives it the bytes of one body
+//! and keeps those of the next request.
+//!
+//! What a request means, which backend takes it and what a page looks like is left to the
+//! [`Application`] behind the door.
+
+mod admission;
+mod canonical;
+mod chunked;
+mod connection;
+mod fault;
+mod headers;
+mod host;
+mod linger;
+mod path;
+mod reader;
+mod request_line;
+mod serve;
+mod stream;
+
+pub use admission::{Admission, Arrival, Framing, Refusal};
+pub use chunked::MalformedBody;
+pub use connection::Connection;
+pub use fault::Fault;
+pub use headers::Headers;
+pub use request_line::RequestLine;
+pub use serve::Door;
+pub use stream::DoorStream;
+
+use crate::runtime::Live;
+use bytes::Bytes;
+use pingora_core::apps::ReusedHttpStream;
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::server::ShutdownWatch;
+use std::sync::Arc;
+
+/// What stands behind the doors of all listeners.
+pub trait Application: Send + Sync + 'static {
+    /// The generations. Each request pins one when its first byte is there.
+    fn live(&self) -> &Live;
+
+    /// Serves an admitted request: `HttpProxy::process_new_http`. Its [`Admission`] arrives in
+    /// `ProxyHttp::on_connection_reuse`, where [`Admission::receive`] takes it. `None` closes the
+    /// connection.
+    fn serve(
+        self: &Arc<Self>,
+        session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> impl Future<Output = Option<ReusedHttpStream>> + Send;
+
+    /// Logs a request that was refused and gives the whole answer: status line, headers and body,
+    /// or the body alone when [`Refusal::body_only`]. The connection closes after it, so the
+    /// answer says `Connection: close`. Not written when [`Fault::is_silent`].
+    fn refuse(&self, refusal: &Refusal<'_>) -> Bytes;
+}

@@ -1,0 +1,309 @@
+//! A connection from its first byte to its last: one request after another.
+
+use super::admission::{Admission, Arrival, Refusal};
+use super::canonical;
+use super::reader::{Head, Reader};
+use super::{Application, Connection, DoorStream, Fault, Headers, RequestLine, linger};
+use crate::runtime::{Generation, Listener, ListenerId};
+use async_trait::async_trait;
+use bytes::{Buf, BytesMut};
+use http::Version;
+use pingora::prelude::timeout;
+use pingora_core::apps::ServerApp;
+use pingora_core::protocols::Stream;
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::server::ShutdownWatch;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt;
+
+/// Serves the connections of one listener.
+pub struct Door<A> {
+    application: Arc<A>,
+    listener: ListenerId,
+}
+
+impl<A> Door<A> {
+    /// The door of a listener.
+    pub fn new(application: Arc<A>, listener: ListenerId) -> Self {
+        Self {
+            application,
+            listener,
+        }
+    }
+}
+
+#[async_trait]
+impl<A: Application> ServerApp for Door<A> {
+    async fn process_new(
+        self: &Arc<Self>,
+        stream: Stream,
+        shutdown: &ShutdownWatch,
+    ) -> Option<Stream> {
+        let connection = Arc::new(Connection::new(&*stream));
+        let stream = Box::new(DoorStream::new(stream, Arc::clone(&connection)));
+        self.converse(stream, &connection, shutdown).await;
+        if let Some(leftover) = connection.take_leftover() {
+            linger::close(leftover).await;
+        }
+        None
+    }
+}
+
+impl<A: Application> Door<A> {
+    /// Serves requests until the connection is to be closed.
+    async fn converse(
+        &self,
+        mut stream: Box<DoorStream>,
+        connection: &Arc<Connection>,
+        shutdown: &ShutdownWatch,
+    ) -> Option<()> {
+        let mut ending = shutdown.clone();
+        let mut headers = Headers::default();
+        let mut pause = self.before_first_request()?;
+        loop {
+            pause.wait(&mut stream, &mut ending).await?;
+            // Only now, so that a connection that waits does not hold an old generation.
+            let generation = self.application.live().pin();
+            let arriving = Arriving {
+                started: Instant::now(),
+                listener: Arc::clone(generation.listener(self.listener)?),
+                id: self.listener,
+                generation,
+                connection,
+            };
+            let (admission, header) = match arriving.receive(&mut stream, &mut headers).await {
+                Ok(admitted) => admitted,
+                Err((fault, arrival)) => {
+                    return self.refuse(fault, arrival, &headers, stream).await;
+                }
+            };
+            pause = Pause {
+                limit: admission.arrival.site.client.keepalive_timeout,
+                grace: Duration::ZERO,
+            };
+            let mut session = ServerSession::new_http1(stream);
+            session.set_pipelined_prefix(header);
+            session.set_connection_user_context(Some(admission));
+            let (inner, _) = self.application.serve(session, shutdown).await?.consume();
+            stream = inner.into_any().downcast().ok()?;
+        }
+    }
+
+    fn before_first_request(&self) -> Option<Pause> {
+        let generation = self.application.live().pin();
+        let site = generation.listener(self.listener)?.default_site();
+        Some(Pause {
+            limit: Some(site.client.header_timeout),
+            grace: FIRST_REQUEST_GRACE,
+        })
+    }
+
+    /// Answers a request that cannot be served. The connection is not used again.
+    async fn refuse(
+        &self,
+        fault: Fault,
+        arrival: Arrival,
+        headers: &Headers,
+        mut stream: Box<DoorStream>,
+    ) -> Option<()> {
+        let refusal = Refusal {
+            fault,
+            arrival,
+            headers,
+            buffer: &stream.input().split(),
+        };
+        let answer = self.application.refuse(&refusal);
+        if refusal.fault.is_silent() {
+            stream.abandon();
+            return None;
+        }
+        let write = async {
+            stream.write_all(&answer).await?;
+            stream.flush().await
+        };
+        if !matches!(timeout(ANSWER_LIMIT, write).await, Ok(Ok(()))) {
+            stream.abandon();
+        }
+        stream.break_off();
+        None
+    }
+}
+
+/// How a connection waits for a request.
+struct Pause {
+    /// `keepalive_timeout`, or `client_header_timeout` before the first request. `None` does not
+    /// wait.
+    limit: Option<Duration>,
+    /// How long a request may still come once the server shuts down.
+    grace: Duration,
+}
+
+impl Pause {
+    /// Waits until something is there; `None` closes.
+    async fn wait(&self, stream: &mut DoorStream, ending: &mut ShutdownWatch) -> Option<()> {
+        let limit = self.limit?;
+        if !stream.input().is_empty() {
+            return Some(());
+        }
+        let read = async {
+            tokio::select! {
+                biased;
+                read = stream.fill() => return read,
+                // A watch whose sender is gone ends too.
+                _ = ending.wait_for(|ending| *ending) => {}
+            }
+            match timeout(self.grace, stream.fill()).await {
+                Ok(read) => read,
+                Err(_) => Ok(0),
+            }
+        };
+        match timeout(limit, read).await {
+            Ok(Ok(1..)) => Some(()),
+            _ => None,
+        }
+    }
+}
+
+/// Reads until the header is complete or found faulty.
+async fn read_header(
+    reader: &mut Reader<'_>,
+    stream: &mut DoorStream,
+    deadline: Instant,
+) -> Result<Head, Fault> {
+    let mut begun = false;
+    loop {
+        let input = stream.input();
+        if !begun {
+            let blank = input
+                .iter()
+                .take_while(|byte| matches!(byte, b'\r' | b'\n'));
+            input.advance(blank.count());
+            begun = !input.is_empty();
+        }
+        if let Some(head) = reader.advance(stream.input())? {
+            return Ok(head);
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        match timeout(left, stream.fill()).await {
+            Ok(Ok(1..)) => {}
+            Ok(Ok(0) | Err(_)) => return Err(Fault::Closed),
+            Err(_) => return Err(Fault::TimedOut),
+        }
+    }
+}
+
+/// Takes the header off the input, in the form for Pingora.
+fn take_header(
+    line: &RequestLine,
+    head: &Head,
+    headers: &Headers,
+    input: &mut BytesMut,
+) -> BytesMut {
+    let received = match input.len() == head.length {
+        true => std::mem::take(input),
+        false => input.split_to(head.length),
+    };
+    match head.plain {
+        true => received,
+        false => canonical::write(line, headers.lines(), &received),
+    }
+}
+
+/// What is known of a request before it is read.
+struct Arriving<'a> {
+    generation: Arc<Generation>,
+    listener: Arc<Listener>,
+    id: ListenerId,
+    connection: &'a Arc<Connection>,
+    started: Instant,
+}
+
+impl Arriving<'_> {
+    /// Reads the header. Gives what goes to Pingora, or why the request is refused.
+    async fn receive(
+        self,
+        stream: &mut DoorStream,
+        headers: &mut Headers,
+    ) -> Result<(Box<Admission>, BytesMut), (Fault, Arrival)> {
+        // The first header's time began when the connection was accepted.
+        let counted_from = match self.connection.count_request() {
+            1 => self.connection.started,
+            _ => self.started,
+        };
+        let listener = Arc::clone(&self.listener);
+        let deadline = counted_from + listener.default_site().client.header_timeout;
+        let mut reader = Reader::new(&listener, headers);
+        match read_header(&mut reader, stream, deadline).await {
+            Ok(head) => {
+                let admission = self.admitted(&mut reader, &head, stream);
+                let line = &admission.arrival.line;
+                let header = take_header(line, &head, headers, stream.input());
+                Ok((admission, header))
+            }
+            Err(fault) => {
+                let arrival = self.refused(&mut reader, stream.input(), &fault);
+                Err((fault, arrival))
+            }
+        }
+    }
+
+    fn admitted(
+        self,
+        reader: &mut Reader<'_>,
+        head: &Head,
+        stream: &mut DoorStream,
+    ) -> Box<Admission> {
+        let line = std::mem::take(&mut reader.line);
+        let surplus = reader.settle(stream.input(), head);
+        stream.expect_body(head.framing);
+        if line.version() == Version::HTTP_09 {
+            stream.drop_header();
+        }
+        let arrival = self.arrival(reader, line, head.length);
+        let limits = &arrival.site.client;
+        Box::new(Admission {
+            framing: head.framing,
+            upgrade: head.upgrade,
+            keepalive: head.keepalive
+                && limits.keepalive_timeout.is_some()
+                && arrival.connection.requests() < limits.keepalive_requests,
+            surplus,
+            arrival,
+        })
+    }
+
+    fn refused(self, reader: &mut Reader<'_>, input: &[u8], fault: &Fault) -> Arrival {
+        let line = reader.give_up(input, fault);
+        let length = reader.consumed(input);
+        self.arrival(reader, line, length)
+    }
+
+    fn arrival(self, reader: &mut Reader<'_>, line: RequestLine, header_length: usize) -> Arrival {
+        let (sent_before, received_before) = (self.connection.sent(), self.connection.received());
+        self.connection.count_received(header_length);
+        let site = Arc::clone(&reader.site);
+        Arrival {
+            generation: self.generation,
+            listener: self.id,
+            connection: Arc::clone(self.connection),
+            host: reader
+                .host
+                .take()
+                .unwrap_or_else(|| site.name.as_str().into()),
+            site,
+            line,
+            started: self.started,
+            header_length,
+            sent_before,
+            received_before,
+        }
+    }
+}
+
+/// How long a connection that was just accepted may still bring its first request when the
+/// server shuts down: its client cannot know yet.
+const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
+
+/// nginx's default `send_timeout`, for a refusal.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);

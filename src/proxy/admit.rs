@@ -1,0 +1,177 @@
+//! From an admitted request to its location, and past a router.
+
+use super::context::{Passage, RequestContext};
+use super::router::{Route, RouteRequest, Target};
+use super::{Gateway, error_log, error_page, values};
+use crate::runtime::upstream::Upstream;
+use crate::runtime::{Action, ProxyPass};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{StatusCode, Version, header};
+use pingora_core::{Error, ErrorType, Result};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+impl Gateway {
+    /// `request_filter`: finds the location and what it does. `true` when the answer is written.
+    pub(super) async fn admit(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+    ) -> Result<bool> {
+        if ctx.admission.is_none() {
+            return Error::e_explain(ErrorType::InternalError, "a request that no door admitted");
+        }
+        let location = Arc::clone(ctx.arrival().site.location(ctx.arrival().line.path()));
+        let limits = location.settings.limits.clone();
+        session.set_read_timeout(Some(limits.client_body_timeout));
+        session.set_write_timeout(Some(limits.send_timeout));
+        match &location.action {
+            Action::Proxy(pass) => {
+                ctx.passage = Some(Passage::new(Arc::clone(pass), Arc::clone(&pass.upstream)));
+            }
+            Action::Status(_) => {}
+        }
+        ctx.location = Some(Arc::clone(&location));
+        if let Some(limit) = limits.client_max_body_size
+            && let Some(length) = declared_length(session)
+            && length > limit
+        {
+            error_log::too_large_declared(ctx, length);
+            return error_page::answer(session, ctx, StatusCode::PAYLOAD_TOO_LARGE).await;
+        }
+        if self.router.is_some() {
+            match self.ask_router(session, ctx).await {
+                Ok(route) => {
+                    if follow(session, ctx, route).await? {
+                        return Ok(true);
+                    }
+                }
+                Err(cause) => {
+                    error_log::router_failed(ctx, &cause);
+                    return error_page::answer(session, ctx, StatusCode::INTERNAL_SERVER_ERROR)
+                        .await;
+                }
+            }
+        }
+        if let (Action::Status(status), None) = (&location.action, &ctx.passage) {
+            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::NOT_FOUND);
+            return error_page::answer(session, ctx, status).await;
+        }
+        ctx.expects_continue = expects_continue(session);
+        Ok(false)
+    }
+
+    /// The router's decision, or in words why there is none.
+    async fn ask_router(&self, session: &Session, ctx: &RequestContext) -> Result<Route, String> {
+        let Some(router) = &self.router else {
+            return Ok(Route::decline());
+        };
+        let arrival = ctx.arrival();
+        let header = session.req_header();
+        let request = RouteRequest {
+            method: &header.method,
+            host: &arrival.host,
+            path: arrival.line.path(),
+            query: arrival.line.query(),
+            headers: &header.headers,
+            client: values::ip(arrival.connection.client()),
+            site: &arrival.site.name,
+            generation: &arrival.generation,
+            location: ctx.place(),
+        };
+        let decision = AssertUnwindSafe(router.route(&request)).catch_unwind();
+        match tokio::time::timeout(self.router_timeout, decision).await {
+            Ok(Ok(Ok(route))) => Ok(route),
+            Ok(Ok(Err(cause))) => Err(format!("router failed: {cause}")),
+            Ok(Err(_)) => Err("router panicked".into()),
+            Err(_) => Err(format!("router took longer than {:?}", self.router_timeout)),
+        }
+    }
+}
+
+/// Carries a route out. `true` when the answer is written.
+async fn follow(session: &mut Session, ctx: &mut RequestContext, route: Route) -> Result<bool> {
+    ctx.response_headers = route.response_headers;
+    match route.target {
+        Target::Location => {}
+        Target::Upstream(upstream) => redirect_to(ctx, upstream.0, None),
+        Target::Backend(upstream, address) => redirect_to(ctx, upstream.0, Some(address)),
+        Target::Answer(status, content_type, body) => {
+            return answer_directly(session, ctx, status, &content_type, body).await;
+        }
+    }
+    if let Some(passage) = &mut ctx.passage {
+        passage.path = route.path;
+        passage.request_headers = route.request_headers;
+    }
+    Ok(false)
+}
+
+/// Sends the request to another upstream, with the settings of its location; where that passes
+/// nothing on, with those that the site would pass requests on with.
+fn redirect_to(ctx: &mut RequestContext, upstream: Arc<Upstream>, only: Option<String>) {
+    let pass = match &ctx.passage {
+        Some(passage) => Arc::clone(&passage.pass),
+        None => Arc::new(ProxyPass::new(
+            ctx.settings().pass.clone(),
+            Arc::clone(&upstream),
+        )),
+    };
+    let mut passage = Passage::new(pass, upstream);
+    passage.only = only;
+    ctx.passage = Some(passage);
+}
+
+async fn answer_directly(
+    session: &mut Session,
+    ctx: &mut RequestContext,
+    status: StatusCode,
+    content_type: &str,
+    body: Bytes,
+) -> Result<bool> {
+    let mut response = ResponseHeader::build(status, Some(6))?;
+    if !content_type.is_empty() {
+        response.insert_header(header::CONTENT_TYPE, content_type)?;
+    }
+    response.insert_header(header::CONTENT_LENGTH, body.len())?;
+    error_page::write(session, ctx, response, body).await?;
+    Ok(true)
+}
+
+/// The body's length as the request declares it.
+fn declared_length(session: &Session) -> Option<u64> {
+    session
+        .req_header()
+        .headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+}
+
+fn expects_continue(session: &mut Session) -> bool {
+    let request = session.req_header();
+    let asked = request
+        .headers
+        .get(header::EXPECT)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    asked && request.version == Version::HTTP_11 && !session.as_downstream_mut().is_body_empty()
+}
+
+/// `request_body_filter`: holds a body without a declared length to `client_max_body_size`.
+pub(super) fn count_body(body: Option<&Bytes>, ctx: &mut RequestContext) -> Result<()> {
+    let Some(body) = body else { return Ok(()) };
+    ctx.body_received += body.len() as u64;
+    match ctx.settings().limits.client_max_body_size {
+        Some(limit) if ctx.body_received > limit => {
+            error_log::too_large_received(ctx);
+            Err(Error::new_down(ErrorType::HTTPStatus(413)))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,148 @@
+//! The upstream's answer on its way to the client.
+
+use super::context::{Passage, RequestContext};
+use super::error_page::{self, Failure};
+use super::retry;
+use super::values::Exchange;
+use crate::door::DoorStream;
+use crate::runtime::render;
+use bytes::Bytes;
+use http::header::{self, HeaderName};
+use http::{HeaderValue, StatusCode, Version};
+use pingora_core::{Error, ErrorType, Result};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+
+/// `upstream_response_filter`: the header of the upstream's answer. Decides whether it is passed
+/// on, replaced by a page (`proxy_intercept_errors`), or a reason to ask the next server.
+pub(super) fn from_upstream(
+    session: &Session,
+    response: &ResponseHeader,
+    ctx: &mut RequestContext,
+) -> Result<()> {
+    let status = response.status;
+    if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(());
+    }
+    let Some(passage) = &mut ctx.passage else {
+        return Ok(());
+    };
+    if let Some(current) = passage.current() {
+        current.header_time = Some(current.began.elapsed());
+        current.status = Some(status.as_u16());
+    }
+    if retry::wants_next(session, ctx, status.as_u16()) {
+        let mut error = Error::new_up(ErrorType::CustomCode(retry::NEXT_UPSTREAM, status.as_u16()));
+        error.set_retry(true);
+        return Err(error);
+    }
+    if let Some(Passage {
+        selected: Some(selected),
+        pass,
+        ..
+    }) = &ctx.passage
+    {
+        selected.succeeded();
+        if pass.settings.intercept_errors
+            && status.as_u16() >= 300
+            && error_page::page_for(ctx, status).is_some()
+        {
+            ctx.failure = Some(Failure::Status(status));
+            return Err(Error::new_up(ErrorType::HTTPStatus(status.as_u16())));
+        }
+    }
+    Ok(())
+}
+
+/// `upstream_response_body_filter`: `$upstream_response_length` and `$upstream_response_time`.
+pub(super) fn count_body(body: Option<&Bytes>, end: bool, ctx: &mut RequestContext) {
+    if let Some(current) = ctx.passage.as_mut().and_then(Passage::current) {
+        current.response_length += body.map_or(0, |body| body.len() as u64);
+        if end {
+            current.end(None);
+        }
+    }
+}
+
+/// `response_filter`: the header the client gets.
+pub(super) fn shape(
+    session: &mut Session,
+    response: &mut ResponseHeader,
+    ctx: &RequestContext,
+) -> Result<()> {
+    if response.status == StatusCode::SWITCHING_PROTOCOLS {
+        if let Some(stream) = DoorStream::of(session) {
+            stream.upgraded();
+        }
+    } else if response.status.is_informational() {
+        return Ok(());
+    } else {
+        remove_hop_by_hop(response);
+    }
+    if let Some(passage) = &ctx.passage {
+        for name in &passage.pass.hide_headers {
+            response.remove_header(name);
+        }
+    }
+    response.insert_header(header::SERVER, HeaderValue::from_static(error_page::SERVER))?;
+    add_headers(session, response, ctx)?;
+    // Pingora frames an answer of unknown length in chunks, which an HTTP/1.0 client cannot read.
+    if session.req_header().version == Version::HTTP_10
+        && response.headers.contains_key(header::TRANSFER_ENCODING)
+    {
+        response.remove_header(&header::TRANSFER_ENCODING);
+        session.set_keepalive(None);
+    }
+    Ok(())
+}
+
+fn remove_hop_by_hop(response: &mut ResponseHeader) {
+    response.remove_header(&HeaderName::from_static("keep-alive"));
+    response.remove_header(&HeaderName::from_static("proxy-connection"));
+    response.remove_header(&header::UPGRADE);
+}
+
+/// `add_header`, and what a router added.
+pub(super) fn add_headers(
+    session: &Session,
+    response: &mut ResponseHeader,
+    ctx: &RequestContext,
+) -> Result<()> {
+    let settings = ctx.settings();
+    if !settings.add_header.is_empty() {
+        let ordinary = gets_headers(response.status);
+        let mut value = Vec::new();
+        for header in &settings.add_header {
+            if !ordinary && !header.always {
+                continue;
+            }
+            value.clear();
+            render(
+                &header.value,
+                &Exchange {
+                    session,
+                    ctx,
+                    response: Some(response),
+                },
+                &mut value,
+            );
+            if !value.is_empty()
+                && let Ok(value) = HeaderValue::from_bytes(&value)
+            {
+                response.append_header(header.name.clone(), value)?;
+            }
+        }
+    }
+    for (name, value) in &ctx.response_headers {
+        response.append_header(name.clone(), value.as_str())?;
+    }
+    Ok(())
+}
+
+/// The statuses that `add_header` without `always` is for.
+fn gets_headers(status: StatusCode) -> bool {
+    matches!(
+        status.as_u16(),
+        200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308
+    )
+}

@@ -1,0 +1,211 @@
+//! What one request carries from phase to phase.
+
+use super::error_page::Failure;
+use crate::door::{Admission, Arrival};
+use crate::model;
+use crate::runtime::upstream::{Peer, Selected, UnknownServer, Upstream};
+use crate::runtime::{Location, ProxyPass};
+use http::StatusCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Pingora's `CTX`: the state of one request.
+#[derive(Default)]
+pub struct RequestContext {
+    /// What the door knows: the pinned generation, the site, the request as it was sent. It is there
+    /// before the first phase; only a subrequest of Pingora's own would be without it.
+    pub(super) admission: Option<Box<Admission>>,
+    /// The location that took the request.
+    pub(super) location: Option<Arc<Location>>,
+    /// The way to the upstream, when the request is passed on.
+    pub(super) passage: Option<Passage>,
+    /// Headers that a router wants on the answer.
+    pub(super) response_headers: Vec<(String, String)>,
+    /// The request's body so far, in bytes.
+    pub(super) body_received: u64,
+    /// Whether the client waits for a 100 that has not been sent.
+    pub(super) expects_continue: bool,
+    /// Why Gapura answers itself, once that is known.
+    pub(super) failure: Option<Failure>,
+    /// The status that is logged when no answer was written.
+    pub(super) logged_status: Option<StatusCode>,
+    /// `$request_id`, made when it is first asked for.
+    pub(super) request_id: std::sync::OnceLock<String>,
+}
+
+/// The tries of one request at its upstream.
+pub(super) struct Passage {
+    /// The location's settings.
+    pub(super) pass: Arc<ProxyPass>,
+    /// The location's upstream, or the one a router chose.
+    pub(super) upstream: Arc<Upstream>,
+    /// The only server that may be used, when a router named one.
+    pub(super) only: Option<String>,
+    /// The path a router wants to be asked for.
+    pub(super) path: Option<String>,
+    /// Request headers a router set.
+    pub(super) request_headers: Vec<(String, String)>,
+    /// The server of the try under way.
+    pub(super) selected: Option<Selected>,
+    /// The servers that failed this request.
+    pub(super) tried: Vec<Arc<Peer>>,
+    /// What the log says of each try.
+    pub(super) tries: Vec<Try>,
+    /// When the first try began.
+    pub(super) began: Instant,
+    /// Failures on idle connections that the upstream had closed: these count as no try.
+    pub(super) stale: u32,
+}
+
+/// Whom a try is made at.
+#[derive(Debug)]
+pub(super) enum Destination {
+    /// A server.
+    Peer(Arc<Peer>),
+    /// Nobody: the upstream had no server to try. nginx logs its name.
+    Nobody(Arc<Upstream>),
+}
+
+impl Destination {
+    /// As `$upstream_addr` has it.
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Self::Peer(peer) => peer.text(),
+            Self::Nobody(upstream) => upstream.name(),
+        }
+    }
+}
+
+/// One try at one server.
+#[derive(Debug)]
+pub(super) struct Try {
+    pub(super) to: Destination,
+    pub(super) began: Instant,
+    pub(super) connect_time: Option<Duration>,
+    pub(super) header_time: Option<Duration>,
+    pub(super) response_time: Option<Duration>,
+    pub(super) status: Option<u16>,
+    pub(super) response_length: u64,
+}
+
+impl Try {
+    pub(super) fn start(to: Destination) -> Self {
+        Self {
+            to,
+            began: Instant::now(),
+            connect_time: None,
+            header_time: None,
+            response_time: None,
+            status: None,
+            response_length: 0,
+        }
+    }
+
+    /// Ends the try. `status` stands in when the server sent none.
+    pub(super) fn end(&mut self, status: Option<u16>) {
+        self.response_time
+            .get_or_insert_with(|| self.began.elapsed());
+        self.status = self.status.or(status);
+    }
+}
+
+impl RequestContext {
+    /// What the door handed over.
+    pub(super) fn admission(&self) -> &Admission {
+        self.admission
+            .as_deref()
+            .expect("the door admits every request before its first phase")
+    }
+
+    /// Where the request came in and its first line.
+    pub(super) fn arrival(&self) -> &Arrival {
+        &self.admission().arrival
+    }
+
+    /// The location's settings; the site's own before the location is known.
+    pub(super) fn settings(&self) -> &model::Location {
+        &self.place().settings
+    }
+
+    /// The location; what the site says for none before it is known.
+    pub(super) fn place(&self) -> &Arc<Location> {
+        self.location
+            .as_ref()
+            .unwrap_or_else(|| self.arrival().site.fallback())
+    }
+}
+
+impl Passage {
+    pub(super) fn new(pass: Arc<ProxyPass>, upstream: Arc<Upstream>) -> Self {
+        Self {
+            pass,
+            upstream,
+            only: None,
+            path: None,
+            request_headers: Vec::new(),
+            selected: None,
+            tried: Vec::new(),
+            tries: Vec::new(),
+            began: Instant::now(),
+            stale: 0,
+        }
+    }
+
+    /// Chooses the server of the next try. `false` when none can be used.
+    ///
+    /// # Errors
+    /// A router named a server that the upstream does not have.
+    pub(super) fn select(&mut self) -> Result<bool, UnknownServer> {
+        self.selected = match &self.only {
+            None => self.upstream.choose(&self.tried),
+            Some(address) => self.upstream.choose_server(address, &self.tried)?,
+        };
+        Ok(self.selected.is_some())
+    }
+
+    /// How many tries this request may make.
+    pub(super) fn tries_allowed(&self) -> usize {
+        let servers = self.upstream.server_count();
+        match self.pass.settings.next_upstream.tries {
+            Some(tries) => servers.min(tries as usize),
+            None => servers,
+        }
+    }
+
+    /// Whether the time for further tries is over.
+    pub(super) fn out_of_time(&self) -> bool {
+        let limit = self.pass.settings.next_upstream.timeout;
+        limit.is_some_and(|limit| self.began.elapsed() >= limit)
+    }
+
+    /// Ends the try under way without blame for its server.
+    pub(super) fn release(&mut self) {
+        self.selected = None;
+        if let Some(current) = self.current() {
+            current.end(None);
+        }
+    }
+
+    /// Ends the try under way as failed: with this status, when the server sent none.
+    pub(super) fn fail(&mut self, status: Option<u16>) {
+        if let Some(current) = self.current() {
+            current.end(status);
+        }
+        if let Some(selected) = self.selected.take() {
+            selected.failed();
+            self.tried.push(Arc::clone(selected.peer()));
+        }
+    }
+
+    /// Chooses the next server, if the configuration allows another try.
+    pub(super) fn next_server(&mut self) -> bool {
+        self.tried.len() < self.tries_allowed()
+            && !self.out_of_time()
+            && self.select().unwrap_or(false)
+    }
+
+    /// The try under way.
+    pub(super) fn current(&mut self) -> Option<&mut Try> {
+        self.tries.last_mut()
+    }
+}

@@ -1,0 +1,44 @@
+//! The end of a request: its access log lines.
+
+use super::context::RequestContext;
+use super::values::{Exchange, Refused};
+use crate::door::Refusal;
+use crate::runtime::{AccessLog, Values, render_line};
+use pingora_proxy::Session;
+
+/// `logging`: ends the last try and writes the request's lines.
+pub(super) fn finish(session: &Session, ctx: &mut RequestContext) {
+    if ctx.admission.is_none() {
+        return;
+    }
+    if let Some(passage) = &mut ctx.passage {
+        passage.release();
+    }
+    write(
+        &ctx.place().access_log,
+        &Exchange {
+            session,
+            ctx,
+            response: None,
+        },
+    );
+}
+
+/// The lines of a request that was refused before it had a location, and of the page it got.
+pub(super) fn refused(refusal: &Refusal<'_>, body_length: usize) {
+    write(
+        &refusal.arrival.site.fallback().access_log,
+        &Refused {
+            refusal,
+            body_length,
+        },
+    );
+}
+
+fn write(logs: &[AccessLog], values: &impl Values) {
+    for log in logs {
+        let mut line = Vec::with_capacity(256);
+        render_line(&log.format, values, &mut line);
+        log.sink.write(line);
+    }
+}

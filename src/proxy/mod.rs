@@ -1,0 +1,233 @@
+//! The request path: `impl ProxyHttp` and its phases.
+//!
+//! | phase | file |
+//! |---|---|
+//! | location, router, body limit | `admit` |
+//! | choosing a backend, the request to it | `pass` |
+//! | failed tries | `retry` |
+//! | the answer | `answer` |
+//! | an error's status and page | `error_page` |
+//! | the access log | `log_line` |
+//!
+//! Nothing here knows a configuration file; everything comes from the generation that the door has
+//! pinned.
+
+mod admit;
+mod answer;
+mod context;
+mod error_log;
+mod error_page;
+mod log_line;
+mod pass;
+mod retry;
+mod router;
+mod values;
+
+pub use context::RequestContext;
+pub use router::{Route, RouteError, RouteRequest, Router, UnknownUpstream, UpstreamRef};
+
+use crate::door::{Admission, Application, Refusal};
+use crate::runtime::Live;
+use async_trait::async_trait;
+use bytes::Bytes;
+use pingora_core::apps::{HttpServerApp, ReusedHttpStream};
+use pingora_core::protocols::Digest;
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::server::ShutdownWatch;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{Error, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, HttpProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The proxy: what every request of every listener runs through.
+pub struct Gateway {
+    router: Option<Arc<dyn Router>>,
+    router_timeout: Duration,
+}
+
+/// The gateway inside Pingora's proxy, as the door calls it.
+pub struct Proxy(pub(crate) Arc<HttpProxy<Gateway>>, Arc<Live>);
+
+impl Gateway {
+    /// A gateway that asks this router.
+    pub fn new(router: Option<Arc<dyn Router>>, router_timeout: Duration) -> Self {
+        Self {
+            router,
+            router_timeout,
+        }
+    }
+}
+
+impl Proxy {
+    /// Wraps Pingora's proxy around a gateway.
+    pub fn new(proxy: Arc<HttpProxy<Gateway>>, live: Arc<Live>) -> Self {
+        Self(proxy, live)
+    }
+}
+
+impl Application for Proxy {
+    fn live(&self) -> &Live {
+        &self.1
+    }
+
+    async fn serve(
+        self: &Arc<Self>,
+        session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        self.0.process_new_http(session, shutdown).await
+    }
+
+    fn refuse(&self, refusal: &Refusal<'_>) -> Bytes {
+        error_page::refuse(refusal)
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = RequestContext;
+
+    fn new_ctx(&self) -> Self::CTX {
+        RequestContext::default()
+    }
+
+    // No downstream modules: compression belongs to a later piece.
+    fn init_downstream_modules(&self, _: &mut pingora_core::modules::http::HttpModules) {}
+
+    fn on_connection_reuse(
+        &self,
+        session: &mut Session,
+        ctx: &mut Self::CTX,
+        from_the_door: Box<dyn Any + Send + Sync>,
+    ) {
+        ctx.admission = Admission::receive(from_the_door, session.as_downstream_mut());
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
+        self.admit(session, ctx).await
+    }
+
+    async fn proxy_upstream_filter(
+        &self,
+        session: &mut Session,
+        ctx: &mut Self::CTX,
+    ) -> Result<bool> {
+        pass::choose_first(session, ctx).await
+    }
+
+    async fn upstream_peer(&self, _: &mut Session, ctx: &mut Self::CTX) -> Result<Box<HttpPeer>> {
+        pass::peer(ctx)
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        session: &mut Session,
+        _reused: bool,
+        _peer: &HttpPeer,
+        _fd: std::os::unix::io::RawFd,
+        _digest: Option<&Digest>,
+        ctx: &mut Self::CTX,
+    ) -> Result<()> {
+        pass::connected(session, ctx).await
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut Self::CTX,
+    ) -> Result<()> {
+        pass::shape_request(session, request, ctx)
+    }
+
+    async fn request_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        _end: bool,
+        ctx: &mut Self::CTX,
+    ) -> Result<()> {
+        admit::count_body(body.as_ref(), ctx)
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Self::CTX,
+    ) -> Result<()> {
+        answer::from_upstream(session, response, ctx)
+    }
+
+    fn upstream_response_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        ctx: &mut Self::CTX,
+    ) -> Result<Option<Duration>> {
+        answer::count_body(body.as_ref(), end, ctx);
+        Ok(None)
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Self::CTX,
+    ) -> Result<()> {
+        answer::shape(session, response, ctx)
+    }
+
+    fn fail_to_connect(
+        &self,
+        session: &mut Session,
+        _peer: &HttpPeer,
+        ctx: &mut Self::CTX,
+        error: Box<Error>,
+    ) -> Box<Error> {
+        retry::after_connect_failure(session, ctx, error)
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        ctx: &mut Self::CTX,
+        client_reused: bool,
+    ) -> Box<Error> {
+        retry::after_failure(session, ctx, error, client_reused)
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        ctx: &mut Self::CTX,
+    ) -> FailToProxy {
+        error_page::answer_failure(session, error, ctx).await
+    }
+
+    async fn logging(&self, session: &mut Session, _: Option<&Error>, ctx: &mut Self::CTX) {
+        log_line::finish(session, ctx);
+    }
+
+    // Every failure is logged by `error_log`, in nginx's words.
+    fn suppress_error_log(&self, _: &Session, _: &Self::CTX, _: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _: &Session,
+        _: &Self::CTX,
+        _: &Error,
+        _: ProxyWarnLogContext,
+    ) -> bool {
+        true
+    }
+}

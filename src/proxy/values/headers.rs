@@ -1,0 +1,90 @@
+//! Finding values in headers: by the name a variable has, in cookies, in credentials.
+
+use super::write::{bytes, text};
+use http::{HeaderMap, header};
+
+pub(super) fn header_value(
+    headers: &HeaderMap,
+    name: header::HeaderName,
+    out: &mut Vec<u8>,
+) -> bool {
+    bytes(headers.get(name).map(|value| value.as_bytes()), out)
+}
+
+/// A header by a variable's name: `user_agent` is `User-Agent`. Several lines are joined with ", "
+/// (cookies with "; "), as nginx does.
+pub(super) fn headers_of(headers: &HeaderMap, name: &str, out: &mut Vec<u8>) -> bool {
+    let mut dashed = [0_u8; 64];
+    let Some(dashed) = dashed.get_mut(..name.len()) else {
+        return false;
+    };
+    for (to, from) in dashed.iter_mut().zip(name.bytes()) {
+        *to = if from == b'_' { b'-' } else { from };
+    }
+    let Ok(name) = header::HeaderName::from_lowercase(dashed) else {
+        return false;
+    };
+    let separator = if name == header::COOKIE { "; " } else { ", " };
+    let mut found = false;
+    for value in headers.get_all(name) {
+        if found {
+            text(separator, out);
+        }
+        out.extend_from_slice(value.as_bytes());
+        found = true;
+    }
+    found
+}
+
+/// The port of the Host header. The door has put the host of an absolute URI there.
+pub(super) fn request_port(headers: &HeaderMap) -> Option<&[u8]> {
+    let host = headers.get(header::HOST)?.as_bytes();
+    let colon = host.iter().rposition(|byte| *byte == b':')?;
+    let port = &host[colon + 1..];
+    (!port.is_empty() && port.iter().all(u8::is_ascii_digit)).then_some(port)
+}
+
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+    let lines = headers
+        .get_all(header::COOKIE)
+        .into_iter()
+        .map(|line| line.as_bytes());
+    lines
+        .flat_map(|line| line.split(|byte| *byte == b';'))
+        .map(<[u8]>::trim_ascii)
+        .filter_map(|pair| {
+            pair.iter()
+                .position(|byte| *byte == b'=')
+                .map(|at| pair.split_at(at))
+        })
+        .find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))
+        .map(|(_, value)| &value[1..])
+}
+
+pub(super) fn argument<'a>(query: Option<&'a [u8]>, name: &str) -> Option<&'a [u8]> {
+    query?
+        .split(|byte| *byte == b'&')
+        .filter_map(|pair| {
+            pair.iter()
+                .position(|byte| *byte == b'=')
+                .map(|at| pair.split_at(at))
+        })
+        .find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))
+        .map(|(_, value)| &value[1..])
+}
+
+/// The user name of Basic authentication.
+pub(super) fn user(headers: &HeaderMap) -> Option<Vec<u8>> {
+    use base64::Engine;
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, encoded) = value.split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
+        return None;
+    }
+    let mut decoded = base64::engine::general_purpose::STANDARD
+        .decode(encoded.trim_ascii())
+        .ok()?;
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    decoded.truncate(colon);
+    Some(decoded)
+}

@@ -1,0 +1,185 @@
+//! What each variable is worth: for a request in flight, and for one that was refused.
+
+mod headers;
+mod write;
+
+pub(super) use write::ip;
+
+use super::context::{RequestContext, Try};
+use crate::door::{Arrival, Refusal};
+use crate::model::Variable;
+use crate::runtime::Values;
+use headers::{argument, cookie, header_value, headers_of, request_port, user};
+use http::{HeaderMap, StatusCode, header};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+use std::time::{SystemTime, UNIX_EPOCH};
+use write::{
+    address, bytes, display, each, hostname, local_time, port, protocol, random_id, seconds, text,
+    time,
+};
+
+/// A request in flight: the source of every variable of headers and log lines.
+pub(super) struct Exchange<'a> {
+    pub(super) session: &'a Session,
+    pub(super) ctx: &'a RequestContext,
+    /// The answer's header, where it is known but not yet written.
+    pub(super) response: Option<&'a ResponseHeader>,
+}
+
+impl Exchange<'_> {
+    fn answer(&self) -> Option<&ResponseHeader> {
+        self.response.or_else(|| self.session.response_written())
+    }
+
+    fn request_headers(&self) -> &HeaderMap {
+        &self.session.req_header().headers
+    }
+
+    fn tries(&self) -> &[Try] {
+        self.ctx
+            .passage
+            .as_ref()
+            .map_or(&[], |passage| &passage.tries)
+    }
+
+    fn status(&self) -> Option<StatusCode> {
+        self.ctx
+            .logged_status
+            .or_else(|| self.answer().map(|answer| answer.status))
+    }
+}
+
+impl Values for Exchange<'_> {
+    fn write(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+        let ctx = self.ctx;
+        let headers = self.request_headers();
+        match variable {
+            Variable::BodyBytesSent => display(self.session.as_downstream().body_bytes_sent(), out),
+            Variable::ContentLength => header_value(headers, header::CONTENT_LENGTH, out),
+            Variable::ContentType => header_value(headers, header::CONTENT_TYPE, out),
+            Variable::Cookie(name) => bytes(cookie(headers, name), out),
+            Variable::Http(name) => headers_of(headers, name, out),
+            Variable::IsRequestPort => request_port(headers).is_some() && text(":", out),
+            Variable::ProxyAddXForwardedFor => {
+                if headers_of(headers, "x_forwarded_for", out) {
+                    text(", ", out);
+                }
+                address(ctx.arrival().connection.client(), out)
+            }
+            Variable::ProxyHost => match &ctx.passage {
+                Some(passage) => text(passage.upstream.name(), out),
+                None => false,
+            },
+            Variable::RemoteUser => bytes(user(headers).as_deref(), out),
+            Variable::RequestId => text(ctx.request_id.get_or_init(random_id), out),
+            Variable::RequestPort => bytes(request_port(headers), out),
+            Variable::SentHttp(name) => match self.answer() {
+                Some(answer) => headers_of(&answer.headers, name, out),
+                None => false,
+            },
+            Variable::Status => match self.status() {
+                Some(status) => display(status.as_u16(), out),
+                None => text("000", out),
+            },
+            Variable::UpstreamHttp(name) => match self.answer() {
+                Some(answer) if !self.tries().is_empty() => headers_of(&answer.headers, name, out),
+                _ => false,
+            },
+            Variable::UpstreamAddr => each(self.tries(), out, |one, out| text(one.to.text(), out)),
+            Variable::UpstreamConnectTime => {
+                each(self.tries(), out, |one, out| time(one.connect_time, out))
+            }
+            Variable::UpstreamHeaderTime => {
+                each(self.tries(), out, |one, out| time(one.header_time, out))
+            }
+            Variable::UpstreamResponseLength => each(self.tries(), out, |one, out| {
+                display(one.response_length, out)
+            }),
+            Variable::UpstreamResponseTime => {
+                each(self.tries(), out, |one, out| time(one.response_time, out))
+            }
+            Variable::UpstreamStatus => each(self.tries(), out, |one, out| match one.status {
+                Some(status) => display(status, out),
+                None => text("-", out),
+            }),
+            _ => of_arrival(ctx.arrival(), variable, out),
+        }
+    }
+}
+
+/// A request that never became one: what little is known of it, for its log line.
+pub(super) struct Refused<'a> {
+    pub(super) refusal: &'a Refusal<'a>,
+    /// Bytes of the page it got.
+    pub(super) body_length: usize,
+}
+
+impl Values for Refused<'_> {
+    fn write(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+        match variable {
+            Variable::BodyBytesSent => display(self.body_length, out),
+            Variable::Http(name) => bytes(self.refusal.header(&name.replace('_', "-")), out),
+            Variable::Status => display(self.refusal.fault.status(), out),
+            _ => of_arrival(&self.refusal.arrival, variable, out),
+        }
+    }
+}
+
+/// The values that are known as soon as a request arrives. Every variable that is not among them
+/// is named here, so that a new row of the table does not compile until it has a value somewhere.
+fn of_arrival(arrival: &Arrival, variable: &Variable, out: &mut Vec<u8>) -> bool {
+    let (connection, line) = (&arrival.connection, &arrival.line);
+    match variable {
+        Variable::Arg(name) => bytes(argument(line.query(), name), out),
+        Variable::Args | Variable::QueryString => bytes(line.query(), out),
+        Variable::BytesSent => display(arrival.bytes_sent(), out),
+        Variable::Connection => display(connection.serial, out),
+        Variable::ConnectionRequests => display(connection.requests(), out),
+        Variable::DocumentUri | Variable::Uri => bytes(Some(line.path()), out),
+        Variable::Host => text(&arrival.host, out),
+        Variable::Hostname => text(hostname(), out),
+        Variable::Https => connection.secure && text("on", out),
+        Variable::IsArgs => line.query().is_some() && text("?", out),
+        Variable::Msec => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            seconds(now.unwrap_or_default(), out)
+        }
+        Variable::NginxVersion => text(crate::NGINX_VERSION, out),
+        Variable::Pid => display(std::process::id(), out),
+        Variable::RemoteAddr => address(connection.client(), out),
+        Variable::RemotePort => port(connection.client(), out),
+        Variable::Request => bytes(Some(line.raw()), out),
+        Variable::RequestLength => display(arrival.request_length(), out),
+        Variable::RequestMethod => bytes(Some(line.method()), out),
+        Variable::RequestTime => seconds(arrival.started.elapsed(), out),
+        Variable::RequestUri => bytes(Some(line.target()), out),
+        Variable::Scheme => text(if connection.secure { "https" } else { "http" }, out),
+        Variable::ServerAddr => address(connection.server(), out),
+        Variable::ServerName => text(&arrival.site.name, out),
+        Variable::ServerPort => port(connection.server(), out),
+        Variable::ServerProtocol => bytes(Some(protocol(line)), out),
+        Variable::TimeIso8601 => local_time("%Y-%m-%dT%H:%M:%S%:z", out),
+        Variable::TimeLocal => local_time("%d/%b/%Y:%H:%M:%S %z", out),
+        Variable::BodyBytesSent
+        | Variable::ContentLength
+        | Variable::ContentType
+        | Variable::Cookie(_)
+        | Variable::Http(_)
+        | Variable::IsRequestPort
+        | Variable::ProxyAddXForwardedFor
+        | Variable::ProxyHost
+        | Variable::RemoteUser
+        | Variable::RequestId
+        | Variable::RequestPort
+        | Variable::SentHttp(_)
+        | Variable::Status
+        | Variable::UpstreamAddr
+        | Variable::UpstreamConnectTime
+        | Variable::UpstreamHeaderTime
+        | Variable::UpstreamHttp(_)
+        | Variable::UpstreamResponseLength
+        | Variable::UpstreamResponseTime
+        | Variable::UpstreamStatus => false,
+    }
+}

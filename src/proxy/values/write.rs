@@ -1,0 +1,120 @@
+//! Appending values in nginx's forms. Each function says whether there is a value.
+
+use super::super::context::Try;
+use crate::door::RequestLine;
+use pingora_core::protocols::l4::socket::SocketAddr;
+use std::io::Write;
+use std::net::IpAddr;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+pub(super) fn text(value: &str, out: &mut Vec<u8>) -> bool {
+    out.extend_from_slice(value.as_bytes());
+    true
+}
+
+pub(super) fn bytes(value: Option<&[u8]>, out: &mut Vec<u8>) -> bool {
+    out.extend_from_slice(value.unwrap_or_default());
+    value.is_some()
+}
+
+pub(super) fn display(value: impl std::fmt::Display, out: &mut Vec<u8>) -> bool {
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, "{value}");
+    true
+}
+
+/// nginx's times: seconds with three digits.
+pub(super) fn seconds(value: Duration, out: &mut Vec<u8>) -> bool {
+    display(
+        format_args!("{}.{:03}", value.as_secs(), value.subsec_millis()),
+        out,
+    )
+}
+
+pub(super) fn time(value: Option<Duration>, out: &mut Vec<u8>) -> bool {
+    match value {
+        Some(value) => seconds(value, out),
+        None => text("-", out),
+    }
+}
+
+/// The IP address of one end of a connection; `None` on a Unix socket.
+pub(crate) fn ip(end: Option<&SocketAddr>) -> Option<IpAddr> {
+    end.and_then(SocketAddr::as_inet)
+        .map(std::net::SocketAddr::ip)
+}
+
+pub(super) fn address(end: Option<&SocketAddr>, out: &mut Vec<u8>) -> bool {
+    match ip(end) {
+        Some(ip) => display(ip, out),
+        // nginx's word for the other end of a Unix socket.
+        None => text("unix:", out),
+    }
+}
+
+pub(super) fn port(end: Option<&SocketAddr>, out: &mut Vec<u8>) -> bool {
+    end.and_then(SocketAddr::as_inet)
+        .is_some_and(|inet| display(inet.port(), out))
+}
+
+/// The protocol as the client wrote it; HTTP/0.9 has none.
+pub(super) fn protocol(line: &RequestLine) -> &[u8] {
+    match line.protocol() {
+        b"" => b"HTTP/0.9",
+        written => written,
+    }
+}
+
+pub(super) fn each(
+    tries: &[Try],
+    out: &mut Vec<u8>,
+    mut value: impl FnMut(&Try, &mut Vec<u8>) -> bool,
+) -> bool {
+    for (index, one) in tries.iter().enumerate() {
+        if index > 0 {
+            text(", ", out);
+        }
+        value(one, out);
+    }
+    !tries.is_empty()
+}
+
+pub(super) fn random_id() -> String {
+    format!("{:032x}", fastrand::u128(..))
+}
+
+/// This machine's name, asked once.
+pub(super) fn hostname() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| {
+        std::fs::read_to_string("/proc/sys/kernel/hostname")
+            .map(|name| name.trim().to_owned())
+            .unwrap_or_default()
+    })
+}
+
+/// Local time, formatted once a second for each thread and format.
+pub(super) fn local_time(format: &'static str, out: &mut Vec<u8>) -> bool {
+    use std::cell::RefCell;
+    thread_local! {
+        static CACHE: RefCell<Vec<(&'static str, i64, String)>> = const { RefCell::new(Vec::new()) };
+    }
+    let now = jiff::Timestamp::now().as_second();
+    CACHE.with_borrow_mut(|cache| {
+        let at = match cache.iter().position(|(known, ..)| *known == format) {
+            Some(at) => at,
+            None => {
+                cache.push((format, i64::MIN, String::new()));
+                cache.len() - 1
+            }
+        };
+        let (_, second, text) = &mut cache[at];
+        if *second != now {
+            *second = now;
+            *text = jiff::Zoned::now().strftime(format).to_string();
+        }
+        out.extend_from_slice(text.as_bytes());
+    });
+    true
+}

@@ -1,0 +1,249 @@
+//! The balancers of one server list: Pingora's `LoadBalancer` over the primary servers and a
+//! second one over the backup servers.
+//!
+//! Another algorithm is another `BackendSelection`: one line in [`balancer`].
+
+use super::discovery::{Discovery, Source, peer};
+use super::names::Name;
+use super::passive::Limit;
+use super::peer::Peer;
+use super::registry::State;
+use super::{Environment, names::Names};
+use crate::model::{Balance, Server, ServerAddress};
+use futures_util::FutureExt;
+use parking_lot::Mutex;
+use pingora_load_balancing::selection::algorithms::RoundRobin;
+use pingora_load_balancing::selection::weighted::Weighted;
+use pingora_load_balancing::selection::{BackendIter, BackendSelection};
+use pingora_load_balancing::{Backend, Backends, LoadBalancer};
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+/// A server list with its balancers. Generations whose list is the same share it, and with it the
+/// place in the round.
+pub(super) struct Group {
+    balance: Balance,
+    sources: Arc<[Source]>,
+    primary: Role,
+    backup: Role,
+    /// There is one server and no other: nginx never takes it out for failures.
+    single: AtomicBool,
+    /// Pingora wants updates of one view not to overlap.
+    updating: Mutex<()>,
+}
+
+/// The balancer of the primary or of the backup servers.
+struct Role {
+    balancer: Box<dyn Balancer>,
+    peers: AtomicUsize,
+    /// Where the next walk begins.
+    walk: AtomicUsize,
+}
+
+/// A `LoadBalancer` of any algorithm.
+trait Balancer: Send + Sync {
+    /// The first backend in the algorithm's order that is accepted, with its health.
+    fn select(
+        &self,
+        max_iterations: usize,
+        accept: &dyn Fn(&Backend, bool) -> bool,
+    ) -> Option<Backend>;
+    /// Has the selector built again if discovery gives other backends.
+    fn update(&self);
+    fn backends(&self) -> &Backends;
+}
+
+fn balancer(balance: Balance, backends: Backends) -> Box<dyn Balancer> {
+    match balance {
+        Balance::RoundRobin => Box::new(LoadBalancer::<Weighted<RoundRobin>>::from_backends(
+            backends,
+        )),
+    }
+}
+
+impl<S> Balancer for LoadBalancer<S>
+where
+    S: BackendSelection + Send + Sync + 'static,
+    S::Iter: BackendIter,
+{
+    fn select(
+        &self,
+        max_iterations: usize,
+        accept: &dyn Fn(&Backend, bool) -> bool,
+    ) -> Option<Backend> {
+        self.select_with(b"", max_iterations, accept)
+    }
+
+    fn update(&self) {
+        self.update()
+            .now_or_never()
+            .expect("our discovery never waits")
+            .expect("our discovery never fails");
+    }
+
+    fn backends(&self) -> &Backends {
+        self.backends()
+    }
+}
+
+impl Group {
+    /// The balancers of a server list, filled with what is known of its names.
+    pub(super) fn new(
+        balance: Balance,
+        servers: &[Server],
+        state: &Arc<State>,
+        names: &Names,
+        environment: &Environment,
+    ) -> Arc<Self> {
+        let source = |server: &Server| Source {
+            text: server.address.to_string().into(),
+            server: server.clone(),
+            name: match &server.address {
+                ServerAddress::Name { host, port } if !server.down => Some(names.name(host, *port)),
+                _ => None,
+            },
+        };
+        let sources: Arc<[Source]> = servers.iter().map(source).collect();
+        let role = |backup| {
+            let discovery = Discovery::new(&sources, backup, state, &environment.clock);
+            let registry = Arc::clone(&state.health);
+            let backends = Backends::new_with_health_registry(Box::new(discovery), registry);
+            Role {
+                balancer: balancer(balance, backends),
+                peers: AtomicUsize::new(0),
+                walk: AtomicUsize::new(0),
+            }
+        };
+        let group = Arc::new(Self {
+            balance,
+            primary: role(false),
+            backup: role(true),
+            sources,
+            single: AtomicBool::new(false),
+            updating: Mutex::new(()),
+        });
+        for name in group.names() {
+            name.join(&group);
+        }
+        group.refresh();
+        group
+    }
+
+    /// Whether it is the group of this list.
+    pub(super) fn is_of(&self, balance: Balance, servers: &[Server]) -> bool {
+        let own = self.sources.iter().map(|source| &source.server);
+        self.balance == balance && own.eq(servers)
+    }
+
+    /// Takes over what the names resolve to now. Never waits. A health check may be running: it
+    /// shares the health of every address that stays.
+    pub(super) fn refresh(&self) {
+        let updating = self.updating.lock();
+        for role in [&self.primary, &self.backup] {
+            role.balancer.update();
+            let peers = role.balancer.backends().get_backend().len();
+            role.peers.store(peers, Relaxed);
+        }
+        // nginx counts what is `down`, too, and a list with a backup is never single.
+        let down = self.sources.iter().filter(|source| source.server.down);
+        let single = self.primary.peers.load(Relaxed) + down.count() == 1
+            && !self.sources.iter().any(|source| source.server.backup);
+        self.single.store(single, Relaxed);
+        drop(updating);
+    }
+
+    /// The names among the servers.
+    pub(super) fn names(&self) -> impl Iterator<Item = &Arc<Name>> {
+        self.sources
+            .iter()
+            .filter_map(|source| source.name.as_ref())
+    }
+
+    /// The place of a server by its address as written.
+    pub(super) fn place(&self, server: &str) -> Option<usize> {
+        let mut sources = self.sources.iter();
+        sources.position(|source| &*source.text == server)
+    }
+
+    /// The limit of a peer's failures in this group.
+    pub(super) fn limit(&self, peer: &Peer) -> Limit {
+        if self.single.load(Relaxed) {
+            Limit::NEVER
+        } else {
+            peer.limit
+        }
+    }
+
+    /// How many addresses there are to choose from.
+    pub(super) fn peer_count(&self) -> usize {
+        self.primary.peers.load(Relaxed) + self.backup.peers.load(Relaxed)
+    }
+
+    /// A server by the algorithm; a backup server only if no other is admitted. `admit` gets the
+    /// health and is the last to be asked: what it admits is chosen.
+    pub(super) fn select(&self, admit: &dyn Fn(&Arc<Peer>, bool) -> bool) -> Option<Arc<Peer>> {
+        let roles = [&self.primary, &self.backup];
+        roles.into_iter().find_map(|role| role.select(admit))
+    }
+
+    /// A server by walking the list, for when the algorithm has found none or does not matter.
+    pub(super) fn walk(&self, admit: &dyn Fn(&Arc<Peer>, bool) -> bool) -> Option<Arc<Peer>> {
+        let roles = [&self.primary, &self.backup];
+        roles.into_iter().find_map(|role| role.walk(admit))
+    }
+
+    /// Every peer with its health.
+    pub(super) fn peers(&self) -> Vec<(Arc<Peer>, bool)> {
+        let mut peers = Vec::with_capacity(self.peer_count());
+        for role in [&self.primary, &self.backup] {
+            let backends = role.balancer.backends();
+            let with_health =
+                |backend: &Backend| (Arc::clone(peer(backend)), backends.ready(backend));
+            peers.extend(backends.get_backend().iter().map(with_health));
+        }
+        peers
+    }
+}
+
+impl Role {
+    fn select(&self, admit: &dyn Fn(&Arc<Peer>, bool) -> bool) -> Option<Arc<Peer>> {
+        let peers = self.peers.load(Relaxed);
+        let chosen = RefCell::new(None);
+        let accept = |backend: &Backend, healthy| {
+            let peer = peer(backend);
+            let admitted = admit(peer, healthy);
+            if admitted {
+                chosen.replace(Some(Arc::clone(peer)));
+            }
+            admitted
+        };
+        // The shared counter that orders a search is moved by others meanwhile: a search meets
+        // some servers twice and may miss others.
+        let max_iterations = (16 * peers).max(256);
+        if peers > 0 && self.balancer.select(max_iterations, &accept).is_none() {
+            return self.walk(admit);
+        }
+        chosen.into_inner()
+    }
+
+    fn walk(&self, admit: &dyn Fn(&Arc<Peer>, bool) -> bool) -> Option<Arc<Peer>> {
+        let backends = self.balancer.backends();
+        let set = backends.get_backend();
+        if set.is_empty() {
+            return None;
+        }
+        let start = self.walk.fetch_add(1, Relaxed) % set.len();
+        let mut order = set.iter().skip(start).chain(set.iter().take(start));
+        let found = order.find(|backend| admit(peer(backend), backends.ready(backend)));
+        found.map(|backend| Arc::clone(peer(backend)))
+    }
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let servers = self.sources.iter().map(|source| &source.text);
+        f.debug_list().entries(servers).finish()
+    }
+}

@@ -1,0 +1,188 @@
+//! From `server` lines to Pingora's backends: resolved, merged by address, weights made small.
+
+use super::clock::Clock;
+use super::names::Name;
+use super::passive::Limit;
+use super::peer::Peer;
+use super::registry::State;
+use crate::model::{Server, ServerAddress};
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use pingora_core::protocols::l4::socket::SocketAddr;
+use pingora_load_balancing::discovery::ServiceDiscovery;
+use pingora_load_balancing::{Backend, Extensions};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::os::unix::net::SocketAddr as UnixAddress;
+use std::sync::Arc;
+
+/// The servers of one role, primary or backup, of one group. Names are looked up elsewhere: this
+/// only reads what was found last, so an update never waits.
+pub(super) struct Discovery {
+    servers: Arc<[Source]>,
+    backup: bool,
+    state: Arc<State>,
+    clock: Clock,
+    published: Mutex<Published>,
+}
+
+/// A `server` line with where its addresses come from.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// The server as written.
+    pub(super) text: Arc<str>,
+    /// What the line says.
+    pub(super) server: Server,
+    /// What its name resolves to, when it has one.
+    pub(super) name: Option<Arc<Name>>,
+}
+
+/// What was given to the balancer last.
+#[derive(Default)]
+struct Published {
+    members: BTreeMap<SocketAddr, Member>,
+    doubled: bool,
+}
+
+/// One address with what the lines that lead to it say.
+#[derive(Default)]
+struct Member {
+    weight: usize,
+    servers: Vec<usize>,
+}
+
+impl Discovery {
+    /// The discovery of the primary or of the backup servers.
+    pub(super) fn new(
+        servers: &Arc<[Source]>,
+        backup: bool,
+        state: &Arc<State>,
+        clock: &Clock,
+    ) -> Self {
+        Self {
+            servers: Arc::clone(servers),
+            backup,
+            state: Arc::clone(state),
+            clock: clock.clone(),
+            published: Mutex::default(),
+        }
+    }
+
+    fn members(&self) -> BTreeMap<SocketAddr, Member> {
+        let mut members = BTreeMap::<SocketAddr, Member>::new();
+        for (at, source) in self.servers.iter().enumerate() {
+            if source.server.backup != self.backup || source.server.down {
+                continue;
+            }
+            for address in source.addresses() {
+                let member = members.entry(address).or_default();
+                member.weight += usize::from(source.server.weight.get());
+                member.servers.push(at);
+            }
+        }
+        // A selector writes every backend down as often as its weight says.
+        let divisor = members.values().fold(0, |all, one| gcd(all, one.weight));
+        let total: usize = members.values().map(|one| one.weight).sum();
+        let divisor = divisor.max(total.div_ceil(LONGEST_SCHEDULE)).max(1);
+        for member in members.values_mut() {
+            member.weight = (member.weight / divisor).max(1);
+        }
+        members
+    }
+
+    fn backends(&self) -> BTreeSet<Backend> {
+        let members = self.members();
+        let mut published = self.published.lock();
+        // A change that is only in `ext` is not published: two servers that have swapped their
+        // addresses would keep each other's name. Twice the weights are the same shares.
+        if same_backends(&members, &published.members)
+            && !same_servers(&members, &published.members)
+        {
+            published.doubled = !published.doubled;
+        }
+        let factor = if published.doubled { 2 } else { 1 };
+        let backends = members
+            .iter()
+            .map(|(address, member)| self.backend(address, member, factor))
+            .collect();
+        published.members = members;
+        backends
+    }
+
+    fn backend(&self, address: &SocketAddr, member: &Member, factor: usize) -> Backend {
+        let source = &self.servers[member.servers[0]];
+        let peer = Peer {
+            address: address.clone(),
+            text: address_text(address).into(),
+            server: Arc::clone(&source.text),
+            servers: member.servers.as_slice().into(),
+            backup: self.backup,
+            limit: Limit::new(source.server.max_fails, source.server.fail_timeout),
+            live: self.state.live(address, self.backup),
+            clock: self.clock.clone(),
+        };
+        let mut ext = Extensions::new();
+        ext.insert(Arc::new(peer));
+        Backend {
+            addr: address.clone(),
+            weight: member.weight * factor,
+            ext,
+        }
+    }
+}
+
+#[async_trait]
+impl ServiceDiscovery for Discovery {
+    async fn discover(&self) -> pingora_core::Result<(BTreeSet<Backend>, HashMap<u64, bool>)> {
+        Ok((self.backends(), HashMap::new()))
+    }
+}
+
+impl Source {
+    /// The addresses known now.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        match &self.server.address {
+            ServerAddress::Inet(address) => vec![SocketAddr::Inet(*address)],
+            // A path that is too long for a socket is refused when the configuration is read.
+            ServerAddress::Unix(path) => UnixAddress::from_pathname(path)
+                .map(SocketAddr::Unix)
+                .into_iter()
+                .collect(),
+            ServerAddress::Name { .. } => self
+                .name
+                .iter()
+                .flat_map(|name| name.addresses())
+                .map(SocketAddr::Inet)
+                .collect(),
+        }
+    }
+}
+
+/// The peer that rides in a backend.
+pub(super) fn peer(backend: &Backend) -> &Arc<Peer> {
+    let peer = backend.ext.get::<Arc<Peer>>();
+    peer.expect("every backend is made by Discovery::backend, which puts it there")
+}
+
+fn same_backends(a: &BTreeMap<SocketAddr, Member>, b: &BTreeMap<SocketAddr, Member>) -> bool {
+    let weights = |(address, member): (_, &Member)| (address, member.weight);
+    a.iter().map(weights).eq(b.iter().map(weights))
+}
+
+fn same_servers(a: &BTreeMap<SocketAddr, Member>, b: &BTreeMap<SocketAddr, Member>) -> bool {
+    let servers = |member: &Member| member.servers.clone();
+    a.values().map(servers).eq(b.values().map(servers))
+}
+
+fn address_text(address: &SocketAddr) -> String {
+    match address {
+        SocketAddr::Inet(address) => address.to_string(),
+        SocketAddr::Unix(_) => format!("unix:{address}"),
+    }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// The most entries of a selector's list; larger weights are made smaller, to about the same shares.
+const LONGEST_SCHEDULE: usize = 1 << 20;

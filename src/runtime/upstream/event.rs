@@ -1,0 +1,94 @@
+//! What happens to servers in the background, and the log line for it.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+/// A change that is worth a line in the log, once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Event {
+    /// The active check took a server out.
+    Down {
+        /// The upstream's name.
+        upstream: String,
+        /// The server, as written and where.
+        server: String,
+        /// What the last check met.
+        reason: String,
+    },
+    /// The active check brought a server back.
+    Up {
+        /// The upstream's name.
+        upstream: String,
+        /// The server, as written and where.
+        server: String,
+    },
+    /// A name stopped resolving, or never did.
+    NotFound {
+        /// The server as written.
+        server: String,
+        /// What the resolver said.
+        reason: String,
+        /// The addresses it had, which are used further.
+        kept: Vec<SocketAddr>,
+    },
+    /// A name that did not resolve does, or has other addresses.
+    Found {
+        /// The server as written.
+        server: String,
+        /// Its addresses.
+        addresses: Vec<SocketAddr>,
+    },
+}
+
+/// Writes an event to the error log.
+pub(super) fn log(event: &Event) {
+    let level = match event {
+        Event::Down { .. } | Event::NotFound { .. } => log::Level::Error,
+        Event::Up { .. } | Event::Found { .. } => log::Level::Info,
+    };
+    log::log!(level, "{event}");
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Down {
+                upstream,
+                server,
+                reason,
+            } => write!(
+                f,
+                "server {server} of upstream \"{upstream}\" is down: {reason}"
+            ),
+            Self::Up { upstream, server } => {
+                write!(f, "server {server} of upstream \"{upstream}\" is up")
+            }
+            Self::NotFound {
+                server,
+                reason,
+                kept,
+            } => {
+                write!(f, "host not found in upstream \"{server}\" ({reason})")?;
+                if !kept.is_empty() {
+                    write!(f, ", still using {}", Addresses(kept))?;
+                }
+                Ok(())
+            }
+            Self::Found { server, addresses } => {
+                write!(f, "upstream \"{server}\" is at {}", Addresses(addresses))
+            }
+        }
+    }
+}
+
+struct Addresses<'a>(&'a [SocketAddr]);
+
+impl fmt::Display for Addresses<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, address) in self.0.iter().enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            write!(f, "{comma}{address}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,169 @@
+//! One address of an upstream, and a request's hold on it.
+
+use super::clock::Clock;
+use super::passive::{Failures, Limit};
+use pingora_core::protocols::l4::socket::SocketAddr;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+/// An address that requests can be passed to, as one generation sees it.
+pub struct Peer {
+    pub(super) address: SocketAddr,
+    pub(super) text: Box<str>,
+    /// The server as the configuration writes it.
+    pub(super) server: Arc<str>,
+    /// Every `server` line that this address comes from, by its place.
+    pub(super) servers: Box<[usize]>,
+    pub(super) backup: bool,
+    pub(super) limit: Limit,
+    pub(super) live: Arc<Live>,
+    pub(super) clock: Clock,
+}
+
+/// What is known about an address for as long as anybody uses it, across generations.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    pub(super) failures: Failures,
+    /// Requests that hold it.
+    in_flight: AtomicUsize,
+    /// When the last active check that passed began.
+    pub(super) passed: AtomicU64,
+}
+
+/// A server chosen for one try. Counts as a request in flight until it is dropped.
+#[derive(Debug)]
+pub struct Selected {
+    peer: Arc<Peer>,
+    limit: Limit,
+    reported: AtomicBool,
+}
+
+/// How a peer is doing.
+#[derive(Debug)]
+pub struct PeerStatus {
+    /// Which one.
+    pub peer: Arc<Peer>,
+    /// What the active check says; without one, always `true`.
+    pub healthy: bool,
+    /// Out because of failed requests (`max_fails`).
+    pub failed: bool,
+    /// Requests that are being passed to it.
+    pub in_flight: usize,
+}
+
+impl Peer {
+    /// Where to connect to.
+    pub fn address(&self) -> &SocketAddr {
+        &self.address
+    }
+
+    /// The address for people and for `$upstream_addr`: `10.0.0.1:3000`, `[::1]:3000`, `unix:/path`.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The server as the configuration writes it, such as `app1:3000`.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Whether it is used only when no other server can be.
+    pub fn is_backup(&self) -> bool {
+        self.backup
+    }
+
+    /// Requests that are being passed to this address, by any generation.
+    pub fn in_flight(&self) -> usize {
+        self.live.in_flight.load(Relaxed)
+    }
+
+    /// Whether both are the same address of the same upstream, in any generation.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.live, &other.live)
+    }
+
+    /// The server as written and, if that says something else, where it is.
+    pub(super) fn description(&self) -> String {
+        if *self.server == *self.text {
+            format!("\"{}\"", self.server)
+        } else {
+            format!("\"{}\" ({})", self.server, self.text)
+        }
+    }
+
+    /// Whether it is out for its failures.
+    pub(super) fn is_out(&self, limit: Limit) -> bool {
+        self.live.failures.out(limit, self.clock.now())
+    }
+
+    pub(super) fn admit(&self, limit: Limit) -> bool {
+        self.live.failures.admit(limit, || self.clock.now())
+    }
+
+    pub(super) fn admit_early(&self, limit: Limit) -> bool {
+        let passed = self.live.passed.load(Relaxed);
+        self.live
+            .failures
+            .admit_early(limit, passed, || self.clock.now())
+    }
+}
+
+impl Selected {
+    pub(super) fn new(peer: Arc<Peer>, limit: Limit) -> Self {
+        peer.live.in_flight.fetch_add(1, Relaxed);
+        Self {
+            peer,
+            limit,
+            reported: AtomicBool::new(false),
+        }
+    }
+
+    /// The peer, to be remembered as tried.
+    pub fn peer(&self) -> &Arc<Peer> {
+        &self.peer
+    }
+
+    /// Where to connect to.
+    pub fn address(&self) -> &SocketAddr {
+        self.peer.address()
+    }
+
+    /// The address as `$upstream_addr` has it.
+    pub fn text(&self) -> &str {
+        self.peer.text()
+    }
+
+    /// Reports that the try failed by one of nginx's conditions: error, timeout, invalid header or
+    /// a status of `proxy_next_upstream`. Only the first report of a try counts.
+    ///
+    /// Gives `true` when the server is now out because of it, which nginx logs as "upstream server
+    /// temporarily disabled".
+    pub fn failed(&self) -> bool {
+        if self.reported.swap(true, Relaxed) {
+            return false;
+        }
+        let now = self.peer.clock.now();
+        self.peer.live.failures.fail(self.limit, now)
+    }
+
+    /// Reports that the server answered. Only the first report of a try counts. A try dropped
+    /// without a report, because the client went away, says nothing about the server.
+    pub fn succeeded(&self) {
+        if !self.reported.swap(true, Relaxed) {
+            self.peer.live.failures.succeed(self.limit);
+        }
+    }
+}
+
+impl Drop for Selected {
+    fn drop(&mut self) {
+        self.peer.live.in_flight.fetch_sub(1, Relaxed);
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Peer({} of {})", self.text, self.server)
+    }
+}

@@ -1,0 +1,260 @@
+//! What upstreams keep across generations: by name, the health and the live state of addresses.
+
+use super::balance::Group;
+use super::health::{ActiveCheck, Delegate};
+use super::names::{LOOKUP_INTERVAL, LOOKUP_TIMEOUT, Names, Resolve, SystemResolver};
+use super::peer::Live;
+use super::{Environment, Upstream, background, clock::Clock, event};
+use crate::model;
+use parking_lot::Mutex;
+use pingora_core::protocols::l4::socket::SocketAddr;
+use pingora_core::server::ShutdownWatch;
+use pingora_load_balancing::HealthRegistry;
+use std::collections::HashMap;
+use std::collections::hash_map::DefaultHasher;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+/// What upstreams keep across generations, one for each server process.
+///
+/// Making it and [`upstream`](Self::upstream) need no runtime: generations are built before the
+/// process forks. Discovery and health checks run inside [`run`](Self::run).
+pub struct Registry {
+    shared: Arc<Shared>,
+}
+
+/// The part of a registry that its loops use.
+pub(super) struct Shared {
+    pub(super) environment: Environment,
+    pub(super) names: Names,
+    states: Mutex<HashMap<String, Arc<State>>>,
+    /// There may be loops to start.
+    pub(super) changed: Notify,
+}
+
+/// What the upstreams of one name share.
+pub(super) struct State {
+    pub(super) name: Arc<str>,
+    /// Keyed by address alone: a dead server stays dead when its weight changes.
+    pub(super) health: Arc<HealthRegistry>,
+    pub(super) check: Arc<ActiveCheck>,
+    /// Something that the health loop looks at has changed.
+    pub(super) wake: Notify,
+    lives: Mutex<HashMap<(SocketAddr, bool), Weak<Live>>>,
+    /// The upstreams of every generation still alive, the newest last.
+    users: Mutex<Vec<Weak<Upstream>>>,
+    started: AtomicBool,
+}
+
+impl Registry {
+    /// A registry without upstreams that uses the system's resolver.
+    pub fn new() -> Self {
+        Self::with_resolver(Arc::new(SystemResolver))
+    }
+
+    /// A registry that gets addresses of names from this resolver.
+    pub fn with_resolver(resolver: Arc<dyn Resolve>) -> Self {
+        Self::with_environment(Environment {
+            resolver,
+            clock: Clock::new(),
+            report: Arc::new(event::log),
+            probes: Arc::default(),
+            lookup_interval: LOOKUP_INTERVAL,
+            lookup_timeout: LOOKUP_TIMEOUT,
+        })
+    }
+
+    pub(super) fn with_environment(environment: Environment) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                environment,
+                names: Names::default(),
+                states: Mutex::default(),
+                changed: Notify::new(),
+            }),
+        }
+    }
+
+    /// The upstream of a new generation.
+    ///
+    /// It shares health, failures and in-flight counts with upstreams of the same name, and, if the
+    /// server list is the same, the balancers. It is checked as soon as it exists; if it is
+    /// dropped without being used, because the rest of the configuration was wrong, the one before
+    /// is checked again. Never blocks: names it uses for the first time have no address until
+    /// [`resolve_names`](Self::resolve_names) or [`run`](Self::run) has found one.
+    pub fn upstream(&self, upstream: &model::Upstream) -> Arc<Upstream> {
+        let Shared {
+            environment, names, ..
+        } = &*self.shared;
+        let mut states = self.shared.states.lock();
+        let state = states
+            .entry(upstream.name.clone())
+            .or_insert_with(|| Arc::new(State::new(&upstream.name, environment)));
+        let new = || {
+            Group::new(
+                upstream.balance,
+                &upstream.servers,
+                state,
+                names,
+                environment,
+            )
+        };
+        let group = match state.current() {
+            Some(current) if current.group().is_of(upstream.balance, &upstream.servers) => {
+                Arc::clone(current.group())
+            }
+            _ => new(),
+        };
+        let upstream = Arc::new(Upstream::new(upstream, group, Arc::clone(state)));
+        state.users.lock().push(Arc::downgrade(&upstream));
+        state.wake.notify_one();
+        drop(states);
+        self.shared.changed.notify_one();
+        upstream
+    }
+
+    /// Ends what runs for upstreams other than these. Called after a generation was swapped in: the
+    /// one before may live on for hours in a websocket, which needs no health checks.
+    pub fn retain<'a>(&self, live: impl IntoIterator<Item = &'a Arc<Upstream>>) {
+        let live: Vec<_> = live.into_iter().collect();
+        let mut states = self.shared.states.lock();
+        states.retain(|_, state| {
+            let used = live.iter().any(|one| Arc::ptr_eq(one.state(), state));
+            if !used {
+                state.users.lock().clear();
+                state.wake.notify_one();
+            }
+            used
+        });
+    }
+
+    /// Looks up every name of these upstreams that has never been looked up, in parallel, and
+    /// waits until all are done or `limit` is over. Called before a generation serves, so that it
+    /// does not start with empty upstreams when the resolver answers quickly. A name without an
+    /// answer is looked up again by [`run`](Self::run).
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn resolve_names<'a>(
+        &self,
+        upstreams: impl IntoIterator<Item = &'a Arc<Upstream>>,
+        limit: Duration,
+    ) {
+        let mut lookups = JoinSet::new();
+        for upstream in upstreams {
+            for name in upstream.group().names().filter(|name| name.is_unknown()) {
+                let (name, shared) = (Arc::clone(name), Arc::clone(&self.shared));
+                lookups.spawn(async move { name.look_up_first(&shared.environment).await });
+            }
+        }
+        let all = async { while lookups.join_next().await.is_some() {} };
+        if tokio::time::timeout(limit, all).await.is_err() {
+            // They go on: to drop one would have a second one begin while the first is under way.
+            lookups.detach_all();
+        }
+    }
+
+    /// Looks up names and checks servers of every upstream, also of those that come later, until
+    /// `shutdown` turns true or its sender is dropped. Run it once.
+    pub async fn run(&self, mut shutdown: ShutdownWatch) {
+        tokio::select! {
+            () = background::run(&self.shared) => {}
+            _ = shutdown.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    /// Whether nothing is left to be looked up or checked.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.shared.states.lock().is_empty() && self.shared.names.is_empty()
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Shared {
+    /// The states whose loop has not been started, which are taken to be started now.
+    pub(super) fn start(&self) -> Vec<Arc<State>> {
+        let states = self.states.lock();
+        let states = states.values();
+        states
+            .filter(|state| !state.started.swap(true, Relaxed))
+            .cloned()
+            .collect()
+    }
+
+    /// Forgets a state when no upstream uses it. Gives whether it is gone: its loop ends then.
+    pub(super) fn forget_unused(&self, state: &Arc<State>) -> bool {
+        let mut states = self.states.lock();
+        let unused = state.current().is_none();
+        let own = states.get(&*state.name);
+        if unused && own.is_some_and(|own| Arc::ptr_eq(own, state)) {
+            states.remove(&*state.name);
+        }
+        unused
+    }
+}
+
+impl State {
+    fn new(name: &str, environment: &Environment) -> Self {
+        let health = HealthRegistry::with_equivalence(|backend| {
+            let mut hasher = DefaultHasher::new();
+            backend.addr.hash(&mut hasher);
+            hasher.finish()
+        });
+        let check = Arc::new(ActiveCheck::new(name, environment));
+        health.set_health_check(Box::new(Delegate(Arc::clone(&check))));
+        Self {
+            name: name.into(),
+            health: Arc::new(health),
+            check,
+            wake: Notify::new(),
+            lives: Mutex::default(),
+            users: Mutex::default(),
+            started: AtomicBool::new(false),
+        }
+    }
+
+    /// The newest upstream of this name that is still alive.
+    pub(super) fn current(&self) -> Option<Arc<Upstream>> {
+        let mut users = self.users.lock();
+        users.retain(|user| user.strong_count() > 0);
+        users.iter().rev().find_map(Weak::upgrade)
+    }
+
+    /// The live state of an address, the same for all who use it.
+    pub(super) fn live(&self, address: &SocketAddr, backup: bool) -> Arc<Live> {
+        let mut lives = self.lives.lock();
+        lives.retain(|_, live| live.strong_count() > 0);
+        let key = (address.clone(), backup);
+        if let Some(live) = lives.get(&key).and_then(Weak::upgrade) {
+            return live;
+        }
+        let live = Arc::new(Live::default());
+        lives.insert(key, Arc::downgrade(&live));
+        live
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.shared.states.lock().keys())
+            .finish()
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "State({})", self.name)
+    }
+}

@@ -1,0 +1,170 @@
+//! Which server a request gets.
+
+use super::*;
+
+const A: &str = "127.0.0.1:3001";
+const B: &str = "127.0.0.1:3002";
+const C: &str = "127.0.0.1:3003";
+
+#[test]
+fn weights_are_exact() {
+    let bench = Bench::new();
+    let upstream = bench.upstream(&[weighted(A, 3), weighted(B, 1)]);
+    assert_eq!(count(&upstream, 8), counts([(A, 6), (B, 2)]));
+    assert_eq!(count(&upstream, 4000), counts([(A, 3000), (B, 1000)]));
+}
+
+#[test]
+fn weights_with_a_common_divisor_need_no_long_list() {
+    let bench = Bench::new();
+    let upstream = bench.upstream(&[weighted(A, 60_000), weighted(B, 20_000)]);
+    assert_eq!(count(&upstream, 4), counts([(A, 3), (B, 1)]));
+}
+
+#[test]
+fn servers_with_one_address_are_one_with_the_sum_of_their_weights() {
+    let bench = Bench::new();
+    let upstream = bench.upstream(&[weighted(A, 1), weighted(B, 1), weighted(A, 2)]);
+    assert_eq!(upstream.server_count(), 2);
+    assert_eq!(count(&upstream, 8), counts([(A, 6), (B, 2)]));
+}
+
+#[test]
+fn a_server_tried_before_is_not_chosen_again() {
+    let bench = Bench::new();
+    let upstream = bench.upstream(&[weighted(A, 3), weighted(B, 1), backup(C)]);
+    for _ in 0..50 {
+        let mut tried = Vec::new();
+        let mut order = Vec::new();
+        while let Some(selected) = upstream.choose(&tried) {
+            tried.push(Arc::clone(selected.peer()));
+            order.push(selected.text().to_owned());
+        }
+        order[..2].sort();
+        assert_eq!(order, [A, B, C]);
+    }
+}
+
+#[test]
+fn a_backup_serves_only_while_no_other_server_can() {
+    let bench = Bench::new();
+    let upstream = bench.upstream(&[server(A), server(B), backup(C)]);
+    assert_eq!(count(&upstream, 10), counts([(A, 5), (B, 5)]));
+    upstream.choose(&[]).expect("usable").failed();
+    assert_eq!(count(&upstream, 10).get(C), None);
+    upstream.choose(&[]).expect("usable").failed();
+    assert_eq!(count(&upstream, 10), counts([(C, 10)]));
+    bench.now.store(12_000, Relaxed);
+    assert_eq!(count(&upstream, 3), counts([(A, 1), (B, 1), (C, 1)]));
+}
+
+#[test]
+fn a_server_that_is_down_is_never_chosen() {
+    let bench = Bench::new();
+    let upstream = bench.upstream(&[server(A), down(B)]);
+    assert_eq!(upstream.server_count(), 1);
+    assert_eq!(count(&upstream, 10), counts([(A, 10)]));
+    let upstream = bench.upstream(&[down(A)]);
+    assert_eq!(count(&upstream, 1), counts([("none", 1)]));
+}
+
+#[test]
+fn the_only_server_is_never_out() {
+    let table: &[(&str, &[Server], bool)] = &[
+        ("alone", &[server(A)], true),
+        ("two", &[server(A), server(B)], false),
+        ("with a backup", &[server(A), backup(B)], false),
+        ("with one that is down", &[server(A), down(B)], false),
+    ];
+    for (what, servers, stays) in table {
+        let upstream = Bench::new().upstream(servers);
+        fail_all(&upstream);
+        assert_eq!(next(&upstream).is_some(), *stays, "{what}");
+    }
+}
+
+#[test]
+fn a_server_out_for_its_failures_gets_one_request_after_fail_timeout() {
+    let bench = Bench::new();
+    let upstream = bench.upstream(&[server(A), server(B)]);
+    let failing = upstream.choose(&[]).expect("usable");
+    assert!(failing.failed(), "max_fails is 1");
+    assert!(!failing.failed(), "a try counts once");
+    assert_eq!(count(&upstream, 10), counts([(B, 10)]));
+    bench.now.store(11_001, Relaxed);
+    assert_eq!(count(&upstream, 10), counts([(A, 1), (B, 9)]));
+    bench.now.store(22_000, Relaxed);
+    let mut probe = upstream.choose(&[]).expect("usable");
+    while probe.text() != A {
+        probe = upstream.choose(&[]).expect("usable");
+    }
+    probe.succeeded();
+    assert_eq!(count(&upstream, 10), counts([(A, 5), (B, 5)]));
+}
+
+#[test]
+fn with_one_of_two_servers_out_the_other_is_found_every_time() {
+    let bench = Bench::new();
+    let upstream = bench.upstream(&[server(A), server(B)]);
+    upstream.choose(&[]).expect("usable").failed();
+    let left = next(&upstream).expect("one is left");
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..12_500 {
+                    assert_eq!(next(&upstream).as_ref(), Some(&left));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_server_is_in_flight_until_its_hold_is_dropped() {
+    let bench = Bench::new();
+    let upstream = bench.upstream(&[server(A), server(B)]);
+    let in_flight = || {
+        upstream
+            .status()
+            .map(|one| one.in_flight)
+            .collect::<Vec<_>>()
+    };
+    let mut held: Vec<_> = (0..4).filter_map(|_| upstream.choose(&[])).collect();
+    assert_eq!(in_flight(), [2, 2]);
+    held.pop();
+    held[0].succeeded();
+    assert_eq!(in_flight(), [2, 1]);
+    drop(held);
+    assert_eq!(in_flight(), [0, 0]);
+}
+
+#[test]
+fn one_server_can_be_asked_for_by_name() {
+    let bench = Bench::new();
+    let upstream = bench.upstream(&[server(A), server(B), backup(C), down("127.0.0.1:3004")]);
+    let choose = |server: &str| upstream.choose_server(server, &[]);
+    for wanted in [A, B, C] {
+        for _ in 0..5 {
+            let selected = choose(wanted).expect("known").expect("usable");
+            assert_eq!(selected.text(), wanted);
+        }
+    }
+    assert!(choose("127.0.0.1:3004").expect("known").is_none());
+    let error = choose("127.0.0.1:3005").expect_err("unknown");
+    let text = "no server \"127.0.0.1:3005\" in upstream \"app\"";
+    assert_eq!(error.to_string(), text);
+    let failed = choose(A).expect("known").expect("usable");
+    failed.failed();
+    assert!(choose(A).expect("known").is_none());
+    let tried = [Arc::clone(
+        choose(B).expect("known").expect("usable").peer(),
+    )];
+    assert!(upstream.choose_server(B, &tried).expect("known").is_none());
+}
+
+#[test]
+fn addresses_are_written_as_nginx_writes_them() {
+    let bench = Bench::new();
+    let upstream = bench.upstream(&[server("[::1]:80"), server("unix:/run/app.sock")]);
+    assert_eq!(usable(&upstream), ["[::1]:80", "unix:/run/app.sock"]);
+}

@@ -1,0 +1,252 @@
+//! The service that runs inside Pingora: listeners, reload, and the loops of the upstreams.
+//!
+//! One background service hosts every listener, so that all of them share one runtime. A listener
+//! is a `listening::Service` of Pingora's started by hand, with a shutdown watch of its own: that is
+//! how listeners come and go while the process serves.
+
+use super::StartError;
+use super::state::{Next, State};
+use crate::door::Door;
+use crate::model::ListenAddress;
+use crate::proxy::{Gateway, Proxy, Router};
+use crate::runtime::ListenerId;
+use async_trait::async_trait;
+use log::{error, info};
+use parking_lot::Mutex;
+use pingora_core::apps::ServerApp;
+use pingora_core::listeners::Listeners;
+use pingora_core::protocols::Stream;
+use pingora_core::server::configuration::ServerConf;
+use pingora_core::server::{Fds, ShutdownWatch};
+use pingora_core::services::Service as _;
+use pingora_core::services::background::BackgroundService;
+use pingora_core::services::listening::Service;
+use pingora_proxy::http_proxy;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, watch};
+
+/// How long a start or a reload waits for names to resolve before it serves without them.
+const NAMES_LIMIT: Duration = Duration::from_secs(2);
+
+/// What a running server can be told.
+pub(super) enum Command {
+    /// Read the configuration again; the reply says why nothing changed.
+    Reload(Option<std::sync::mpsc::Sender<Result<(), StartError>>>),
+}
+
+type Ready = std::sync::mpsc::Sender<mpsc::UnboundedSender<Command>>;
+
+/// The hosting service.
+pub(super) struct Host {
+    state: Arc<State>,
+    proxy: Arc<Proxy>,
+    commands: mpsc::UnboundedSender<Command>,
+    inbox: Mutex<Option<mpsc::UnboundedReceiver<Command>>>,
+    ready: Mutex<Option<Ready>>,
+    listeners: Mutex<HashMap<ListenAddress, watch::Sender<bool>>>,
+    connections: Arc<Connections>,
+}
+
+/// The connections that are open, so that a graceful stop knows when the last one is done.
+#[derive(Default)]
+struct Connections {
+    open: AtomicUsize,
+    closed: Notify,
+}
+
+impl Host {
+    pub(super) fn new(
+        state: State,
+        router: Option<Arc<dyn Router>>,
+        router_timeout: Duration,
+        conf: &Arc<ServerConf>,
+        ready: Option<Ready>,
+    ) -> Self {
+        let gateway = Gateway::new(router, router_timeout);
+        let proxy = Proxy::new(Arc::new(http_proxy(conf, gateway)), Arc::clone(&state.live));
+        let (commands, inbox) = mpsc::unbounded_channel();
+        Self {
+            state: Arc::new(state),
+            proxy: Arc::new(proxy),
+            commands,
+            inbox: Mutex::new(Some(inbox)),
+            ready: Mutex::new(ready),
+            listeners: Mutex::default(),
+            connections: Arc::default(),
+        }
+    }
+
+    /// Asks for a reload; its outcome goes to the log.
+    pub(super) fn request_reload(&self) {
+        // An error means that the service has ended: there is nothing to reload.
+        let _ = self.commands.send(Command::Reload(None));
+    }
+
+    /// Stops accepting and waits until every connection is closed.
+    pub(super) async fn drain(&self) {
+        self.stop_listeners(|_| false);
+        loop {
+            let closed = self.connections.closed.notified();
+            if self.connections.open.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            closed.await;
+        }
+    }
+
+    async fn reload(&self) -> Result<(), StartError> {
+        // Reading files and compiling patterns would hold up the requests of this thread.
+        let state = Arc::clone(&self.state);
+        let next = tokio::task::spawn_blocking(move || state.next()).await;
+        let Next {
+            generation,
+            listeners,
+        } = next.map_err(|cause| StartError::Thread(cause.to_string()))??;
+        self.state
+            .registry
+            .resolve_names(generation.upstreams(), NAMES_LIMIT)
+            .await;
+        self.state.live.swap(generation);
+        self.state
+            .registry
+            .retain(self.state.live.pin().upstreams());
+        for (address, id) in &listeners {
+            self.listen(address, *id);
+        }
+        self.stop_listeners(|address| listeners.iter().any(|(kept, _)| kept == address));
+        Ok(())
+    }
+
+    /// Starts to accept on an address, unless it does already.
+    fn listen(&self, address: &ListenAddress, id: ListenerId) {
+        let mut listeners = self.listeners.lock();
+        if listeners.contains_key(address) {
+            return;
+        }
+        let (name, descriptor) = match self.state.sockets().duplicate(id) {
+            Ok(Some(socket)) => socket,
+            Ok(None) => return,
+            Err(cause) => {
+                error!("listening on {address} failed: {cause}");
+                return;
+            }
+        };
+        let mut endpoints = Listeners::new();
+        match address {
+            ListenAddress::Inet(_) => endpoints.add_tcp(&name),
+            ListenAddress::Unix(_) => endpoints.add_uds(&name, None),
+        }
+        let mut fds = Fds::new();
+        fds.add(name.clone(), descriptor);
+        let door = Counted {
+            door: Arc::new(Door::new(Arc::clone(&self.proxy), id)),
+            connections: Arc::clone(&self.connections),
+        };
+        let mut service = Service::with_listeners(name, endpoints, door);
+        let (stop, stopped) = watch::channel(false);
+        listeners.insert(address.clone(), stop);
+        tokio::spawn(async move {
+            service
+                .start_service(Some(Arc::new(Mutex::new(fds))), stopped, 1)
+                .await;
+        });
+    }
+
+    /// Stops accepting on the addresses that are not kept. Their open connections finish.
+    fn stop_listeners(&self, keep: impl Fn(&ListenAddress) -> bool) {
+        self.state.sockets().retain(&keep);
+        self.listeners.lock().retain(|address, stop| {
+            let kept = keep(address);
+            if !kept {
+                let _ = stop.send(true);
+            }
+            kept
+        });
+    }
+}
+
+#[async_trait]
+impl BackgroundService for Host {
+    async fn start(&self, shutdown: ShutdownWatch) {
+        let Some(mut inbox) = self.inbox.lock().take() else {
+            return;
+        };
+        let live = self.state.live.pin();
+        self.state
+            .registry
+            .resolve_names(live.upstreams(), NAMES_LIMIT)
+            .await;
+        let registry = Arc::clone(&self.state.registry);
+        let loops_end = shutdown.clone();
+        tokio::spawn(async move { registry.run(loops_end).await });
+        let addresses = self.state.addresses();
+        for (address, _) in &addresses {
+            let id = self.state.sockets().id(address);
+            self.listen(address, id);
+        }
+        if let Some(ready) = self.ready.lock().take() {
+            // An error means that whoever waited has gone; the server serves all the same.
+            let _ = ready.send(self.commands.clone());
+        }
+        let mut shutdown = shutdown;
+        loop {
+            tokio::select! {
+                command = inbox.recv() => match command {
+                    Some(Command::Reload(reply)) => self.obey_reload(reply).await,
+                    None => return,
+                },
+                _ = shutdown.changed() => return,
+            }
+        }
+    }
+}
+
+impl Host {
+    async fn obey_reload(&self, reply: Option<std::sync::mpsc::Sender<Result<(), StartError>>>) {
+        info!("signal process started: reconfiguring");
+        let outcome = self.reload().await;
+        match &outcome {
+            Ok(()) => info!("reconfigured"),
+            Err(cause) => {
+                let text = cause.to_string();
+                error!("{}", text.strip_prefix("gapura: ").unwrap_or(&text));
+            }
+        }
+        if let Some(reply) = reply {
+            let _ = reply.send(outcome);
+        }
+    }
+}
+
+/// A door that counts its connections.
+struct Counted {
+    door: Arc<Door<Proxy>>,
+    connections: Arc<Connections>,
+}
+
+#[async_trait]
+impl ServerApp for Counted {
+    async fn process_new(
+        self: &Arc<Self>,
+        stream: Stream,
+        shutdown: &ShutdownWatch,
+    ) -> Option<Stream> {
+        self.connections.open.fetch_add(1, Ordering::AcqRel);
+        let _open = Open(&self.connections);
+        self.door.process_new(stream, shutdown).await
+    }
+}
+
+/// One open connection.
+struct Open<'a>(&'a Connections);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if self.0.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.closed.notify_waiters();
+        }
+    }
+}

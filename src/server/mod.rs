@@ -1,0 +1,258 @@
+//! Composition: from a configuration to a serving process.
+//!
+//! The order is nginx's: read the configuration, bind every socket, and only then start threads
+//! and Pingora's runtime. Everything before that happens on the calling thread, so that a later
+//! fork or change of user finds a process without threads.
+
+mod host;
+mod logger;
+mod shutdown;
+mod sockets;
+mod state;
+
+pub use logger::init as init_logger;
+pub use sockets::BindError;
+
+use crate::config::Diagnostics;
+use crate::model::ListenAddress;
+use crate::proxy::Router;
+use host::{Command, Host};
+use pingora_core::server::configuration::ServerConf;
+use pingora_core::server::{RunArgs, Server as PingoraServer};
+use pingora_core::services::background::GenBackgroundService;
+use shutdown::{Shutdown, Stop};
+use state::{Source, State};
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// A server that has not been started.
+///
+/// ```no_run
+/// use gapura::{Route, RouteError, RouteRequest, Server};
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     Server::from_file("conf/gapura.yaml")
+///         .router(|request: &RouteRequest<'_>| -> Result<Route, RouteError> {
+///             match request.cookie("canary") {
+///                 Some("yes") => Ok(Route::to(request.upstream("canary")?)),
+///                 _ => Ok(Route::decline()),
+///             }
+///         })
+///         .run()?;
+///     Ok(())
+/// }
+/// ```
+pub struct Server {
+    source: Source,
+    router: Option<Arc<dyn Router>>,
+    router_timeout: Duration,
+}
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is wrong: every error of it, with positions.
+    #[error(transparent)]
+    Configuration(#[from] Diagnostics),
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A pattern of a model built by hand does not compile.
+    #[error("[emerg] {0}")]
+    Pattern(#[from] pcre2::Error),
+    /// The server's thread could not be made, or ended before it served.
+    #[error("[emerg] the server did not start: {0}")]
+    Thread(String),
+}
+
+/// Why a reload changed nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The new configuration cannot be used; the old one goes on serving.
+    #[error(transparent)]
+    Refused(#[from] StartError),
+    /// The server has stopped.
+    #[error("the server has stopped")]
+    Stopped,
+}
+
+impl Server {
+    /// A server of this configuration file, which is read when the server starts and again at
+    /// every reload. `.yaml` and `.yml` are YAML, everything else is nginx's language.
+    pub fn from_file(path: impl AsRef<Path>) -> Self {
+        Self::from_source(Source::File(PathBuf::from(path.as_ref())))
+    }
+
+    /// A server of this YAML. Paths in it are relative to the current folder.
+    pub fn from_yaml(text: impl Into<String>) -> Self {
+        Self::from_source(Source::Yaml(text.into()))
+    }
+
+    /// A server of a configuration made in code. A reload reads its pages again.
+    pub fn from_config(config: crate::Config) -> Self {
+        Self::from_source(Source::Draft(Box::new(config.into_draft())))
+    }
+
+    fn from_source(source: Source) -> Self {
+        Self {
+            source,
+            router: None,
+            router_timeout: Duration::from_secs(10),
+        }
+    }
+
+    /// Routes by the embedder's own logic: see [`Router`].
+    #[must_use]
+    pub fn router(mut self, router: impl Router) -> Self {
+        self.router = Some(Arc::new(router));
+        self
+    }
+
+    /// How long a router may take for one request before that request gets a 500 (10 s).
+    #[must_use]
+    pub fn router_timeout(mut self, limit: Duration) -> Self {
+        self.router_timeout = limit;
+        self
+    }
+
+    /// Serves until the process gets a signal, nginx's: TERM and INT stop at once, QUIT finishes
+    /// the requests in flight first, HUP reloads.
+    ///
+    /// # Errors
+    /// The configuration is wrong, or an address cannot be listened on; nothing was served.
+    pub fn run(self) -> Result<(), StartError> {
+        let (state, router, router_timeout) = self.prepare()?;
+        serve(state, router, router_timeout, Shutdown::on_signals(), None);
+        Ok(())
+    }
+
+    /// Serves on threads of its own until [`Running::stop`] or [`Running::quit`]. Signals are left
+    /// to the caller.
+    ///
+    /// # Errors
+    /// The configuration is wrong, or an address cannot be listened on; nothing was served.
+    pub fn start(self) -> Result<Running, StartError> {
+        let (state, router, router_timeout) = self.prepare()?;
+        let addresses = state.addresses();
+        let (shutdown, stop) = Shutdown::on_request();
+        let (ready, wait) = std::sync::mpsc::channel();
+        let spawned = thread::Builder::new()
+            .name("gapura".into())
+            .spawn(move || serve(state, router, router_timeout, shutdown, Some(ready)));
+        let thread = spawned.map_err(|cause| StartError::Thread(cause.to_string()))?;
+        let commands = wait
+            .recv()
+            .map_err(|_| StartError::Thread("its thread ended early".into()))?;
+        Ok(Running {
+            addresses,
+            commands,
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    fn prepare(self) -> Result<(State, Option<Arc<dyn Router>>, Duration), StartError> {
+        Ok((State::load(self.source)?, self.router, self.router_timeout))
+    }
+}
+
+/// A server at work. Dropping it stops it at once.
+pub struct Running {
+    addresses: Vec<(ListenAddress, Option<SocketAddr>)>,
+    commands: mpsc::UnboundedSender<Command>,
+    stop: mpsc::UnboundedSender<Stop>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    /// The addresses it was started on, with the real port where the configuration says 0.
+    /// Unix sockets are left out.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.addresses
+            .iter()
+            .filter_map(|(_, bound)| *bound)
+            .collect()
+    }
+
+    /// Reads the configuration again and serves it, without losing a request or a connection.
+    ///
+    /// # Errors
+    /// The new configuration cannot be used. The old one goes on serving, nothing has changed.
+    pub fn reload(&self) -> Result<(), ReloadError> {
+        // A standard channel: waiting on it is allowed on a thread of a runtime too.
+        let (reply, answer) = std::sync::mpsc::channel();
+        self.commands
+            .send(Command::Reload(Some(reply)))
+            .map_err(|_| ReloadError::Stopped)?;
+        Ok(answer.recv().map_err(|_| ReloadError::Stopped)??)
+    }
+
+    /// Stops at once: requests in flight are cut.
+    pub fn stop(mut self) {
+        self.end(Stop::Now);
+    }
+
+    /// Stops accepting, finishes the requests in flight, and returns when the last one is done.
+    pub fn quit(mut self) {
+        self.end(Stop::WhenIdle);
+    }
+
+    fn end(&mut self, how: Stop) {
+        // An error means that it has ended already.
+        let _ = self.stop.send(how);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end(Stop::Now);
+    }
+}
+
+/// Runs Pingora on this thread until `shutdown` says so.
+fn serve(
+    state: State,
+    router: Option<Arc<dyn Router>>,
+    router_timeout: Duration,
+    shutdown: Shutdown,
+    ready: Option<std::sync::mpsc::Sender<mpsc::UnboundedSender<Command>>>,
+) {
+    let threads = state
+        .worker_threads
+        .map_or_else(processors, NonZeroUsize::get);
+    let mut conf = ServerConf {
+        threads,
+        ..ServerConf::default()
+    };
+    // Tries are bounded by the configuration and by `retry`; this is only Pingora's own guard.
+    conf.max_retries = 1024;
+    conf.upstream_keepalive_pool_size = state.idle_connections;
+    let mut server = PingoraServer::new_with_opt_and_conf(None, conf);
+    server.bootstrap();
+    let log_files = Arc::clone(&state.log_files);
+    let host = Arc::new(Host::new(
+        state,
+        router,
+        router_timeout,
+        &server.configuration,
+        ready,
+    ));
+    let mut service = GenBackgroundService::new("gapura".into(), Arc::clone(&host));
+    service.threads = Some(threads);
+    server.add_service(service);
+    let shutdown_signal = Box::new(shutdown.watching(host));
+    server.run(RunArgs { shutdown_signal });
+    log_files.flush();
+}
+
+fn processors() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}

@@ -1,0 +1,189 @@
+//! The listening sockets, which outlive every generation.
+
+use crate::model::ListenAddress;
+use crate::runtime::ListenerId;
+use socket2::{Domain, SockAddr, Socket, Type};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+/// Connections that may wait to be accepted: nginx's default for `backlog`.
+const BACKLOG: i32 = 511;
+
+/// Every address that was ever bound, by its id. An id is never given to another address.
+#[derive(Debug, Default)]
+pub(super) struct Sockets {
+    slots: Vec<Slot>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    address: ListenAddress,
+    socket: Option<OwnedFd>,
+    bound: Option<SocketAddr>,
+}
+
+/// An address that cannot be listened on. Displays as nginx says it.
+#[derive(Debug)]
+pub struct BindError {
+    address: ListenAddress,
+    call: &'static str,
+    cause: io::Error,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = self.cause.raw_os_error().unwrap_or_default();
+        let text = self.cause.to_string();
+        let words = text
+            .rsplit_once(" (os error")
+            .map_or(text.as_str(), |(words, _)| words);
+        write!(
+            f,
+            "[emerg] {} to {} failed ({code}: {words})",
+            self.call, self.address
+        )
+    }
+}
+
+impl std::error::Error for BindError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+impl Sockets {
+    /// Binds those of these addresses that are not bound yet. On an error none of them stays.
+    pub(super) fn bind<'a>(
+        &mut self,
+        addresses: impl Iterator<Item = &'a ListenAddress>,
+    ) -> Result<(), BindError> {
+        let mut new = Vec::new();
+        for address in addresses {
+            if self.get(address).is_none_or(|slot| slot.socket.is_none()) {
+                new.push((address, bind(address)?));
+            }
+        }
+        for (address, socket) in new {
+            let bound = socket.local_addr().ok().and_then(|local| local.as_socket());
+            let slot = Slot {
+                address: address.clone(),
+                socket: Some(socket.into()),
+                bound,
+            };
+            match self.slots.iter_mut().find(|slot| slot.address == *address) {
+                Some(old) => *old = slot,
+                None => self.slots.push(slot),
+            }
+        }
+        Ok(())
+    }
+
+    /// The id of an address, known from now on.
+    pub(super) fn id(&mut self, address: &ListenAddress) -> ListenerId {
+        let known = self.slots.iter().position(|slot| slot.address == *address);
+        ListenerId(known.unwrap_or_else(|| {
+            self.slots.push(Slot {
+                address: address.clone(),
+                socket: None,
+                bound: None,
+            });
+            self.slots.len() - 1
+        }))
+    }
+
+    /// A descriptor of the socket for Pingora to own, and the name it is known by there.
+    pub(super) fn duplicate(&self, id: ListenerId) -> io::Result<Option<(String, RawFd)>> {
+        let Some(Slot {
+            address,
+            socket: Some(socket),
+            bound,
+        }) = self.slots.get(id.0)
+        else {
+            return Ok(None);
+        };
+        let name = match (address, bound) {
+            (ListenAddress::Inet(_), Some(bound)) => bound.to_string(),
+            (ListenAddress::Inet(address), None) => address.to_string(),
+            (ListenAddress::Unix(path), _) => path.display().to_string(),
+        };
+        let copy = std::os::fd::IntoRawFd::into_raw_fd(socket.try_clone()?);
+        Ok(Some((name, copy)))
+    }
+
+    /// Closes the sockets that are not among these.
+    pub(super) fn retain(&mut self, keep: impl Fn(&ListenAddress) -> bool) {
+        for slot in &mut self.slots {
+            if !keep(&slot.address) {
+                slot.socket = None;
+            }
+        }
+    }
+
+    /// Every bound address, with the port it really has.
+    pub(super) fn bound(&self) -> Vec<(ListenAddress, Option<SocketAddr>)> {
+        let open = self.slots.iter().filter(|slot| slot.socket.is_some());
+        open.map(|slot| (slot.address.clone(), slot.bound))
+            .collect()
+    }
+
+    fn get(&self, address: &ListenAddress) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.address == *address)
+    }
+}
+
+fn bind(address: &ListenAddress) -> Result<Socket, BindError> {
+    let failed = |call: &'static str| {
+        move |cause| BindError {
+            address: address.clone(),
+            call,
+            cause,
+        }
+    };
+    let (domain, target) = match address {
+        ListenAddress::Inet(inet) => (Domain::for_address(*inet), SockAddr::from(*inet)),
+        ListenAddress::Unix(path) => (
+            Domain::UNIX,
+            SockAddr::unix(path).map_err(failed("bind()"))?,
+        ),
+    };
+    let socket = Socket::new(domain, Type::STREAM, None).map_err(failed("socket()"))?;
+    if domain != Domain::UNIX {
+        socket
+            .set_reuse_address(true)
+            .map_err(failed("setsockopt(SO_REUSEADDR)"))?;
+    }
+    if domain == Domain::IPV6 {
+        socket
+            .set_only_v6(true)
+            .map_err(failed("setsockopt(IPV6_V6ONLY)"))?;
+    }
+    socket.bind(&target).map_err(failed("bind()"))?;
+    socket.listen(BACKLOG).map_err(failed("listen()"))?;
+    socket
+        .set_nonblocking(true)
+        .map_err(failed("ioctl(FIONBIO)"))?;
+    debug_assert!(socket.as_raw_fd() >= 0);
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_in_use_is_said_in_nginx_words() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = taken.local_addr().expect("bound");
+        let mut sockets = Sockets::default();
+        let error = sockets
+            .bind([ListenAddress::Inet(address)].iter())
+            .expect_err("in use");
+        assert_eq!(
+            error.to_string(),
+            format!("[emerg] bind() to {address} failed (98: Address already in use)")
+        );
+        assert!(sockets.bound().is_empty());
+    }
+}
