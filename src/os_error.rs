@@ -9,7 +9,9 @@ pub(crate) struct OsError<'a>(pub(crate) &'a io::Error);
 impl fmt::Display for OsError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.0.to_string();
-        let words = text.rsplit_once(" (os error").map_or(text.as_str(), |(words, _)| words);
+        let words = text
+            .rsplit_once(" (os error")
+            .map_or(text.as_str(), |(words, _)| words);
         write!(f, "{}: {words}", self.0.raw_os_error().unwrap_or_default())
     }
 }

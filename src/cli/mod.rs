@@ -139,7 +139,10 @@ fn with_name(message: &str) -> String {
 
 fn open_failed(path: Option<&Path>, cause: &io::Error) -> String {
     let shown = path.unwrap_or(Path::new("stderr")).display();
-    format!("gapura: [emerg] open() \"{shown}\" failed ({})", OsError(cause))
+    format!(
+        "gapura: [emerg] open() \"{shown}\" failed ({})",
+        OsError(cause)
+    )
 }
 
 /// What clap found wrong, as nginx says it: on standard error, with exit status 1.

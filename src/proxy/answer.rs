@@ -1,9 +1,10 @@
 //! The upstream's answer on its way to the client.
 
 use super::context::{Passage, RequestContext};
-use super::error_page::{self, Failure};
-use super::{pass, retry};
+use super::error_page;
+use super::failure::Failure;
 use super::values::Exchange;
+use super::{pass, retry};
 use crate::door::DoorStream;
 use crate::runtime::render;
 use bytes::Bytes;

@@ -1,6 +1,6 @@
 //! What one request carries from phase to phase.
 
-use super::error_page::Failure;
+use super::failure::Failure;
 use crate::door::{Admission, Arrival};
 use crate::model;
 use crate::runtime::upstream::{Peer, Selected, UnknownServer, Upstream};

@@ -23,13 +23,13 @@ pub(super) async fn choose_first(session: &mut Session, ctx: &mut RequestContext
         Ok(true) => return Ok(true),
         Ok(false) => {}
         Err(unknown) => {
-            error_log::router_failed(ctx, &unknown.to_string());
+            error_log::router_failed(session, ctx, &unknown.to_string());
             error_page::answer(session, ctx, StatusCode::INTERNAL_SERVER_ERROR).await?;
             return Ok(false);
         }
     }
     passage.find_nobody();
-    error_log::no_live_upstreams(ctx);
+    error_log::no_live_upstreams(session, ctx);
     error_page::answer(session, ctx, StatusCode::BAD_GATEWAY).await?;
     Ok(false)
 }
@@ -66,7 +66,10 @@ pub(super) async fn connected(session: &mut Session, ctx: &mut RequestContext) -
     if std::mem::take(&mut ctx.expects_continue) {
         let downstream = session.as_downstream_mut();
         let keepalive = downstream.get_keepalive();
-        downstream.write_continue_response().await.map_err(Error::into_down)?;
+        downstream
+            .write_continue_response()
+            .await
+            .map_err(Error::into_down)?;
         // Pingora takes every answer that comes before the body's end for one that ends the
         // connection, a 100 too.
         downstream.set_keepalive(keepalive);
@@ -112,7 +115,11 @@ pub(super) fn shape_request(
     } else if passage.upstream.keepalive().connections == 0 {
         request.insert_header(CONNECTION.clone(), HeaderValue::from_static("close"))?;
     }
-    let values = Exchange { session, ctx, response: None };
+    let values = Exchange {
+        session,
+        ctx,
+        response: None,
+    };
     let mut value = Vec::new();
     for header in &passage.pass.set_headers {
         value.clear();
@@ -158,7 +165,10 @@ fn wanted_protocol(request: &RequestHeader) -> Option<HeaderValue> {
 /// The options of every `Connection` header.
 fn options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let lines = headers.get_all(header::CONNECTION).into_iter();
-    lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')).map(str::trim)
+    lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .map(str::trim)
 }
 
 /// The headers that `Connection` names, which end at this hop. `Connection: close, Host` must not

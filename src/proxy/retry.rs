@@ -7,7 +7,7 @@
 
 use super::context::{Passage, RequestContext};
 use super::error_log::{self, Doing, io_error};
-use super::error_page::{Failure, has_begun};
+use super::failure::{Failure, has_begun};
 use crate::model::RetryCondition;
 use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
@@ -26,7 +26,8 @@ pub(super) fn after_connect_failure(
     mut error: Box<Error>,
 ) -> Box<Error> {
     error_log::upstream_failed(session, ctx, &error, Doing::Connecting);
-    let again = !is_our_shortage(&error) && try_next(session, ctx, Failure::of_connect(&error), true);
+    let again =
+        !is_our_shortage(&error) && try_next(session, ctx, Failure::of_connect(&error), true);
     if !again {
         end_without_blame(ctx);
     }
@@ -75,8 +76,10 @@ fn may_repeat(session: &Session, ctx: &RequestContext) -> bool {
     let Some(passage) = &ctx.passage else {
         return false;
     };
-    let repeatable = !matches!(session.req_header().method.as_str(), "POST" | "LOCK" | "PATCH")
-        || allows(passage, RetryCondition::NonIdempotent);
+    let repeatable = !matches!(
+        session.req_header().method.as_str(),
+        "POST" | "LOCK" | "PATCH"
+    ) || allows(passage, RetryCondition::NonIdempotent);
     repeatable && !has_begun(session) && !session.as_ref().retry_buffer_truncated()
 }
 
@@ -87,7 +90,10 @@ fn is_stale(ctx: &RequestContext, error: &Error) -> bool {
         ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed
     );
     ctx.passage.as_ref().is_some_and(|passage| {
-        let unanswered = passage.tries.last().is_none_or(|one| one.header_time.is_none());
+        let unanswered = passage
+            .tries
+            .last()
+            .is_none_or(|one| one.header_time.is_none());
         broke && unanswered && passage.stale < MAX_STALE
     })
 }
@@ -102,11 +108,21 @@ fn is_our_shortage(error: &Error) -> bool {
 }
 
 fn allows(passage: &Passage, condition: RetryCondition) -> bool {
-    passage.pass.settings.next_upstream.conditions.contains(&condition)
+    passage
+        .pass
+        .settings
+        .next_upstream
+        .conditions
+        .contains(&condition)
 }
 
 /// Ends the try as failed and chooses the next server, if the configuration wants one.
-fn try_next(session: &Session, ctx: &mut RequestContext, failure: Failure, may_repeat: bool) -> bool {
+fn try_next(
+    session: &Session,
+    ctx: &mut RequestContext,
+    failure: Failure,
+    may_repeat: bool,
+) -> bool {
     let Some(passage) = &mut ctx.passage else {
         return false;
     };

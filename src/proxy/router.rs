@@ -135,7 +135,7 @@ impl<'a> RouteRequest<'a> {
     pub fn location_upstream(&self) -> Option<&'a str> {
         match &self.location.action {
             crate::runtime::Action::Proxy(pass) => Some(pass.upstream.name()),
-            crate::runtime::Action::Status(_) => None,
+            crate::runtime::Action::Status(_) | crate::runtime::Action::AddSlash => None,
         }
     }
 

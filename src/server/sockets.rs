@@ -36,7 +36,11 @@ pub struct BindError {
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cause = OsError(&self.cause);
-        write!(f, "[emerg] {} to {} failed ({cause})", self.call, self.address)
+        write!(
+            f,
+            "[emerg] {} to {} failed ({cause})",
+            self.call, self.address
+        )
     }
 }
 
