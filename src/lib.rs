@@ -42,6 +42,10 @@ mod server;
 #[cfg(feature = "cli")]
 pub mod cli;
 
+/// The crate whose types the API speaks: [`http::StatusCode`], [`http::Method`], [`http::HeaderMap`].
+pub use http;
+
+pub use config::{Backend, Config, HealthCheck, Location, Site, Upstream};
 pub use proxy::{Route, RouteError, RouteRequest, Router, UnknownUpstream, UpstreamRef};
 pub use server::{BindError, ReloadError, Running, Server, StartError, init_logger};
 

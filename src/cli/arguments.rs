@@ -48,7 +48,7 @@ pub(super) enum Command {
 /// `-h`, in nginx's form.
 pub(super) const HELP: &str = "\
 Usage: gapura [-?hvVtq] [-e filename] [-c filename] [-p prefix]
-       gapura demo [--port port]
+       gapura demo [--port port] [--backend-ports a,b]
        gapura schema
 
 Options:

@@ -2,6 +2,7 @@
 //! scripts that search for it still work, then the line of the file with a caret under the place.
 //! What can be wrong is [`super::problem::Problem`]'s to say.
 
+use super::path::OwnedPath;
 use super::problem::Problem;
 use super::source::Place;
 use std::fmt;
@@ -37,6 +38,8 @@ pub struct Diagnostic {
     pub problem: Problem,
     /// Where; `None` when it is not about a piece of a file that could be read.
     pub place: Option<Place>,
+    /// Where, in a configuration made in code, which has no lines.
+    pub path: Option<OwnedPath>,
     /// What stands beside the caret: what was expected, or what to do.
     pub label: Option<String>,
 }
@@ -48,6 +51,7 @@ impl Diagnostic {
             severity: Severity::Emerg,
             problem,
             place,
+            path: None,
             label,
         }
     }
@@ -56,13 +60,16 @@ impl Diagnostic {
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{PROGRAM}: [{}] {}", self.severity, self.problem)?;
-        match (&self.place, &self.label) {
-            (Some(place), label) => {
-                write!(f, " in {}:{}", place.source.name(), place.span.start.line)?;
-                snippet(f, place, label.as_deref())
-            }
-            (None, Some(label)) => write!(f, "\n  {label}"),
-            (None, None) => Ok(()),
+        if let Some(place) = &self.place {
+            write!(f, " in {}:{}", place.source.name(), place.span.start.line)?;
+            return snippet(f, place, self.label.as_deref());
+        }
+        if let Some(path) = self.path.as_ref().filter(|path| !path.0.is_empty()) {
+            write!(f, " in {path}")?;
+        }
+        match &self.label {
+            Some(label) => write!(f, "\n  {label}"),
+            None => Ok(()),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! part was written ([`path::Locate`]); `resolve` turns the Draft into the Model and knows no
 //! language. What a key is called and where it may stand: `draft`. What it means: `resolve`.
 
+mod builder;
 pub mod diagnostic;
 pub mod draft;
 pub mod path;
@@ -13,6 +14,7 @@ pub mod source;
 mod suggest;
 mod yaml;
 
+pub use builder::{Backend, Config, HealthCheck, Location, Site, Upstream};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 
 use crate::model::Model;
@@ -77,6 +79,23 @@ pub fn load_yaml(text: &str, name: &str, base: &Path) -> Result<Loaded, Diagnost
             diagnostics.push(finding.locate(&parsed.positions));
         }
     }
+    finish(outcome.model, outcome.files, Diagnostics::new(diagnostics))
+}
+
+/// Checks a Draft that was made in code, with YAML's defaults. Relative files are looked for in
+/// `base`.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_draft(mut draft: draft::Draft, base: &Path) -> Result<Loaded, Diagnostics> {
+    if draft.sites.as_ref().is_none_or(Vec::is_empty) {
+        let label = "a configuration has at least one site";
+        return Err(Diagnostic::emerg(Problem::NoSites, None, Some(label.into())).into());
+    }
+    yaml::apply_defaults(&mut draft);
+    let outcome = resolve::resolve(&draft, base);
+    let findings = outcome.findings.into_iter();
+    let diagnostics = findings.map(path::Finding::without_place).collect();
     finish(outcome.model, outcome.files, Diagnostics::new(diagnostics))
 }
 

@@ -167,11 +167,23 @@ impl Finding {
             .map(|place| format!(" in line {}", place.span.start.line));
         Diagnostic {
             place: positions.place(&self.path, self.part),
+            path: None,
             severity: self.severity,
             problem: self.problem,
             label: self
                 .label
                 .map(|label| label + earlier.as_deref().unwrap_or_default()),
+        }
+    }
+
+    /// What is shown of it where nothing was written that has lines.
+    pub fn without_place(self) -> Diagnostic {
+        Diagnostic {
+            place: None,
+            path: Some(self.path),
+            severity: self.severity,
+            problem: self.problem,
+            label: self.label,
         }
     }
 

@@ -4,7 +4,7 @@
 
 use super::context::RequestContext;
 use super::{answer, error_log, log_line};
-use crate::door::Refusal;
+use crate::door::{MalformedBody, Refusal};
 use crate::model::{Page, RetryCondition};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -57,6 +57,7 @@ impl Failure {
             (ErrorType::HTTPStatus(code), _) => Self::Status(
                 StatusCode::from_u16(*code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             ),
+            _ if MalformedBody::caused(error) => Self::Status(StatusCode::BAD_REQUEST),
             (_, ErrorSource::Upstream) => Self::of_exchange(error),
             (ErrorType::ReadTimedout, ErrorSource::Downstream) => {
                 Self::Status(StatusCode::REQUEST_TIMEOUT)

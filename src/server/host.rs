@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use log::{error, info};
 use parking_lot::Mutex;
 use pingora_core::apps::ServerApp;
-use pingora_core::listeners::Listeners;
+use pingora_core::listeners::{L4BufferSettings, ListenerConfig, Listeners};
 use pingora_core::protocols::Stream;
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{Fds, ShutdownWatch};
@@ -26,7 +26,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 /// How long a start or a reload waits for names to resolve before it serves without them.
 const NAMES_LIMIT: Duration = Duration::from_secs(2);
@@ -34,7 +34,7 @@ const NAMES_LIMIT: Duration = Duration::from_secs(2);
 /// What a running server can be told.
 pub(super) enum Command {
     /// Read the configuration again; the reply says why nothing changed.
-    Reload(Option<oneshot::Sender<Result<(), StartError>>>),
+    Reload(Option<std::sync::mpsc::Sender<Result<(), StartError>>>),
 }
 
 type Ready = std::sync::mpsc::Sender<mpsc::UnboundedSender<Command>>;
@@ -134,11 +134,13 @@ impl Host {
                 return;
             }
         };
+        let endpoint = match address {
+            ListenAddress::Inet(_) => ListenerConfig::tcp(&name),
+            ListenAddress::Unix(_) => ListenerConfig::uds(&name),
+        };
         let mut endpoints = Listeners::new();
-        match address {
-            ListenAddress::Inet(_) => endpoints.add_tcp(&name),
-            ListenAddress::Unix(_) => endpoints.add_uds(&name, None),
-        }
+        // The door reads ahead itself, so that an idle connection holds no buffer.
+        endpoints.add_listener(endpoint.l4_buffer(L4BufferSettings::default().read(0)));
         let mut fds = Fds::new();
         fds.add(name.clone(), descriptor);
         let door = Counted {
@@ -205,7 +207,7 @@ impl BackgroundService for Host {
 }
 
 impl Host {
-    async fn obey_reload(&self, reply: Option<oneshot::Sender<Result<(), StartError>>>) {
+    async fn obey_reload(&self, reply: Option<std::sync::mpsc::Sender<Result<(), StartError>>>) {
         info!("signal process started: reconfiguring");
         let outcome = self.reload().await;
         match &outcome {

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 /// A server that has not been started.
 ///
@@ -91,6 +91,11 @@ impl Server {
     /// A server of this YAML. Paths in it are relative to the current folder.
     pub fn from_yaml(text: impl Into<String>) -> Self {
         Self::from_source(Source::Yaml(text.into()))
+    }
+
+    /// A server of a configuration made in code. A reload reads its pages again.
+    pub fn from_config(config: crate::Config) -> Self {
+        Self::from_source(Source::Draft(Box::new(config.into_draft())))
     }
 
     fn from_source(source: Source) -> Self {
@@ -179,11 +184,12 @@ impl Running {
     /// # Errors
     /// The new configuration cannot be used. The old one goes on serving, nothing has changed.
     pub fn reload(&self) -> Result<(), ReloadError> {
-        let (reply, answer) = oneshot::channel();
+        // A standard channel: waiting on it is allowed on a thread of a runtime too.
+        let (reply, answer) = std::sync::mpsc::channel();
         self.commands
             .send(Command::Reload(Some(reply)))
             .map_err(|_| ReloadError::Stopped)?;
-        Ok(answer.blocking_recv().map_err(|_| ReloadError::Stopped)??)
+        Ok(answer.recv().map_err(|_| ReloadError::Stopped)??)
     }
 
     /// Stops at once: requests in flight are cut.

@@ -4,7 +4,7 @@
 use super::StartError;
 use super::sockets::Sockets;
 use crate::access_log::LogFiles;
-use crate::config;
+use crate::config::{self, draft::Draft};
 use crate::model::{ListenAddress, Model};
 use crate::runtime::upstream::Registry;
 use crate::runtime::{Builder, Generation, ListenerId, Live};
@@ -22,6 +22,7 @@ const MIN_IDLE_CONNECTIONS: usize = 128;
 pub(super) enum Source {
     File(PathBuf),
     Yaml(String),
+    Draft(Box<Draft>),
 }
 
 /// What outlives every generation.
@@ -94,6 +95,7 @@ fn read(source: &Source) -> Result<Model, StartError> {
     let loaded = match source {
         Source::File(path) => config::load(path)?,
         Source::Yaml(text) => config::load_yaml(text, "configuration", Path::new(""))?,
+        Source::Draft(draft) => config::load_draft(Draft::clone(draft), Path::new(""))?,
     };
     for warning in &loaded.warnings {
         warn!("{warning}");

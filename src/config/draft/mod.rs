@@ -133,8 +133,8 @@ levels! {
         /// `{ value, always }`. Replaces the enclosing level's as a group.
         add_header: IndexMap<String, OneOrMany<Short<AddHeader>>>,
         /// Pages shown for errors: a status, or several in one key (`502 503 504`), and a file
-        /// beside the configuration. Replaces the enclosing level's as a group.
-        error_page: IndexMap<String, String>,
+        /// beside the configuration, or `{ html }`. Replaces the enclosing level's as a group.
+        error_page: IndexMap<String, Short<ErrorPage>>,
         /// Whether `error_page` replaces the servers' own errors too.
         proxy_intercept_errors: Switch,
         /// `Retry-After` on Gapura's own 502, 503 and 504.
@@ -182,11 +182,12 @@ levels! {
     }
     site {
         /// The hosts it answers to: `example.com`, `*.example.com`, `www.example.*`, `~regex`. A
-        /// site without any answers when no other does.
+        /// site without any is the default of its addresses, unless another says so.
         host: OneOrMany<Word>,
         /// Where it listens: a port, `address:port`, `[::1]:port`, `*:port` or `unix:/path`.
         listen: OneOrMany<Word>,
-        /// Whether it answers on its addresses when no host matches. Otherwise the first site does.
+        /// Whether it answers on its addresses when no host matches. Otherwise the site without a
+        /// `host` does, else the first.
         default_server: Switch,
         /// The upstream that gets all its requests.
         upstream: String,
@@ -239,6 +240,23 @@ impl FromWord for AddHeader {
             value,
             always: None,
         }
+    }
+}
+
+record! {
+    /// What is shown for an error: a file, or the page itself.
+    ErrorPage {
+        /// A file beside the configuration, read when the configuration is.
+        file: String,
+        /// The page itself.
+        html: String,
+    }
+}
+
+impl FromWord for ErrorPage {
+    fn from_word(word: String) -> Self {
+        let file = Some(word);
+        Self { file, html: None }
     }
 }
 

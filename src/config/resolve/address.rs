@@ -73,7 +73,12 @@ pub(super) fn listen(text: &str) -> Result<ListenAddress, NotAnAddress> {
             None => IpAddr::V4(host.parse().map_err(|_| NOT_AN_IP)?),
         },
     };
-    let port = port_text.map_or(Ok(DEFAULT_PORT), port)?;
+    // Port 0 is the kernel's choice: for tests and for those who ask `Running` which one it is.
+    let port = match port_text {
+        Some("0") => 0,
+        Some(text) => port(text)?,
+        None => DEFAULT_PORT,
+    };
     Ok(ListenAddress::Inet(SocketAddr::new(ip, port)))
 }
 
@@ -166,6 +171,7 @@ mod tests {
             ("*", "0.0.0.0:80"),
             ("127.0.0.1", "127.0.0.1:80"),
             ("127.0.0.1:8080", "127.0.0.1:8080"),
+            ("127.0.0.1:0", "127.0.0.1:0"),
             ("[::1]:8080", "[::1]:8080"),
             ("[::]", "[::]:80"),
             ("unix:/run/gapura.sock", "unix:/run/gapura.sock"),

@@ -1,5 +1,6 @@
 //! Error pages: their statuses and their files, each read once however many sites show it.
 
+use super::super::draft::{self, Short};
 use super::super::path::Path;
 use super::super::problem::Problem;
 use super::Resolver;
@@ -37,16 +38,31 @@ impl Pages {
 impl Resolver {
     pub(super) fn error_pages(
         &mut self,
-        written: &IndexMap<String, String>,
+        written: &IndexMap<String, Short<draft::ErrorPage>>,
         path: &Path<'_>,
     ) -> Vec<ErrorPage> {
         let mut pages = Vec::with_capacity(written.len());
-        for (key, file) in written {
+        for (key, written) in written {
             let at = path.key(key);
             let codes = self.codes(key, &at);
-            if let Some(page) = self.page(file, &at) {
-                pages.push(ErrorPage { codes, page });
-            }
+            let page = match (&written.file, &written.html) {
+                (Some(file), None) => self.page_file(file, &at),
+                (None, Some(html)) => Some(Page {
+                    content_type: HTML.into(),
+                    body: html.clone().into(),
+                }),
+                (Some(_), Some(_)) => {
+                    let finding = at.key("html").key_error(Problem::Exclusive("file", "html"));
+                    self.report(finding.label("the page is in one place or in the other"));
+                    None
+                }
+                (None, None) => {
+                    let finding = at.error(Problem::Missing("page"));
+                    self.report(finding.label("expected a file, or `html: …`"));
+                    None
+                }
+            };
+            pages.extend(page.map(|page| ErrorPage { codes, page }));
         }
         pages
     }
@@ -66,7 +82,7 @@ impl Resolver {
         codes
     }
 
-    fn page(&mut self, file: &str, path: &Path<'_>) -> Option<Page> {
+    fn page_file(&mut self, file: &str, path: &Path<'_>) -> Option<Page> {
         let extension = std::path::Path::new(file)
             .extension()
             .and_then(|end| end.to_str());
@@ -92,10 +108,12 @@ impl Resolver {
     }
 }
 
+const HTML: &str = "text/html; charset=utf-8";
+
 /// Types of pages by the files' ends.
 const TYPES: [(&str, &str); 6] = [
-    ("html", "text/html; charset=utf-8"),
-    ("htm", "text/html; charset=utf-8"),
+    ("html", HTML),
+    ("htm", HTML),
     ("txt", "text/plain; charset=utf-8"),
     ("json", "application/json"),
     ("xml", "text/xml; charset=utf-8"),

@@ -27,7 +27,7 @@ const CONNECT_TIMEOUT: Time = Time(Duration::from_secs(5));
 const KEEPALIVE: u64 = 64;
 
 /// Writes YAML's defaults into a Draft, where nothing else was written.
-pub(super) fn apply(draft: &mut Draft) {
+pub(in crate::config) fn apply(draft: &mut Draft) {
     draft.proxy_connect_timeout.get_or_insert(CONNECT_TIMEOUT);
     draft.proxy_pass_upgrade.get_or_insert(Switch(true));
     draft.access_log.get_or_insert_with(access_log);

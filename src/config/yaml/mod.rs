@@ -7,6 +7,8 @@ mod read;
 mod repair;
 mod words;
 
+pub(super) use defaults::apply as apply_defaults;
+
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::draft::Draft;
 use super::path::{Finding, Locate, OwnedPath, Part, Segment};
