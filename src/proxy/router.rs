@@ -64,6 +64,7 @@ pub struct RouteRequest<'a> {
     pub(super) method: &'a Method,
     pub(super) host: &'a str,
     pub(super) path: &'a [u8],
+    pub(super) target: &'a [u8],
     pub(super) query: Option<&'a [u8]>,
     pub(super) headers: &'a HeaderMap,
     pub(super) client: Option<IpAddr>,
@@ -86,6 +87,12 @@ impl<'a> RouteRequest<'a> {
     /// The path, percent-decoded and normalised, as `$uri`; bytes that are no UTF-8 are replaced.
     pub fn path(&self) -> std::borrow::Cow<'a, str> {
         String::from_utf8_lossy(self.path)
+    }
+
+    /// The target as the client sent it, encoded and with its query string, as `$request_uri`;
+    /// bytes that are no UTF-8 are replaced.
+    pub fn target(&self) -> std::borrow::Cow<'a, str> {
+        String::from_utf8_lossy(self.target)
     }
 
     /// The query string without its `?`, if there is one.
@@ -150,7 +157,7 @@ pub struct UpstreamRef(pub(super) Arc<Upstream>);
 
 /// There is no upstream of this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no upstream is called \"{0}\"")]
+#[error("no upstream is called {0:?}")]
 pub struct UnknownUpstream(String);
 
 /// What a router decided.
@@ -196,7 +203,7 @@ impl Route {
         }
     }
 
-    /// Answers at once.
+    /// Answers at once, with a final status (200 and above).
     pub fn answer(
         status: StatusCode,
         content_type: impl Into<String>,
@@ -209,7 +216,9 @@ impl Route {
         }
     }
 
-    /// Asks the upstream for another path (with its query string, if it has one).
+    /// Asks the upstream for another path (with its query string, if it has one), instead of the
+    /// target the client sent. It is sent as it is, so a path made from [`RouteRequest::target`] keeps
+    /// its encoding; characters that cannot stand in a request line are percent-encoded.
     #[must_use]
     pub fn with_path(mut self, path: impl Into<String>) -> Self {
         self.path = Some(path.into());
@@ -217,7 +226,7 @@ impl Route {
     }
 
     /// Sets a header of the request to the upstream; an empty value removes it. Comes after
-    /// `proxy_set_header`.
+    /// `proxy_set_header`. A name or a value that HTTP does not allow costs the request a 500.
     #[must_use]
     pub fn with_request_header(
         mut self,
@@ -228,7 +237,8 @@ impl Route {
         self
     }
 
-    /// Adds a header to the answer, whatever its status.
+    /// Adds a header to the answer, whatever its status. A name or a value that HTTP does not allow
+    /// costs the request a 500.
     #[must_use]
     pub fn with_response_header(
         mut self,

@@ -1,6 +1,7 @@
 //! The listening sockets, which outlive every generation.
 
 use crate::model::ListenAddress;
+use crate::os_error::OsError;
 use crate::runtime::ListenerId;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::fmt;
@@ -34,16 +35,8 @@ pub struct BindError {
 
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let code = self.cause.raw_os_error().unwrap_or_default();
-        let text = self.cause.to_string();
-        let words = text
-            .rsplit_once(" (os error")
-            .map_or(text.as_str(), |(words, _)| words);
-        write!(
-            f,
-            "[emerg] {} to {} failed ({code}: {words})",
-            self.call, self.address
-        )
+        let cause = OsError(&self.cause);
+        write!(f, "[emerg] {} to {} failed ({cause})", self.call, self.address)
     }
 }
 
