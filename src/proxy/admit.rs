@@ -82,7 +82,8 @@ impl Gateway {
             generation: &arrival.generation,
             location: ctx.place(),
         };
-        let decision = AssertUnwindSafe(router.route(&request)).catch_unwind();
+        // The block makes a panic before the first await one of the future's own.
+        let decision = AssertUnwindSafe(async { router.route(&request).await }).catch_unwind();
         match tokio::time::timeout(self.router_timeout, decision).await {
             Ok(Ok(Ok(route))) => Ok(route),
             Ok(Ok(Err(cause))) => Err(format!("router failed: {cause}")),
