@@ -582,6 +582,7 @@ fn every_mistake_in_code_is_reported_with_its_path() {
         lines,
         [
             "gapura: [emerg] \"weight\" cannot be 0 in upstreams.shop.servers[0].weight",
+            "  expected a number from 1",
             "gapura: [emerg] no servers are inside upstream in upstreams.empty",
             "  expected `servers` with at least one address",
             "gapura: [emerg] value \"200\" must be between 300 and 599 in error_page.200",

@@ -87,6 +87,10 @@ impl<A: Application> Door<A> {
             session.set_connection_user_context(Some(admission));
             let (inner, _) = self.application.serve(session, shutdown).await?.consume();
             stream = inner.into_any().downcast().ok()?;
+            if !stream.is_body_done() {
+                // What follows may be the rest of a body: never to be taken for a request.
+                return None;
+            }
         }
     }
 

@@ -1,19 +1,14 @@
 //! The stream below Pingora's session: one request's body at a time.
 
+mod delegated;
+
 use super::chunked::Chunked;
 use super::connection::Leftover;
 use super::{Connection, Framing};
-use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
 use futures_util::task::AtomicWaker;
+use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
-use pingora_core::protocols::raw_connect::ProxyDigest;
-use pingora_core::protocols::tls::SslDigest;
-use pingora_core::protocols::{
-    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
-    Stream, TimingDigest, UniqueID, UniqueIDType,
-};
-use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -364,66 +359,6 @@ impl AsyncWrite for DoorStream {
 
     fn is_write_vectored(&self) -> bool {
         self.inner_ref().is_write_vectored()
-    }
-}
-
-#[async_trait]
-impl Shutdown for DoorStream {
-    async fn shutdown(&mut self) {
-        if let Some(inner) = &mut self.inner {
-            inner.shutdown().await;
-        }
-    }
-}
-
-impl UniqueID for DoorStream {
-    fn id(&self) -> UniqueIDType {
-        self.inner_ref().id()
-    }
-}
-
-impl Ssl for DoorStream {
-    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        self.inner_ref().get_ssl_digest()
-    }
-
-    fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.inner_ref().selected_alpn_proto()
-    }
-}
-
-impl GetTimingDigest for DoorStream {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.inner_ref().get_timing_digest()
-    }
-
-    fn get_read_pending_time(&self) -> std::time::Duration {
-        self.inner_ref().get_read_pending_time()
-    }
-
-    fn get_write_pending_time(&self) -> std::time::Duration {
-        self.inner_ref().get_write_pending_time()
-    }
-}
-
-impl GetProxyDigest for DoorStream {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        self.inner_ref().get_proxy_digest()
-    }
-}
-
-impl GetSocketDigest for DoorStream {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.inner_ref().get_socket_digest()
-    }
-}
-
-/// Nothing is peeked at: the header has been read.
-impl Peek for DoorStream {}
-
-impl fmt::Debug for DoorStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DoorStream({:?})", self.connection)
     }
 }
 

@@ -85,7 +85,10 @@ impl Gateway {
         // The block makes a panic before the first await one of the future's own.
         let decision = AssertUnwindSafe(async { router.route(&request).await }).catch_unwind();
         match tokio::time::timeout(self.router_timeout, decision).await {
-            Ok(Ok(Ok(route))) => Ok(route),
+            Ok(Ok(Ok(route))) => match route.problem() {
+                None => Ok(route),
+                Some(problem) => Err(format!("router failed: {problem}")),
+            },
             Ok(Ok(Err(cause))) => Err(format!("router failed: {cause}")),
             Ok(Err(_)) => Err("router panicked".into()),
             Err(_) => Err(format!("router took longer than {:?}", self.router_timeout)),
@@ -137,7 +140,12 @@ async fn answer_directly(
     if !content_type.is_empty() {
         response.insert_header(header::CONTENT_TYPE, content_type)?;
     }
-    response.insert_header(header::CONTENT_LENGTH, body.len())?;
+    // These have no body, and a 204 no length either (RFC 9110, 8.6).
+    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let body = if bodiless { Bytes::new() } else { body };
+    if !bodiless {
+        response.insert_header(header::CONTENT_LENGTH, body.len())?;
+    }
     error_page::write(session, ctx, response, body).await?;
     Ok(true)
 }

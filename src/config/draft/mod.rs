@@ -182,11 +182,12 @@ levels! {
     }
     site {
         /// The hosts it answers to: `example.com`, `*.example.com`, `www.example.*`, `~regex`. A
-        /// site without any answers when no other does.
+        /// site without any is the default of its addresses, unless another says so.
         host: OneOrMany<Word>,
         /// Where it listens: a port, `address:port`, `[::1]:port`, `*:port` or `unix:/path`.
         listen: OneOrMany<Word>,
-        /// Whether it answers on its addresses when no host matches. Otherwise the first site does.
+        /// Whether it answers on its addresses when no host matches. Otherwise the site without a
+        /// `host` does, else the first.
         default_server: Switch,
         /// The upstream that gets all its requests.
         upstream: String,

@@ -55,7 +55,7 @@ impl Listeners {
     pub(super) fn finish(self) -> Vec<Listener> {
         let listener = |(address, shared): (ListenAddress, Shared)| Listener {
             address,
-            default_site: shared.default.unwrap_or(shared.sites[0]),
+            default_site: (shared.default.or(shared.catch_all)).unwrap_or(shared.sites[0]),
             sites: shared.sites,
         };
         self.0.into_iter().map(listener).collect()

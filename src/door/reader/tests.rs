@@ -192,6 +192,10 @@ fn malformed_requests_are_refused_in_nginx_words() {
             "GET http://a..b/ HTTP/1.1\r\n",
             "client sent invalid host in request line",
         ),
+        (
+            "GET http:///a HTTP/1.1\r\n",
+            "client sent invalid host in request line",
+        ),
         ("GET http:/a HTTP/1.1\r\n", "client sent invalid request"),
         (
             "GET / HTTP/1.1\r\n\r\n",
