@@ -2,11 +2,12 @@
 
 use super::wire::{Framing, Head, read_body, read_head};
 use super::{Addressed, PATIENCE, free_port, wait_until};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::io::{self, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::thread;
 
 /// A backend on a port of its own. It can be stopped and started again, and keeps what it got.
@@ -62,7 +63,7 @@ impl Backend {
                     framing,
                     connection,
                 };
-                shared.requests.lock().unwrap().push(request.clone());
+                shared.requests.lock().push(request.clone());
                 if let Then::Close = answer(&request, &mut stream)? {
                     break;
                 }
@@ -166,14 +167,14 @@ impl Backend {
 
     /// Closes every connection, not the port.
     pub fn close_connections(&self) {
-        for stream in self.shared.open.lock().unwrap().values() {
+        for stream in self.shared.open.lock().values() {
             drop(stream.shutdown(Shutdown::Both));
         }
     }
 
     /// What it got so far.
     pub fn requests(&self) -> MutexGuard<'_, Vec<Request>> {
-        self.shared.requests.lock().unwrap()
+        self.shared.requests.lock()
     }
 
     /// How many requests it got so far.
@@ -191,7 +192,7 @@ impl Backend {
 
     /// How many connections are open.
     pub fn open_connections(&self) -> usize {
-        self.shared.open.lock().unwrap().len()
+        self.shared.open.lock().len()
     }
 }
 
@@ -217,12 +218,12 @@ impl Shared {
             .and_then(|()| stream.set_write_timeout(Some(PATIENCE)))
             .and_then(|()| stream.try_clone());
         let Ok(kept) = prepared else { return };
-        self.open.lock().unwrap().insert(connection, kept);
+        self.open.lock().insert(connection, kept);
         let shared = Arc::clone(self);
         thread::spawn(move || {
             // How a connection ends is the other side's business too: nothing to report.
             drop((shared.serve)(stream, connection, &shared));
-            if let Some(stream) = shared.open.lock().unwrap().remove(&connection) {
+            if let Some(stream) = shared.open.lock().remove(&connection) {
                 drop(stream.shutdown(Shutdown::Both));
             }
         });
@@ -284,17 +285,13 @@ pub struct Gate {
 
 impl Gate {
     pub fn open(&self) {
-        *self.shared.0.lock().unwrap() = true;
+        *self.shared.0.lock() = true;
         self.shared.1.notify_all();
     }
 
     pub fn wait(&self) {
         let (open, changed) = &*self.shared;
-        let guard = open.lock().unwrap();
-        drop(
-            changed
-                .wait_timeout_while(guard, PATIENCE, |open| !*open)
-                .unwrap(),
-        );
+        let mut guard = open.lock();
+        changed.wait_while_for(&mut guard, |open| !*open, PATIENCE);
     }
 }

@@ -1,8 +1,9 @@
 //! The lines a process has printed so far, collected by a thread.
 
 use super::PATIENCE;
+use parking_lot::{Condvar, Mutex};
 use std::io::{BufRead, BufReader, Read};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
@@ -20,25 +21,24 @@ struct Collected {
 impl Lines {
     pub fn collect(source: impl Read + Send + 'static) -> Self {
         let lines = Self::default();
-        let (mutex_and_condvar, mut reader) =
-            (Arc::clone(&lines.shared), BufReader::new(source));
+        let (mutex_and_condvar, mut reader) = (Arc::clone(&lines.shared), BufReader::new(source));
         thread::spawn(move || {
             let (collected, changed) = &*mutex_and_condvar;
             let mut line = Vec::new();
             while reader.read_until(b'\n', &mut line).unwrap_or(0) > 0 {
                 let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-                collected.lock().unwrap().lines.push(text);
+                collected.lock().lines.push(text);
                 changed.notify_all();
                 line.clear();
             }
-            collected.lock().unwrap().ended = true;
+            collected.lock().ended = true;
             changed.notify_all();
         });
         lines
     }
 
     pub fn all(&self) -> Vec<String> {
-        self.shared.0.lock().unwrap().lines.clone()
+        self.shared.0.lock().lines.clone()
     }
 
     /// Waits for a line; it may have been printed before.
@@ -46,7 +46,7 @@ impl Lines {
     pub fn wait_for(&self, what: &str, matches: impl Fn(&str) -> bool) -> String {
         let (collected, changed) = &*self.shared;
         let deadline = Instant::now() + PATIENCE;
-        let mut guard = collected.lock().unwrap();
+        let mut guard = collected.lock();
         let mut seen = 0;
         loop {
             if let Some(line) = guard.lines[seen..].iter().find(|line| matches(line)) {
@@ -59,18 +59,14 @@ impl Lines {
                 "no line of {what} among:\n{}",
                 guard.lines.join("\n")
             );
-            guard = changed.wait_timeout(guard, left).unwrap().0;
+            changed.wait_for(&mut guard, left);
         }
     }
 
     /// Waits until the process has closed its end.
     pub fn wait_for_end(&self) {
         let (collected, changed) = &*self.shared;
-        let guard = collected.lock().unwrap();
-        drop(
-            changed
-                .wait_timeout_while(guard, PATIENCE, |collected| !collected.ended)
-                .unwrap(),
-        );
+        let mut guard = collected.lock();
+        changed.wait_while_for(&mut guard, |collected| !collected.ended, PATIENCE);
     }
 }

@@ -24,9 +24,9 @@ mod ports;
 mod silent;
 mod wire;
 
-pub use backend::{Backend, Gate, Request, Then, respond};
+pub use backend::{Backend, Gate, Then, respond};
 pub use client::{Client, Response};
-pub use gapura::{Gapura, Launch, Run, request, run};
+pub use gapura::{Gapura, Launch, request, run};
 pub use node::NodeBackend;
 pub use ports::free_port;
 pub use silent::SilentBackend;

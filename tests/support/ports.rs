@@ -1,7 +1,8 @@
 //! Free ports of 127.0.0.1.
 
+use socket2::{Domain, Socket, Type};
 use std::fs;
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -17,10 +18,19 @@ pub fn free_port() -> u16 {
     loop {
         let offset = next.fetch_add(1, Ordering::Relaxed) % span;
         let port = LOWEST + u16::try_from(offset).expect("the span fits a port");
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        if is_free(port) {
             return port;
         }
     }
+}
+
+/// Binds without listening: while another thread forks, the child holds a copy of the socket for a
+/// moment, and only one that listens would keep others from the port.
+fn is_free(port: u16) -> bool {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_reuse_address(true).expect("SO_REUSEADDR");
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    socket.bind(&address.into()).is_ok()
 }
 
 fn outgoing_from() -> u16 {

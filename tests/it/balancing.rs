@@ -1,0 +1,208 @@
+//! Which server of an upstream gets a request.
+
+use super::support::{Addressed, Backend, Gapura, refusing, site, wait_until};
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+fn counts(gapura: &Gapura, requests: usize) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    let mut client = gapura.connect();
+    for _ in 0..requests {
+        let answer = client.get("/");
+        assert_eq!(answer.status, 200);
+        *counts.entry(answer.text().to_owned()).or_default() += 1;
+    }
+    counts
+}
+
+fn weighted(servers: &[(&dyn Addressed, &str)], rest: &str) -> String {
+    let mut yaml = format!("sites:\n  - listen: LISTEN\n{rest}    backends:\n");
+    for (server, settings) in servers {
+        yaml += &format!(
+            "      - {{ address: \"{}\"{settings} }}\n",
+            server.address()
+        );
+    }
+    yaml
+}
+
+#[test]
+fn weights_are_kept_exactly() {
+    let (one, two) = (Backend::named("one"), Backend::named("two"));
+    let yaml = weighted(&[(&one, ", weight: 3"), (&two, "")], "");
+    let gapura = Gapura::start(&yaml);
+    let counts = counts(&gapura, 400);
+    assert_eq!((counts["one"], counts["two"]), (300, 100));
+}
+
+#[test]
+fn weights_are_kept_exactly_by_concurrent_clients() {
+    let (one, two) = (Backend::named("one"), Backend::named("two"));
+    let yaml = weighted(&[(&one, ", weight: 3"), (&two, "")], "");
+    let gapura = Gapura::start(&yaml);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| counts(&gapura, 50));
+        }
+    });
+    assert_eq!((one.hits(), two.hits()), (300, 100));
+}
+
+#[test]
+fn equal_servers_take_turns() {
+    let backends = ["one", "two", "three"].map(Backend::named);
+    let gapura = Gapura::start(&site(&[&backends[0], &backends[1], &backends[2]], ""));
+    let mut client = gapura.connect();
+    let order: Vec<String> = (0..9).map(|_| client.get("/").text().to_owned()).collect();
+    for round in order.chunks(3) {
+        assert_eq!(round, &order[..3]);
+    }
+    for backend in &backends {
+        assert_eq!(backend.hits(), 3);
+    }
+}
+
+#[test]
+fn weights_hold_among_the_servers_that_are_left() {
+    let (one, two) = (Backend::named("one"), Backend::named("two"));
+    let dead = refusing();
+    let check = "    health_check: { type: tcp, interval: 50ms, timeout: 1s, rise: 1, fall: 1 }\n";
+    let yaml = weighted(
+        &[(&one, ", weight: 3"), (&two, ""), (&dead, ", weight: 4")],
+        check,
+    );
+    let gapura = Gapura::start(&yaml);
+    gapura
+        .errors()
+        .wait_for("the dead server", |line| line.contains(&dead.to_string()));
+    let counts = counts(&gapura, 400);
+    let (one, two) = (counts["one"], counts["two"]);
+    assert!((290..=310).contains(&one), "{one}:{two}");
+}
+
+#[test]
+fn a_server_that_is_down_gets_nothing() {
+    let (one, two) = (Backend::named("one"), Backend::named("two"));
+    let gapura = Gapura::start(&weighted(&[(&one, ", down: on"), (&two, "")], ""));
+    assert_eq!(counts(&gapura, 20)["two"], 20);
+    assert_eq!(one.hits(), 0);
+}
+
+#[test]
+fn a_backup_is_used_only_when_no_other_server_can_be() {
+    let (mut one, spare) = (Backend::named("one"), Backend::named("spare"));
+    let rest = "    health_check: off\n";
+    let yaml = weighted(
+        &[(&spare, ", backup: on"), (&one, ", fail_timeout: 1s")],
+        rest,
+    );
+    let gapura = Gapura::start(&yaml);
+    assert_eq!(counts(&gapura, 10)["one"], 10);
+    one.stop();
+    assert_eq!(counts(&gapura, 10)["spare"], 10);
+    one.start_again();
+    wait_until("the first server is used again", || {
+        gapura.get("/").text() == "one"
+    });
+}
+
+#[test]
+fn a_server_that_failed_max_fails_times_rests_for_fail_timeout() {
+    let failing = Backend::saying("");
+    let healthy = Backend::named("healthy");
+    let rest = "    health_check: off\n";
+    let yaml = weighted(
+        &[
+            (&failing, ", max_fails: 2, fail_timeout: 1s"),
+            (&healthy, ""),
+        ],
+        rest,
+    );
+    let gapura = Gapura::start(&yaml);
+    let started = Instant::now();
+    assert_eq!(counts(&gapura, 20)["healthy"], 20);
+    assert!(
+        failing.hits() == 2 || started.elapsed() > Duration::from_millis(900),
+        "{} tries",
+        failing.hits()
+    );
+    let tries = failing.hits();
+    wait_until("it is tried again", || {
+        counts(&gapura, 2);
+        failing.hits() > tries
+    });
+    assert!(started.elapsed() >= Duration::from_millis(900));
+}
+
+#[test]
+fn max_fails_0_never_takes_a_server_out() {
+    let failing = Backend::saying("");
+    let healthy = Backend::named("healthy");
+    let yaml = weighted(
+        &[(&failing, ", max_fails: 0"), (&healthy, "")],
+        "    health_check: off\n",
+    );
+    let gapura = Gapura::start(&yaml);
+    assert_eq!(counts(&gapura, 20)["healthy"], 20);
+    assert!(failing.hits() >= 10, "{} tries", failing.hits());
+}
+
+#[test]
+fn sites_and_locations_share_an_upstream_by_its_name() {
+    let (one, two) = (Backend::named("one"), Backend::named("two"));
+    let yaml = format!(
+        "listen: LISTEN
+upstreams:
+  shop:
+    balance: round_robin
+    servers:
+      - {{ address: \"{}\", weight: 3, max_fails: 2, fail_timeout: 10s }}
+      - \"{}\"
+    health_check: {{ type: tcp, interval: 2s, timeout: 1s, rise: 2, fall: 2 }}
+sites:
+  - {{ host: a.test, upstream: shop }}
+  - host: b.test
+    locations:
+      - {{ path: /x/, upstream: shop }}
+      - {{ path: /y/, upstream: shop }}
+",
+        one.address(),
+        two.address()
+    );
+    let gapura = Gapura::start(&yaml);
+    let mut client = gapura.connect();
+    for _ in 0..40 {
+        for (host, path) in [("a.test", "/"), ("b.test", "/x/"), ("b.test", "/y/")] {
+            let answer = client.exchange(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+            assert_eq!(answer.status, 200);
+        }
+    }
+    assert_eq!((one.hits(), two.hits()), (90, 30), "one schedule for all");
+}
+
+#[test]
+fn connections_to_servers_are_used_again() {
+    let backend = Backend::named("one");
+    let gapura = Gapura::start(&site(&[&backend], "health_check: off"));
+    counts(&gapura, 50);
+    let connections: std::collections::BTreeSet<u64> = backend
+        .requests()
+        .iter()
+        .map(|request| request.connection)
+        .collect();
+    assert_eq!(connections.len(), 1);
+}
+
+#[test]
+fn keepalive_0_opens_a_connection_for_each_request() {
+    let backend = Backend::named("one");
+    let gapura = Gapura::start(&site(&[&backend], "health_check: off\nkeepalive: 0"));
+    counts(&gapura, 5);
+    let connections: Vec<u64> = backend
+        .requests()
+        .iter()
+        .map(|request| request.connection)
+        .collect();
+    assert_eq!(connections, [1, 2, 3, 4, 5]);
+}

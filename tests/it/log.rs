@@ -1,0 +1,192 @@
+//! The access log.
+
+use super::support::{Addressed, Backend, Gapura, Launch, refusing, request, site, wait_until};
+
+#[test]
+fn a_line_is_nginx_s_combined_format_and_the_upstream_s_address() {
+    let backend = Backend::named("hello");
+    let gapura = Gapura::start(&site(&[&backend], ""));
+    gapura.exchange(request("GET", "/a?b=c", "User-Agent: agent/1.0\r\nReferer: http://from.test/\r\nAuthorization: Basic am9lOnNlY3JldA==\r\n"));
+    let line = gapura
+        .accesses()
+        .wait_for("the request", |line| line.contains("/a?b=c"));
+    let (start, rest) = line.split_once(" [").expect("a time");
+    assert_eq!(start, "127.0.0.1 - joe");
+    let (time, rest) = rest.split_once("] ").expect("a time's end");
+    let shape: String = time
+        .chars()
+        .map(|c| if c.is_ascii_digit() { '9' } else { c })
+        .collect();
+    let (date, zone) = shape.split_once(' ').expect("a zone");
+    assert_eq!(
+        (&date[..3], &date[6..], date.len()),
+        ("99/", "/9999:99:99:99", 20),
+        "{time}"
+    );
+    assert!(zone == "+9999" || zone == "-9999", "{time}");
+    assert_eq!(
+        rest,
+        format!(
+            "\"GET /a?b=c HTTP/1.1\" 200 5 \"http://from.test/\" \"agent/1.0\" \"{}\"",
+            backend.address()
+        )
+    );
+}
+
+#[test]
+fn what_is_missing_is_a_dash() {
+    let backend = Backend::named("hello");
+    let gapura = Gapura::start(&site(&[&backend], ""));
+    gapura.exchange("GET /bare HTTP/1.0\r\n\r\n");
+    let line = gapura
+        .accesses()
+        .wait_for("the request", |line| line.contains("/bare"));
+    assert!(line.starts_with("127.0.0.1 - - ["), "{line}");
+    let end = format!(
+        "\"GET /bare HTTP/1.0\" 200 5 \"-\" \"-\" \"{}\"",
+        backend.address()
+    );
+    assert!(line.ends_with(&end), "{line}");
+}
+
+#[test]
+fn values_are_escaped() {
+    let backend = Backend::named("hello");
+    let gapura = Gapura::start(&site(&[&backend], ""));
+    gapura.exchange(request(
+        "GET",
+        "/escaped\"\\",
+        "User-Agent: a\"b\\c\u{e9}\tz\r\n",
+    ));
+    let line = gapura
+        .accesses()
+        .wait_for("the request", |line| line.contains("/escaped"));
+    assert!(
+        line.contains("\"GET /escaped\\x22\\x5C HTTP/1.1\""),
+        "{line}"
+    );
+    assert!(
+        line.contains("\"a\\x22b\\x5Cc\\xC3\\xA9\\x09z\""),
+        "{line}"
+    );
+}
+
+#[test]
+fn every_server_that_was_tried_is_named() {
+    let (dead, backend) = (refusing(), Backend::named("hello"));
+    let gapura = Gapura::start(&site(&[&dead, &backend], "health_check: off"));
+    gapura.get("/first");
+    gapura.get("/second");
+    let both = format!("\"{dead}, {}\"", backend.address());
+    gapura
+        .accesses()
+        .wait_for("two servers", |line| line.ends_with(&both));
+}
+
+#[test]
+fn refused_requests_are_logged_too() {
+    let backend = Backend::named("hello");
+    let gapura = Gapura::start(&site(&[&backend], ""));
+    gapura.exchange("G@RBAGE\r\n\r\n");
+    gapura
+        .accesses()
+        .wait_for("400", |line| line.contains("\" 400 "));
+    gapura.get(&format!("/{}", "x".repeat(9000)));
+    gapura
+        .accesses()
+        .wait_for("414", |line| line.contains("\" 414 "));
+    gapura.exchange(request("POST", "/large", "Content-Length: 9999999\r\n"));
+    gapura
+        .accesses()
+        .wait_for("413", |line| line.contains("\"POST /large HTTP/1.1\" 413 "));
+}
+
+#[test]
+fn a_format_and_a_file_can_be_given() {
+    let backend = Backend::named("hello");
+    let settings = r#"
+access_log:
+  - { path: access.log, format: "$status|$request_method|$uri|$host|$body_bytes_sent|$upstream_status|$http_x_own|$sent_http_content_length" }
+  - { path: combined.log, format: combined }
+  - stdout
+"#;
+    let gapura = Gapura::start(&site(&[&backend], settings));
+    gapura.exchange(request("GET", "/x%20y", "X-Own: own\r\n"));
+    let read = |name: &str| std::fs::read_to_string(gapura.folder().join(name)).unwrap_or_default();
+    wait_until("lines are written", || {
+        read("access.log").ends_with('\n') && read("combined.log").ends_with('\n')
+    });
+    assert_eq!(
+        read("access.log"),
+        "200|GET|/x y|example.test|5|200|own|5\n"
+    );
+    assert!(read("combined.log").ends_with("\"GET /x%20y HTTP/1.1\" 200 5 \"-\" \"-\"\n"));
+    gapura
+        .accesses()
+        .wait_for("stdout too", |line| line.contains("/x%20y"));
+}
+
+#[test]
+fn off_logs_nothing_for_its_location() {
+    let backend = Backend::named("hello");
+    let yaml = format!(
+        "sites:
+  - listen: LISTEN
+    locations:
+      - {{ path: /, backends: [\"{0}\"] }}
+      - {{ path: /quiet/, access_log: off, backends: [\"{0}\"] }}
+",
+        backend.address()
+    );
+    let gapura = Gapura::start(&yaml);
+    gapura.get("/quiet/1");
+    gapura.get("/loud");
+    gapura
+        .accesses()
+        .wait_for("the loud one", |line| line.contains("/loud"));
+    assert!(
+        gapura
+            .accesses()
+            .all()
+            .iter()
+            .all(|line| !line.contains("/quiet/"))
+    );
+}
+
+#[test]
+fn timings_are_seconds() {
+    let backend = Backend::start(|_, stream| {
+        std::thread::sleep(std::time::Duration::from_millis(150));
+        super::support::respond(stream, 200, "", "slow")
+    });
+    let settings = "access_log: { path: stdout, format: \"t $request_time $upstream_response_time $upstream_connect_time\" }";
+    let gapura = Gapura::start(&site(&[&backend], settings));
+    gapura.get("/");
+    let line = gapura
+        .accesses()
+        .wait_for("times", |line| line.starts_with("t "));
+    let times: Vec<f64> = line[2..]
+        .split(' ')
+        .map(|time| time.parse().expect("seconds"))
+        .collect();
+    assert!(
+        times[0] >= 0.14 && times[1] >= 0.14 && times[2] < times[0],
+        "{line}"
+    );
+}
+
+#[test]
+fn the_error_log_can_be_a_file() {
+    let yaml = site(&[&refusing()], "health_check: off");
+    let gapura = Launch::new(&yaml)
+        .argument("-e")
+        .argument("error.log")
+        .start();
+    assert_eq!(gapura.get("/").status, 502);
+    let path = gapura.folder().join("error.log");
+    wait_until("the cause is written", || {
+        std::fs::read_to_string(&path)
+            .unwrap_or_default()
+            .contains("Connection refused")
+    });
+}

@@ -1,0 +1,30 @@
+//! The program as its users meet it: the real binary, real HTTP, real sockets.
+//!
+//! One test binary, because linking is what tests cost here. To add a test, take the module of
+//! its subject (or add one below) and start from what `support` has: its documentation shows a
+//! whole test. Name the behaviour, wait for conditions, and ask for free ports.
+
+#![allow(
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a panic is how a test fails, and nothing here is anyone's API"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod all_down;
+mod balancing;
+mod bodies;
+mod command_line;
+mod failover;
+mod faults;
+mod headers;
+mod health;
+mod hostile;
+mod log;
+mod protocol;
+mod reload;
+mod routing;
+mod signals;
+mod websocket;

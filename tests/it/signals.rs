@@ -1,0 +1,105 @@
+//! SIGTERM, SIGINT and SIGQUIT.
+
+use super::support::{Backend, Client, Gapura, Gate, PATIENCE, Then, request, site, wait_until};
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Instant;
+
+/// A backend that sends half an answer and the rest once the gate opens.
+fn halting(gate: &Gate) -> Backend {
+    let gate = gate.clone();
+    Backend::start(move |_, stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst")?;
+        gate.wait();
+        stream.write_all(b"later")?;
+        Ok(Then::Keep)
+    })
+}
+
+fn downloading(gapura: &Gapura) -> Client {
+    let mut client = gapura.connect();
+    client.send(request("GET", "/", ""));
+    client.read_head();
+    assert_eq!(client.read_exactly(5), b"first");
+    client
+}
+
+#[test]
+fn quit_lets_a_download_finish() {
+    let gate = Gate::default();
+    let backend = halting(&gate);
+    let mut gapura = Gapura::start(&site(&[&backend], ""));
+    let mut client = downloading(&gapura);
+    gapura.signal(libc::SIGQUIT);
+    wait_until("nobody new is let in", || {
+        TcpStream::connect(gapura.address()).is_err()
+    });
+    assert!(gapura.is_running());
+    gate.open();
+    assert_eq!(client.read_exactly(5), b"later");
+    assert_eq!(gapura.wait_for_exit().code(), Some(0));
+}
+
+#[test]
+fn quit_closes_idle_connections_at_once() {
+    let backend = Backend::named("one");
+    let mut gapura = Gapura::start(&site(&[&backend], ""));
+    let mut client = gapura.connect();
+    assert_eq!(client.get("/").text(), "one");
+    let started = Instant::now();
+    gapura.signal(libc::SIGQUIT);
+    client.expect_end();
+    assert_eq!(gapura.wait_for_exit().code(), Some(0));
+    assert!(started.elapsed() < PATIENCE / 6, "{:?}", started.elapsed());
+}
+
+#[test]
+fn term_and_int_end_at_once() {
+    for signal in [libc::SIGTERM, libc::SIGINT] {
+        let gate = Gate::default();
+        let backend = halting(&gate);
+        let mut gapura = Gapura::start(&site(&[&backend], ""));
+        let mut client = downloading(&gapura);
+        let started = Instant::now();
+        gapura.signal(signal);
+        assert_eq!(gapura.wait_for_exit().code(), Some(0));
+        assert!(started.elapsed() < PATIENCE / 6, "{:?}", started.elapsed());
+        client.expect_end();
+        gate.open();
+    }
+}
+
+#[test]
+fn term_after_quit_ends_at_once() {
+    let gate = Gate::default();
+    let backend = halting(&gate);
+    let mut gapura = Gapura::start(&site(&[&backend], ""));
+    let client = downloading(&gapura);
+    gapura.signal(libc::SIGQUIT);
+    wait_until("nobody new is let in", || {
+        TcpStream::connect(gapura.address()).is_err()
+    });
+    gapura.signal(libc::SIGTERM);
+    assert_eq!(gapura.wait_for_exit().code(), Some(0));
+    gate.open();
+    drop(client);
+}
+
+#[test]
+fn the_access_log_is_whole_after_a_stop() {
+    let backend = Backend::named("one");
+    for signal in [libc::SIGTERM, libc::SIGQUIT] {
+        let mut gapura = Gapura::start(&site(&[&backend], ""));
+        let mut client = gapura.connect();
+        for number in 0..200 {
+            client.get(&format!("/{number}"));
+        }
+        drop(client);
+        gapura.signal(signal);
+        gapura.wait_for_exit();
+        let lines = gapura.accesses().all();
+        let last = lines.iter().filter(|line| line.contains("\"GET /19"));
+        assert_eq!(last.count(), 11, "{} lines", lines.len());
+        assert_eq!(lines.len(), 200);
+    }
+}

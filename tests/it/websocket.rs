@@ -1,0 +1,188 @@
+//! Upgraded connections.
+
+use super::support::{Addressed, Backend, Gapura, NodeBackend, Then, request, site, wait_until};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use tungstenite::handshake::derive_accept_key;
+use tungstenite::protocol::Role;
+use tungstenite::{Message, WebSocket};
+
+/// Accepts websockets and sends every message back; other requests get their path.
+fn echo() -> Backend {
+    Backend::start(|request, stream| {
+        let Some(key) = request.header("sec-websocket-key") else {
+            return super::support::respond(stream, 200, "", request.target());
+        };
+        let accept = derive_accept_key(key.as_bytes());
+        write!(
+            stream,
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+        )?;
+        let mut socket = WebSocket::from_raw_socket(stream.try_clone()?, Role::Server, None);
+        while let Ok(message) = socket.read() {
+            if (message.is_text() || message.is_binary()) && socket.send(message).is_err() {
+                break;
+            }
+        }
+        Ok(Then::Close)
+    })
+}
+
+fn open(address: SocketAddr) -> WebSocket<TcpStream> {
+    let stream = super::support::Client::connect(address).into_stream();
+    let url = format!("ws://{}/ws", super::support::HOST);
+    tungstenite::client(url, stream).expect("a websocket").0
+}
+
+fn echoes(socket: &mut WebSocket<TcpStream>, message: Message) {
+    socket.send(message.clone()).expect("send");
+    assert_eq!(socket.read().expect("the echo"), message);
+}
+
+#[test]
+fn messages_pass_both_ways() {
+    let backend = echo();
+    let gapura = Gapura::start(&site(&[&backend], ""));
+    let mut socket = open(gapura.address());
+    echoes(&mut socket, Message::text("hello"));
+    echoes(&mut socket, Message::binary(vec![7; 1_000_000]));
+    for number in 0..100 {
+        echoes(&mut socket, Message::text(number.to_string()));
+    }
+    let upgrade = backend.request();
+    assert!(
+        upgrade
+            .header("upgrade")
+            .is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
+    );
+    assert!(
+        upgrade
+            .header("connection")
+            .is_some_and(|value| value.eq_ignore_ascii_case("upgrade"))
+    );
+    socket.close(None).expect("close");
+    while socket.read().is_ok() {}
+    wait_until("the backend's connection is closed", || {
+        // The check's connection may be open for a moment.
+        backend.open_connections() == 0
+    });
+}
+
+#[test]
+fn the_demo_s_application_keeps_its_websocket() {
+    let backend = NodeBackend::start("app");
+    let gapura = Gapura::start(&site(&[&backend], ""));
+    let mut socket = open(gapura.address());
+    echoes(&mut socket, Message::text("hello"));
+    echoes(&mut socket, Message::binary(vec![7; 100_000]));
+}
+
+#[test]
+fn a_websocket_outlives_timeouts_of_answers_while_it_talks() {
+    let backend = echo();
+    let gapura = Gapura::start(&site(
+        &[&backend],
+        "proxy_read_timeout: 1s\nclient_header_timeout: 1s\nkeepalive_timeout: 1s",
+    ));
+    let mut socket = open(gapura.address());
+    let started = std::time::Instant::now();
+    while started.elapsed() < std::time::Duration::from_millis(2500) {
+        echoes(&mut socket, Message::text("still here"));
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn a_websocket_outlives_a_reload_that_takes_its_backend_away() {
+    let (old, new) = (echo(), echo());
+    let gapura = Gapura::start(&site(&[&old], "keepalive: 0"));
+    let mut socket = open(gapura.address());
+    echoes(&mut socket, Message::text("before"));
+    gapura.reload(&site(&[&new], "keepalive: 0"));
+    let before = new.hits();
+    wait_until("the new backend serves", || {
+        gapura.get("/");
+        new.hits() > before
+    });
+    for number in 0..10 {
+        echoes(&mut socket, Message::text(format!("after {number}")));
+    }
+    assert_eq!(
+        open(gapura.address()).get_ref().peer_addr().unwrap(),
+        gapura.address()
+    );
+    drop(socket);
+    wait_until("the old backend's connection is closed", || {
+        old.open_connections() == 0
+    });
+}
+
+#[test]
+fn other_protocols_are_upgraded_to_as_well() {
+    let backend = Backend::start(|request, stream| {
+        assert_eq!(request.header("upgrade"), Some("raw-echo"));
+        stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: raw-echo\r\nConnection: Upgrade\r\n\r\nhello first ")?;
+        let (mut reader, mut buffer) = (stream.try_clone()?, [0; 1024]);
+        loop {
+            match reader.read(&mut buffer)? {
+                0 => return Ok(Then::Close),
+                read => stream.write_all(&buffer[..read])?,
+            }
+        }
+    });
+    let gapura = Gapura::start(&site(&[&backend], ""));
+    let mut client = gapura.connect();
+    client.send(request(
+        "GET",
+        "/",
+        "Connection: Upgrade\r\nUpgrade: raw-echo\r\n",
+    ));
+    let answer = client.read();
+    assert_eq!(answer.status, 101);
+    assert_eq!(answer.header("upgrade"), Some("raw-echo"));
+    assert_eq!(client.read_exactly(12), b"hello first ");
+    // Bytes that are no HTTP, and some that look like it.
+    for bytes in [&b"\0\x01\xff"[..], b"GET / HTTP/1.1\r\n\r\n", b"0\r\n\r\n"] {
+        client.send(bytes);
+        assert_eq!(client.read_exactly(bytes.len()), bytes);
+    }
+    client.finish_sending();
+    client.expect_end();
+}
+
+#[test]
+fn a_refused_upgrade_is_an_answer_like_any_other() {
+    let backend = Backend::start(|_, stream| super::support::respond(stream, 403, "", "no"));
+    let gapura = Gapura::start(&site(&[&backend], ""));
+    let mut client = gapura.connect();
+    let upgrade = request(
+        "GET",
+        "/",
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
+    );
+    let answer = client.exchange(upgrade);
+    assert_eq!((answer.status, answer.text()), (403, "no"));
+}
+
+#[test]
+fn an_upgrade_is_not_passed_where_it_is_off() {
+    let backend = echo();
+    let gapura = Gapura::start(&site(&[&backend], "proxy_pass_upgrade: off"));
+    gapura.exchange(request(
+        "GET",
+        "/",
+        "Connection: Upgrade\r\nUpgrade: websocket\r\n",
+    ));
+    assert_eq!(backend.request().header("upgrade"), None);
+}
+
+#[test]
+fn the_other_side_is_told_when_one_goes() {
+    let mut backend = echo();
+    let gapura = Gapura::start(&site(&[&backend], ""));
+    let mut socket = open(gapura.address());
+    echoes(&mut socket, Message::text("hello"));
+    let address = backend.address();
+    backend.stop();
+    assert!(socket.read().is_err(), "{address} is gone");
+}
