@@ -27,7 +27,10 @@ fn the_tutorial_does_what_it_says() {
     for program in ["bash", "node", "curl"] {
         if !has(program) {
             let required = std::env::var("GAPURA_REQUIRE").unwrap_or_default();
-            assert!(!required.split(',').any(|word| word == program), "{program} is not here");
+            assert!(
+                !required.split(',').any(|word| word == program),
+                "{program} is not here"
+            );
             println!("the_tutorial_does_what_it_says was not run: {program} is not here");
             return;
         }
@@ -46,7 +49,9 @@ fn the_tutorial_does_what_it_says() {
         for expected in &step.printed {
             rest = after(rest, expected).unwrap_or_else(|| {
                 let line = step.line;
-                panic!("docs/tutorial.md:{line}: expected {expected:?} in\n{printed}\nall:\n{output}")
+                panic!(
+                    "docs/tutorial.md:{line}: expected {expected:?} in\n{printed}\nall:\n{output}"
+                )
             });
         }
     }
@@ -66,14 +71,26 @@ fn run(folder: &Path, steps: &[Step]) -> String {
     script += "echo '=====step end'\n";
     let inner = folder.join("wayshub");
     fs::create_dir(&inner).expect("a folder");
-    std::os::unix::fs::symlink(Path::new(ROOT).join("docker"), folder.join("docker")).expect("a link");
+    std::os::unix::fs::symlink(Path::new(ROOT).join("docker"), folder.join("docker"))
+        .expect("a link");
     fs::write(folder.join("script"), script).expect("the script");
 
     let log = folder.join("output");
     let file = File::create(&log).expect("the output");
     let mut command = Command::new("bash");
-    command.arg(folder.join("script")).current_dir(&inner).env("PATH", path()).process_group(0);
-    for name in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
+    command
+        .arg(folder.join("script"))
+        .current_dir(&inner)
+        .env("PATH", path())
+        .process_group(0);
+    for name in [
+        "http_proxy",
+        "https_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "all_proxy",
+    ] {
         command.env_remove(name);
     }
     command.stdin(Stdio::null());
@@ -102,12 +119,21 @@ fn steps(page: &str) -> Vec<Step> {
     let mut fresh = false;
     let mut lines = page.lines().enumerate();
     while let Some((number, line)) = lines.next() {
-        let Some(kind) = line.strip_prefix("```") else { continue };
-        let block = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```");
+        let Some(kind) = line.strip_prefix("```") else {
+            continue;
+        };
+        let block = lines
+            .by_ref()
+            .map(|(_, line)| line)
+            .take_while(|line| *line != "```");
         match kind {
             "sh tutorial" => {
                 let commands = block.map(|line| format!("{line}\n")).collect();
-                steps.push(Step { line: number + 1, commands, printed: Vec::new() });
+                steps.push(Step {
+                    line: number + 1,
+                    commands,
+                    printed: Vec::new(),
+                });
                 fresh = true;
             }
             "text" if fresh => {
@@ -137,9 +163,13 @@ fn after<'a>(text: &'a str, expected: &str) -> Option<&'a str> {
 
 fn with_free_ports(page: &str, ports: &[&str]) -> String {
     // Held all at once, so that they differ.
-    let free: Vec<TcpListener> =
-        ports.iter().map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
-    let marks: Vec<String> = (0..ports.len()).map(|number| format!("<port {number}>")).collect();
+    let free: Vec<TcpListener> = ports
+        .iter()
+        .map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"))
+        .collect();
+    let marks: Vec<String> = (0..ports.len())
+        .map(|number| format!("<port {number}>"))
+        .collect();
     let mut text = page.to_owned();
     // By way of marks: a free port may have one of the page's in it.
     for (port, mark) in ports.iter().zip(&marks) {
@@ -164,7 +194,10 @@ impl Drop for Group {
     fn drop(&mut self) {
         let group = format!("-{}", self.0.id());
         // An error means that nothing is left of it.
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+        let _ = Command::new("kill")
+            .args(["-KILL", "--", &group])
+            .stderr(Stdio::null())
+            .status();
         let _ = self.0.wait();
     }
 }
