@@ -12,7 +12,6 @@ use http::{HeaderName, HeaderValue, StatusCode, Version, header};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
-use std::io::Write;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -97,9 +96,13 @@ impl Gateway {
                 .ok_or("the request has been upgraded")?,
             location: ctx.place(),
         };
-        let decision = AssertUnwindSafe(router.route(&request)).catch_unwind();
+        // The block makes a panic before the first await one of the future's own.
+        let decision = AssertUnwindSafe(async { router.route(&request).await }).catch_unwind();
         match tokio::time::timeout(self.router_timeout, decision).await {
-            Ok(Ok(Ok(route))) => Ok(route),
+            Ok(Ok(Ok(route))) => match route.problem() {
+                None => Ok(route),
+                Some(problem) => Err(format!("router failed: {problem}")),
+            },
             Ok(Ok(Err(cause))) => Err(format!("router failed: {cause}")),
             Ok(Err(_)) => Err("router panicked".into()),
             Err(_) => Err(format!("router took longer than {:?}", self.router_timeout)),
@@ -109,20 +112,9 @@ impl Gateway {
 
 /// Carries a route out. `true` when the answer is written.
 async fn follow(session: &mut Session, ctx: &mut RequestContext, route: Route) -> Result<bool> {
-    let checked = headers(route.response_headers).and_then(|response_headers| {
-        ctx.response_headers = response_headers
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)))
-            .collect();
-        headers(route.request_headers)
-    });
-    let request_headers = match checked {
-        Ok(request_headers) => request_headers,
-        Err(cause) => {
-            error_log::router_failed(session, ctx, &cause);
-            return error_page::answer(session, ctx, StatusCode::INTERNAL_SERVER_ERROR).await;
-        }
-    };
+    ctx.response_headers = headers(route.response_headers)
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect();
     match route.target {
         Target::Location => {}
         Target::Upstream(upstream) => redirect_to(ctx, upstream.0, None),
@@ -132,57 +124,21 @@ async fn follow(session: &mut Session, ctx: &mut RequestContext, route: Route) -
         }
     }
     if let Some(passage) = &mut ctx.passage {
-        passage.path = route.path.map(|path| encode(&path));
-        passage.request_headers = request_headers;
+        passage.path = route.path.map(String::into_bytes);
+        passage.request_headers = headers(route.request_headers).collect();
     }
     Ok(false)
 }
 
-type Headers = Vec<(HeaderName, Option<HeaderValue>)>;
-
-/// What a router wrote, as headers; an empty value is none.
-fn headers(written: Vec<(String, String)>) -> std::result::Result<Headers, String> {
-    let header = |(name, value): (String, String)| {
-        let invalid = || format!("router set an invalid header {name:?}: {value:?}");
-        let parsed = match value.as_str() {
-            "" => None,
-            text => Some(HeaderValue::from_str(text).map_err(|_| invalid())?),
-        };
-        Ok((
-            HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?,
-            parsed,
-        ))
-    };
-    written.into_iter().map(header).collect()
-}
-
-/// A path as it can stand in a request line: what cannot is percent-encoded, what is encoded stays.
-fn encode(path: &str) -> Vec<u8> {
-    let mut encoded = Vec::with_capacity(path.len());
-    if !path.starts_with('/') {
-        encoded.push(b'/');
-    }
-    for byte in path.bytes() {
-        match byte {
-            b'"'
-            | b'#'
-            | b'<'
-            | b'>'
-            | b'\\'
-            | b'^'
-            | b'`'
-            | b'{'
-            | b'|'
-            | b'}'
-            | ..=b' '
-            | 0x7f.. => {
-                // Writing to a Vec cannot fail.
-                let _ = write!(encoded, "%{byte:02X}");
-            }
-            _ => encoded.push(byte),
-        }
-    }
-    encoded
+/// What a router wrote, as headers; an empty value is none. That each is one was checked when the
+/// router had decided.
+fn headers(
+    written: Vec<(String, String)>,
+) -> impl Iterator<Item = (HeaderName, Option<HeaderValue>)> {
+    written.into_iter().filter_map(|(name, value)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        Some((name, HeaderValue::from_str(&value).ok().filter(|value| !value.is_empty())))
+    })
 }
 
 /// Sends the request to another upstream, with the settings of its location; where that passes
@@ -207,19 +163,14 @@ async fn answer_directly(
     content_type: &str,
     body: Bytes,
 ) -> Result<bool> {
-    if status.is_informational() {
-        error_log::router_failed(
-            session,
-            ctx,
-            &format!("router answered with {status}, which ends nothing"),
-        );
-        return error_page::answer(session, ctx, StatusCode::INTERNAL_SERVER_ERROR).await;
-    }
     let mut response = ResponseHeader::build(status, Some(6))?;
     if !content_type.is_empty() {
         response.insert_header(header::CONTENT_TYPE, content_type)?;
     }
-    if !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+    // These have no body, and a 204 no length either (RFC 9110, 8.6).
+    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let body = if bodiless { Bytes::new() } else { body };
+    if !bodiless {
         response.insert_header(header::CONTENT_LENGTH, body.len())?;
     }
     error_page::write(session, ctx, response, body).await?;

@@ -7,6 +7,8 @@ use crate::runtime::upstream::Upstream;
 use crate::runtime::{Generation, Location};
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, StatusCode};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -217,8 +219,9 @@ impl Route {
     }
 
     /// Asks the upstream for another path (with its query string, if it has one), instead of the
-    /// target the client sent. It is sent as it is, so a path made from [`RouteRequest::target`] keeps
-    /// its encoding; characters that cannot stand in a request line are percent-encoded.
+    /// target the client sent. It is sent as it is: make it from [`RouteRequest::target`], which is
+    /// still encoded, rather than from the decoded path. One that cannot stand in a request line costs
+    /// the request a 500.
     #[must_use]
     pub fn with_path(mut self, path: impl Into<String>) -> Self {
         self.path = Some(path.into());
@@ -235,6 +238,34 @@ impl Route {
     ) -> Self {
         self.request_headers.push((name.into(), value.into()));
         self
+    }
+
+    /// What of it cannot be sent, in words. The names and values may come from anywhere, a client's
+    /// header included, and nothing of them may end a line.
+    pub(super) fn problem(&self) -> Option<String> {
+        let headers = self.request_headers.iter().chain(&self.response_headers);
+        for (name, value) in headers {
+            if HeaderName::from_bytes(name.as_bytes()).is_err() {
+                return Some(format!("{name:?} is no header name"));
+            }
+            if HeaderValue::from_str(value).is_err() {
+                return Some(format!("{value:?} is no value for {name:?}"));
+            }
+        }
+        if let Some(path) = &self.path
+            && (!path.starts_with('/') || path.parse::<PathAndQuery>().is_err())
+        {
+            return Some(format!("{path:?} is no path"));
+        }
+        if let Target::Answer(status, content_type, _) = &self.target {
+            if status.is_informational() {
+                return Some(format!("{status} is no final status"));
+            }
+            if HeaderValue::from_str(content_type).is_err() {
+                return Some(format!("{content_type:?} is no content type"));
+            }
+        }
+        None
     }
 
     /// Adds a header to the answer, whatever its status. A name or a value that HTTP does not allow

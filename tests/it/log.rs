@@ -65,10 +65,7 @@ fn values_are_escaped() {
         line.contains("\"GET /escaped\\x22\\x5C HTTP/1.1\""),
         "{line}"
     );
-    assert!(
-        line.contains("\"a\\x22b\\x5Cc\\xC3\\xA9\\x09z\""),
-        "{line}"
-    );
+    assert!(line.contains("\"a\\x22b\\x5Cc\\xC3\\xA9\\x09z\""), "{line}");
 }
 
 #[test]
