@@ -137,7 +137,12 @@ fn headers(
 ) -> impl Iterator<Item = (HeaderName, Option<HeaderValue>)> {
     written.into_iter().filter_map(|(name, value)| {
         let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-        Some((name, HeaderValue::from_str(&value).ok().filter(|value| !value.is_empty())))
+        Some((
+            name,
+            HeaderValue::from_str(&value)
+                .ok()
+                .filter(|value| !value.is_empty()),
+        ))
     })
 }
 
