@@ -178,12 +178,15 @@ impl Finding {
 
     /// What is shown of it where nothing was written that has lines.
     pub fn without_place(self) -> Diagnostic {
+        let earlier = (self.earlier.as_ref())
+            .map(|path| format!(" in {path}"))
+            .unwrap_or_default();
         Diagnostic {
             place: None,
             path: Some(self.path),
             severity: self.severity,
             problem: self.problem,
-            label: self.label,
+            label: self.label.map(|label| label + &earlier),
         }
     }
 

@@ -7,6 +7,8 @@ use crate::runtime::upstream::Upstream;
 use crate::runtime::{Generation, Location};
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, StatusCode};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -64,6 +66,7 @@ pub struct RouteRequest<'a> {
     pub(super) method: &'a Method,
     pub(super) host: &'a str,
     pub(super) path: &'a [u8],
+    pub(super) target: &'a [u8],
     pub(super) query: Option<&'a [u8]>,
     pub(super) headers: &'a HeaderMap,
     pub(super) client: Option<IpAddr>,
@@ -86,6 +89,12 @@ impl<'a> RouteRequest<'a> {
     /// The path, percent-decoded and normalised, as `$uri`; bytes that are no UTF-8 are replaced.
     pub fn path(&self) -> std::borrow::Cow<'a, str> {
         String::from_utf8_lossy(self.path)
+    }
+
+    /// The target as the client sent it, encoded and with its query string, as `$request_uri`;
+    /// bytes that are no UTF-8 are replaced.
+    pub fn target(&self) -> std::borrow::Cow<'a, str> {
+        String::from_utf8_lossy(self.target)
     }
 
     /// The query string without its `?`, if there is one.
@@ -128,7 +137,7 @@ impl<'a> RouteRequest<'a> {
     pub fn location_upstream(&self) -> Option<&'a str> {
         match &self.location.action {
             crate::runtime::Action::Proxy(pass) => Some(pass.upstream.name()),
-            crate::runtime::Action::Status(_) => None,
+            crate::runtime::Action::Status(_) | crate::runtime::Action::AddSlash => None,
         }
     }
 
@@ -150,7 +159,7 @@ pub struct UpstreamRef(pub(super) Arc<Upstream>);
 
 /// There is no upstream of this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no upstream is called \"{0}\"")]
+#[error("no upstream is called {0:?}")]
 pub struct UnknownUpstream(String);
 
 /// What a router decided.
@@ -196,7 +205,7 @@ impl Route {
         }
     }
 
-    /// Answers at once.
+    /// Answers at once, with a final status (200 and above).
     pub fn answer(
         status: StatusCode,
         content_type: impl Into<String>,
@@ -209,7 +218,10 @@ impl Route {
         }
     }
 
-    /// Asks the upstream for another path (with its query string, if it has one).
+    /// Asks the upstream for another path (with its query string, if it has one), instead of the
+    /// target the client sent. It is sent as it is: make it from [`RouteRequest::target`], which is
+    /// still encoded, rather than from the decoded path. One that cannot stand in a request line costs
+    /// the request a 500.
     #[must_use]
     pub fn with_path(mut self, path: impl Into<String>) -> Self {
         self.path = Some(path.into());
@@ -217,7 +229,7 @@ impl Route {
     }
 
     /// Sets a header of the request to the upstream; an empty value removes it. Comes after
-    /// `proxy_set_header`.
+    /// `proxy_set_header`. A name or a value that HTTP does not allow costs the request a 500.
     #[must_use]
     pub fn with_request_header(
         mut self,
@@ -228,7 +240,36 @@ impl Route {
         self
     }
 
-    /// Adds a header to the answer, whatever its status.
+    /// What of it cannot be sent, in words. The names and values may come from anywhere, a client's
+    /// header included, and nothing of them may end a line.
+    pub(super) fn problem(&self) -> Option<String> {
+        let headers = self.request_headers.iter().chain(&self.response_headers);
+        for (name, value) in headers {
+            if HeaderName::from_bytes(name.as_bytes()).is_err() {
+                return Some(format!("{name:?} is no header name"));
+            }
+            if HeaderValue::from_str(value).is_err() {
+                return Some(format!("{value:?} is no value for {name:?}"));
+            }
+        }
+        if let Some(path) = &self.path
+            && (!path.starts_with('/') || path.parse::<PathAndQuery>().is_err())
+        {
+            return Some(format!("{path:?} is no path"));
+        }
+        if let Target::Answer(status, content_type, _) = &self.target {
+            if status.is_informational() {
+                return Some(format!("{status} is no final status"));
+            }
+            if HeaderValue::from_str(content_type).is_err() {
+                return Some(format!("{content_type:?} is no content type"));
+            }
+        }
+        None
+    }
+
+    /// Adds a header to the answer, whatever its status. A name or a value that HTTP does not allow
+    /// costs the request a 500.
     #[must_use]
     pub fn with_response_header(
         mut self,

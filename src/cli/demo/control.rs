@@ -8,7 +8,7 @@
 //! | `POST /-/demo/start/blue` | starts blue; also `orange`, `both` |
 
 use super::backend::Backend;
-use crate::proxy::{Route, RouteError, RouteRequest, Router};
+use crate::{Route, RouteError, RouteRequest, Router};
 use async_trait::async_trait;
 use http::{Method, StatusCode};
 use serde_json::json;

@@ -4,8 +4,7 @@
 mod backend;
 mod control;
 
-use crate::config::{self, Config, HealthCheck, Site, Upstream};
-use crate::server::{self, Running, Server, StartError};
+use crate::{Config, HealthCheck, Running, Server, Site, StartError, Upstream, init_logger};
 use backend::{Backend, Colour};
 use clap::Args;
 use control::Control;
@@ -36,7 +35,7 @@ const ALL_DOWN: &str = include_str!("all_down.html");
 
 /// Runs the demo until Ctrl-C.
 pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
-    server::init_logger(None).map_err(|cause| cause.to_string())?;
+    init_logger(None).map_err(|cause| cause.to_string())?;
     let [first, second] = match options.backend_ports {
         Some(ports) => ports.map(listen),
         None => BACKEND_PORTS.map(|port| or_free(port, listen, |cause| is_taken(cause))),
@@ -76,7 +75,7 @@ fn start(port: u16, backends: &[Arc<Backend>; 2]) -> Result<Running, StartError>
     let mut upstream = Upstream::new("demo").health_check(check);
     for backend in backends {
         upstream = upstream.backend(
-            config::Backend::new(backend.address)
+            crate::Backend::new(backend.address)
                 .weight(backend.colour.weight())
                 .max_fails(2)
                 .fail_timeout(Duration::from_secs(2)),
