@@ -28,7 +28,7 @@ fn a_bad_file_keeps_the_old_one_and_says_why() {
         (yaml.replace("host:", "hots:"), "hots"),
         ("sites: [".to_owned(), "[emerg]"),
         (
-            yaml.replace("backends:", "upstream: missing\n    #"),
+            "sites:\n  - listen: LISTEN\n    upstream: missing\n".to_owned(),
             "missing",
         ),
         (String::new(), "[emerg]"),

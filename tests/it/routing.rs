@@ -162,7 +162,6 @@ fn locations_are_matched_in_nginx_order() {
         ("/?query", "= /"),
         ("/index.html", "/"),
         ("/images/a.gif", "/images/"),
-        ("/images", "/"),
         // A regular expression wins over a prefix …
         ("/images/a.png", "~* \\.(png|jpg)$"),
         ("/images/A.PNG", "~* \\.(png|jpg)$"),
@@ -192,6 +191,19 @@ fn locations_are_matched_in_nginx_order() {
         let answer = gapura.get(target);
         assert_eq!((answer.status, answer.text()), (200, location), "{target}");
     }
+}
+
+#[test]
+fn a_folder_without_its_slash_is_redirected_to_it_as_nginx_does() {
+    let mut named = Named(Vec::new());
+    let gapura = locations(&mut named, &["/", "/images/", "/both/", "= /both"]);
+    let mut client = gapura.connect();
+    let answer = client.get("/images?a=b");
+    assert_eq!(answer.status, 301);
+    let location = answer.header("location").expect("a Location");
+    assert!(location.ends_with("/images/?a=b"), "{location}");
+    assert_eq!(client.get("/both").text(), "= /both");
+    assert_eq!(client.get("/imagesque").text(), "/");
 }
 
 #[test]
