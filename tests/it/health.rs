@@ -92,6 +92,11 @@ fn an_http_check_asks_the_application() {
     let settings = "health_check: { type: http, path: /healthz, host: check.test, interval: 50ms, timeout: 1s, rise: 1, fall: 1 }";
     let gapura = Gapura::start(&site(&[&one, &two], settings));
     wait_until("it serves", || gapura.get("/").text() == "one");
+    wait_until("it is checked", || {
+        one.requests()
+            .iter()
+            .any(|request| request.target() == "/healthz")
+    });
     {
         let requests = one.requests();
         let check = requests
