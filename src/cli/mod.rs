@@ -139,11 +139,17 @@ fn with_name(message: &str) -> String {
 fn open_failed(path: Option<&Path>, cause: &io::Error) -> String {
     let code = cause.raw_os_error().unwrap_or_default();
     let shown = path.unwrap_or(Path::new("stderr")).display();
-    let text = cause.to_string();
-    let words = text
-        .rsplit_once(" (os error")
-        .map_or(text.as_str(), |(words, _)| words);
+    let words = words_of(cause);
     format!("gapura: [emerg] open() \"{shown}\" failed ({code}: {words})")
+}
+
+/// What the system says, without the number that std appends.
+fn words_of(cause: &io::Error) -> String {
+    let text = cause.to_string();
+    match text.rsplit_once(" (os error") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
 }
 
 /// What clap found wrong, as nginx says it: on standard error, with exit status 1.
