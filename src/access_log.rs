@@ -15,41 +15,63 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// Lines that may wait for one target.
 const QUEUE: usize = 8192;
 /// Bytes gathered before they are written although more lines are waiting.
 const BATCH: usize = 64 * 1024;
+/// How long an end or a reopening waits for targets that take nothing.
+const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
 /// The writers of every target, kept across generations.
 #[derive(Debug, Default)]
 pub struct LogFiles {
-    writers: Mutex<HashMap<LogTarget, Arc<Writer>>>,
+    /// Held by the generations that log to them.
+    writers: Mutex<HashMap<LogTarget, Weak<Writer>>>,
 }
 
 impl LogFiles {
     /// The sink of a target. The same target gives the same sink.
     pub fn sink(&self, target: &LogTarget) -> Arc<dyn LogSink> {
         let mut writers = self.writers.lock();
-        let writer = writers.entry(target.clone()).or_insert_with(|| {
-            let queue = OnceLock::new();
-            Arc::new(Writer {
-                target: target.clone(),
-                queue,
-                dropped: AtomicU64::new(0),
-            })
+        writers.retain(|_, writer| writer.strong_count() > 0);
+        if let Some(writer) = writers.get(target).and_then(Weak::upgrade) {
+            return writer;
+        }
+        let writer = Arc::new(Writer {
+            target: target.clone(),
+            queue: OnceLock::new(),
+            dropped: AtomicU64::new(0),
         });
-        Arc::clone(writer) as Arc<dyn LogSink>
+        writers.insert(target.clone(), Arc::downgrade(&writer));
+        writer
     }
 
-    /// Waits until every line handed over so far is written.
+    /// Waits until every line handed over so far is written, but not for a target that has stopped
+    /// taking any.
     pub fn flush(&self) {
-        let writers: Vec<_> = self.writers.lock().values().cloned().collect();
-        for writer in writers {
-            writer.flush();
+        let until = Instant::now() + FLUSH_LIMIT;
+        for writer in self.writers() {
+            writer.flush(until);
         }
+    }
+
+    /// Has every file opened again before its next line: after it was moved away.
+    pub fn reopen(&self) {
+        for writer in self.writers() {
+            writer.tell(Message::Reopen, Instant::now() + FLUSH_LIMIT);
+        }
+    }
+
+    fn writers(&self) -> Vec<Arc<Writer>> {
+        self.writers
+            .lock()
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect()
     }
 }
 
@@ -65,6 +87,7 @@ struct Writer {
 enum Message {
     Line(Vec<u8>),
     Flush(SyncSender<()>),
+    Reopen,
 }
 
 impl LogSink for Writer {
@@ -99,14 +122,27 @@ impl Writer {
         })
     }
 
-    fn flush(&self) {
-        let Some(queue) = self.queue.get() else {
-            return;
-        };
+    fn flush(&self, until: Instant) {
         let (done, wait) = sync_channel(1);
-        if queue.send(Message::Flush(done)).is_ok() {
-            // An error means that the thread is gone, and with it every line it will ever write.
-            let _ = wait.recv();
+        if self.tell(Message::Flush(done), until) {
+            // An error means that the target takes nothing, or that its thread is gone.
+            let _ = wait.recv_timeout(until.saturating_duration_since(Instant::now()));
+        }
+    }
+
+    /// Hands a message over, waiting for a place in the queue. `false` when there was none, or when
+    /// there is no thread because there never was a line.
+    fn tell(&self, mut message: Message, until: Instant) -> bool {
+        let Some(queue) = self.queue.get() else {
+            return false;
+        };
+        loop {
+            match queue.try_send(message) {
+                Ok(()) => return true,
+                Err(TrySendError::Full(back)) if Instant::now() < until => message = back,
+                Err(_) => return false,
+            }
+            thread::sleep(Duration::from_millis(5));
         }
     }
 }
@@ -130,6 +166,11 @@ fn drain(target: &LogTarget, queue: &Receiver<Message>) {
                 Message::Flush(done) => {
                     waiting = Some(done);
                     break;
+                }
+                Message::Reopen => {
+                    output.write(&batch);
+                    batch.clear();
+                    output.open = None;
                 }
             }
             if batch.len() >= BATCH {
@@ -157,6 +198,9 @@ struct Output<'a> {
 
 impl Output<'_> {
     fn write(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         match self.try_write(bytes) {
             Ok(()) if self.failed => {
                 self.failed = false;
@@ -214,11 +258,9 @@ mod tests {
         std::fs::create_dir_all(&folder).expect("temp folder");
         let path = folder.join("access.log");
         let files = LogFiles::default();
-        let target = LogTarget::File(path.clone());
+        let sink = files.sink(&LogTarget::File(path.clone()));
         for number in 0..1000 {
-            files
-                .sink(&target)
-                .write(format!("line {number}").into_bytes());
+            sink.write(format!("line {number}").into_bytes());
         }
         files.flush();
         let text = std::fs::read_to_string(&path).expect("written");

@@ -34,6 +34,7 @@ pub mod config;
 #[doc(hidden)]
 pub mod door;
 pub mod model;
+mod os_error;
 mod proxy;
 #[doc(hidden)]
 pub mod runtime;

@@ -126,6 +126,11 @@ fn reference(schema: &Json) -> String {
             "A value of `add_header`; or the value alone.",
         ),
         (
+            "A page",
+            "ErrorPage",
+            "A value of `error_page`; or the file alone.",
+        ),
+        (
             "A log",
             "AccessLog",
             "A value of `access_log`; or the path alone.",

@@ -79,9 +79,9 @@ proptest! {
 
 #[test]
 fn deep_nesting_is_refused() {
-    let flow = format!("sites: {}", "[".repeat(20_000));
+    let flow = format!("sites: {}", "[".repeat(200_000));
     let closed = format!("sites: {}{}", "[".repeat(2_000), "]".repeat(2_000));
-    let maps = format!("sites: {}", "{a: ".repeat(5_000));
+    let maps = format!("sites: {}", "{a: ".repeat(200_000));
     let block: String = (0..2_000)
         .map(|depth| format!("{}- \n", " ".repeat(depth)))
         .collect();

@@ -5,6 +5,7 @@ mod arguments;
 mod demo;
 
 use crate::config;
+use crate::os_error::OsError;
 use crate::server::{self, Server};
 use arguments::{Arguments, Command};
 use clap::Parser;
@@ -137,19 +138,11 @@ fn with_name(message: &str) -> String {
 }
 
 fn open_failed(path: Option<&Path>, cause: &io::Error) -> String {
-    let code = cause.raw_os_error().unwrap_or_default();
     let shown = path.unwrap_or(Path::new("stderr")).display();
-    let words = words_of(cause);
-    format!("gapura: [emerg] open() \"{shown}\" failed ({code}: {words})")
-}
-
-/// What the system says, without the number that std appends.
-fn words_of(cause: &io::Error) -> String {
-    let text = cause.to_string();
-    match text.rsplit_once(" (os error") {
-        Some((words, _)) => words.to_owned(),
-        None => text,
-    }
+    format!(
+        "gapura: [emerg] open() \"{shown}\" failed ({})",
+        OsError(cause)
+    )
 }
 
 /// What clap found wrong, as nginx says it: on standard error, with exit status 1.

@@ -117,12 +117,11 @@ fn finish(
     })
 }
 
-fn read(path: &Path) -> Result<String, Diagnostic> {
-    let name = path.display().to_string();
-    let bytes = std::fs::read(path)
-        .map_err(|error| Diagnostic::emerg(Problem::open(path, &error), None, None))?;
-    String::from_utf8(bytes)
-        .map_err(|_| Diagnostic::emerg(Problem::NotUtf8 { path: name }, None, None))
+fn read(path: &Path) -> Result<String, Diagnostics> {
+    let refused = |problem| Diagnostics::from(Diagnostic::emerg(problem, None, None));
+    let bytes = std::fs::read(path).map_err(|error| refused(Problem::open(path, &error)))?;
+    let path = path.display().to_string();
+    String::from_utf8(bytes).map_err(|_| refused(Problem::NotUtf8 { path }))
 }
 
 /// The JSON Schema of a YAML configuration, for editors to complete and check it.

@@ -13,8 +13,8 @@ use std::time::Instant;
 /// was read.
 #[derive(Debug)]
 pub struct Arrival {
-    /// The generation it is served by, to its end.
-    pub generation: Arc<Generation>,
+    /// The generation it is served by; `None` once [`released`](Self::release_generation).
+    pub generation: Option<Arc<Generation>>,
     /// The socket.
     pub listener: ListenerId,
     /// The site its host chose, the listener's default until then.
@@ -37,6 +37,11 @@ pub struct Arrival {
 }
 
 impl Arrival {
+    /// Lets the generation go: for a request that goes on for hours and needs nothing of it any more.
+    pub fn release_generation(&mut self) {
+        self.generation = None;
+    }
+
     /// Bytes written to the client for this request so far: `$bytes_sent`.
     pub fn bytes_sent(&self) -> u64 {
         self.connection.sent() - self.sent_before

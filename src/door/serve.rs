@@ -67,7 +67,12 @@ impl<A: Application> Door<A> {
             let generation = self.application.live().pin();
             let arriving = Arriving {
                 started: Instant::now(),
-                listener: Arc::clone(generation.listener(self.listener)?),
+                listener: Arc::clone(generation.listener(self.listener)?.at(|| {
+                    connection
+                        .server()
+                        .and_then(|address| address.as_inet())
+                        .copied()
+                })),
                 id: self.listener,
                 generation,
                 connection,
@@ -82,6 +87,8 @@ impl<A: Application> Door<A> {
                 limit: admission.arrival.site.client.keepalive_timeout,
                 grace: Duration::ZERO,
             };
+            let mut admission = admission;
+            admission.keepalive &= !*ending.borrow();
             let mut session = ServerSession::new_http1(stream);
             session.set_pipelined_prefix(header);
             session.set_connection_user_context(Some(admission));
@@ -288,7 +295,7 @@ impl Arriving<'_> {
         self.connection.count_received(header_length);
         let site = Arc::clone(&reader.site);
         Arrival {
-            generation: self.generation,
+            generation: Some(self.generation),
             listener: self.id,
             connection: Arc::clone(self.connection),
             host: reader

@@ -12,8 +12,9 @@ use pingora_core::protocols::http::ServerSession;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A client connection as Pingora's session sees it.
@@ -34,6 +35,10 @@ pub struct DoorStream {
     /// A reader that waits past the end of the body.
     waiting: AtomicWaker,
     output: Output,
+    /// `send_timeout` in milliseconds: how long a write may wait for the client. 0 is for ever.
+    send_timeout: AtomicU64,
+    /// Runs while a write waits.
+    patience: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
 /// What may still be read for this request.
@@ -63,6 +68,8 @@ impl DoorStream {
             upgraded: AtomicBool::new(false),
             waiting: AtomicWaker::new(),
             output: Output::Passes,
+            send_timeout: AtomicU64::new(0),
+            patience: None,
         }
     }
 
@@ -77,6 +84,30 @@ impl DoorStream {
     pub fn upgraded(&self) {
         self.upgraded.store(true, Ordering::Release);
         self.waiting.wake();
+    }
+
+    /// How long a single write or flush may wait for the client: nginx's `send_timeout`.
+    pub fn set_send_timeout(&self, limit: Duration) {
+        let milliseconds = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        self.send_timeout.store(milliseconds, Ordering::Relaxed);
+    }
+
+    /// What comes of a write that may have to wait.
+    fn patiently<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        outcome: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let limit = *self.send_timeout.get_mut();
+        if outcome.is_ready() || limit == 0 {
+            self.patience = None;
+            return outcome;
+        }
+        let patience = self
+            .patience
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(Duration::from_millis(limit))));
+        ready!(patience.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::from(io::ErrorKind::TimedOut)))
     }
 
     /// Whether all of the request's body has been read.
@@ -330,13 +361,15 @@ impl AsyncWrite for DoorStream {
         if let Some(length) = self.dropped(buf) {
             return Poll::Ready(Ok(length));
         }
-        let written = ready!(self.inner().poll_write(cx, buf))?;
+        let outcome = self.inner().poll_write(cx, buf);
+        let written = ready!(self.patiently(cx, outcome))?;
         self.connection.count_sent(written);
         Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.inner().poll_flush(cx)
+        let outcome = self.inner().poll_flush(cx);
+        self.patiently(cx, outcome)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -352,7 +385,8 @@ impl AsyncWrite for DoorStream {
             let first = bufs.iter().find(|buf| !buf.is_empty());
             return self.poll_write(cx, first.map_or(&[], |buf| buf));
         }
-        let written = ready!(self.inner().poll_write_vectored(cx, bufs))?;
+        let outcome = self.inner().poll_write_vectored(cx, bufs);
+        let written = ready!(self.patiently(cx, outcome))?;
         self.connection.count_sent(written);
         Poll::Ready(Ok(written))
     }

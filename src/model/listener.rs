@@ -25,6 +25,27 @@ pub enum ListenAddress {
     Unix(PathBuf),
 }
 
+impl ListenAddress {
+    /// Whether it stands for every address of this machine.
+    pub fn is_wildcard(&self) -> bool {
+        matches!(self, Self::Inet(address) if address.ip().is_unspecified())
+    }
+
+    /// Whether a socket bound here also gets the connections to another address: a wildcard and
+    /// the same port. Such an address has no socket of its own, as in nginx.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Inet(wildcard), Self::Inet(single)) => {
+                self.is_wildcard()
+                    && !other.is_wildcard()
+                    && wildcard.port() == single.port()
+                    && wildcard.is_ipv4() == single.is_ipv4()
+            }
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

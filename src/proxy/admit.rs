@@ -2,12 +2,13 @@
 
 use super::context::{Passage, RequestContext};
 use super::router::{Route, RouteRequest, Target};
-use super::{Gateway, error_log, error_page, values};
+use super::{Gateway, error_log, error_page, redirect, values};
+use crate::door::DoorStream;
 use crate::runtime::upstream::Upstream;
 use crate::runtime::{Action, ProxyPass};
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{StatusCode, Version, header};
+use http::{HeaderName, HeaderValue, StatusCode, Version, header};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
@@ -27,19 +28,22 @@ impl Gateway {
         let location = Arc::clone(ctx.arrival().site.location(ctx.arrival().line.path()));
         let limits = location.settings.limits.clone();
         session.set_read_timeout(Some(limits.client_body_timeout));
-        session.set_write_timeout(Some(limits.send_timeout));
-        match &location.action {
-            Action::Proxy(pass) => {
-                ctx.passage = Some(Passage::new(Arc::clone(pass), Arc::clone(&pass.upstream)));
-            }
-            Action::Status(_) => {}
+        if let Some(stream) = DoorStream::of(session.as_downstream()) {
+            stream.set_send_timeout(limits.send_timeout);
+        }
+        if session.req_header().version != Version::HTTP_11 {
+            // RFC 9110, 15.2: these clients cannot read a 1xx.
+            session.set_ignore_info_resp(true);
+        }
+        if let Action::Proxy(pass) = &location.action {
+            ctx.passage = Some(Passage::new(Arc::clone(pass), Arc::clone(&pass.upstream)));
         }
         ctx.location = Some(Arc::clone(&location));
         if let Some(limit) = limits.client_max_body_size
             && let Some(length) = declared_length(session)
             && length > limit
         {
-            error_log::too_large_declared(ctx, length);
+            error_log::too_large_declared(session, ctx, length);
             return error_page::answer(session, ctx, StatusCode::PAYLOAD_TOO_LARGE).await;
         }
         if self.router.is_some() {
@@ -50,15 +54,21 @@ impl Gateway {
                     }
                 }
                 Err(cause) => {
-                    error_log::router_failed(ctx, &cause);
+                    error_log::router_failed(session, ctx, &cause);
                     return error_page::answer(session, ctx, StatusCode::INTERNAL_SERVER_ERROR)
                         .await;
                 }
             }
         }
-        if let (Action::Status(status), None) = (&location.action, &ctx.passage) {
-            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::NOT_FOUND);
-            return error_page::answer(session, ctx, status).await;
+        if ctx.passage.is_none() {
+            return match location.action {
+                Action::AddSlash => redirect::add_slash(session, ctx).await,
+                Action::Status(status) => {
+                    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND);
+                    error_page::answer(session, ctx, status).await
+                }
+                Action::Proxy(_) => Ok(false),
+            };
         }
         ctx.expects_continue = expects_continue(session);
         Ok(false)
@@ -75,11 +85,15 @@ impl Gateway {
             method: &header.method,
             host: &arrival.host,
             path: arrival.line.path(),
+            target: arrival.line.target(),
             query: arrival.line.query(),
             headers: &header.headers,
             client: values::ip(arrival.connection.client()),
             site: &arrival.site.name,
-            generation: &arrival.generation,
+            generation: arrival
+                .generation
+                .as_deref()
+                .ok_or("the request has been upgraded")?,
             location: ctx.place(),
         };
         // The block makes a panic before the first await one of the future's own.
@@ -98,7 +112,9 @@ impl Gateway {
 
 /// Carries a route out. `true` when the answer is written.
 async fn follow(session: &mut Session, ctx: &mut RequestContext, route: Route) -> Result<bool> {
-    ctx.response_headers = route.response_headers;
+    ctx.response_headers = headers(route.response_headers)
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect();
     match route.target {
         Target::Location => {}
         Target::Upstream(upstream) => redirect_to(ctx, upstream.0, None),
@@ -108,10 +124,26 @@ async fn follow(session: &mut Session, ctx: &mut RequestContext, route: Route) -
         }
     }
     if let Some(passage) = &mut ctx.passage {
-        passage.path = route.path;
-        passage.request_headers = route.request_headers;
+        passage.path = route.path.map(String::into_bytes);
+        passage.request_headers = headers(route.request_headers).collect();
     }
     Ok(false)
+}
+
+/// What a router wrote, as headers; an empty value is none. That each is one was checked when the
+/// router had decided.
+fn headers(
+    written: Vec<(String, String)>,
+) -> impl Iterator<Item = (HeaderName, Option<HeaderValue>)> {
+    written.into_iter().filter_map(|(name, value)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        Some((
+            name,
+            HeaderValue::from_str(&value)
+                .ok()
+                .filter(|value| !value.is_empty()),
+        ))
+    })
 }
 
 /// Sends the request to another upstream, with the settings of its location; where that passes
@@ -172,13 +204,13 @@ fn expects_continue(session: &mut Session) -> bool {
     asked && request.version == Version::HTTP_11 && !session.as_downstream_mut().is_body_empty()
 }
 
-/// `request_body_filter`: holds a body without a declared length to `client_max_body_size`.
-pub(super) fn count_body(body: Option<&Bytes>, ctx: &mut RequestContext) -> Result<()> {
-    let Some(body) = body else { return Ok(()) };
-    ctx.body_received += body.len() as u64;
+/// `request_body_filter`: holds a body without a declared length to `client_max_body_size`. What
+/// follows a 101 is no body.
+pub(super) fn hold_body(session: &Session, ctx: &RequestContext) -> Result<()> {
+    let received = session.as_downstream().body_bytes_read() as u64;
     match ctx.settings().limits.client_max_body_size {
-        Some(limit) if ctx.body_received > limit => {
-            error_log::too_large_received(ctx);
+        Some(limit) if received > limit && !session.was_upgraded() => {
+            error_log::too_large_received(session, ctx, received);
             Err(Error::new_down(ErrorType::HTTPStatus(413)))
         }
         _ => Ok(()),

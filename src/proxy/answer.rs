@@ -1,9 +1,10 @@
 //! The upstream's answer on its way to the client.
 
 use super::context::{Passage, RequestContext};
-use super::error_page::{self, Failure};
-use super::retry;
+use super::error_page;
+use super::failure::Failure;
 use super::values::Exchange;
+use super::{pass, retry};
 use crate::door::DoorStream;
 use crate::runtime::render;
 use bytes::Bytes;
@@ -48,6 +49,10 @@ pub(super) fn from_upstream(
             && error_page::page_for(ctx, status).is_some()
         {
             ctx.failure = Some(Failure::Status(status));
+            // As nginx: without it a browser could not ask for credentials.
+            let challenges = response.headers.get_all(header::WWW_AUTHENTICATE).iter();
+            let challenges = challenges.map(|value| (header::WWW_AUTHENTICATE, value.clone()));
+            ctx.response_headers.extend(challenges);
             return Err(Error::new_up(ErrorType::HTTPStatus(status.as_u16())));
         }
     }
@@ -68,12 +73,10 @@ pub(super) fn count_body(body: Option<&Bytes>, end: bool, ctx: &mut RequestConte
 pub(super) fn shape(
     session: &mut Session,
     response: &mut ResponseHeader,
-    ctx: &RequestContext,
+    ctx: &mut RequestContext,
 ) -> Result<()> {
     if response.status == StatusCode::SWITCHING_PROTOCOLS {
-        if let Some(stream) = DoorStream::of(session) {
-            stream.upgraded();
-        }
+        upgrade(session, ctx);
     } else if response.status.is_informational() {
         return Ok(());
     } else {
@@ -96,10 +99,29 @@ pub(super) fn shape(
     Ok(())
 }
 
+/// From here on the connection is a tunnel. It may be silent for as long as the upstream's side
+/// allows, and it must not keep an old generation alive.
+fn upgrade(session: &mut Session, ctx: &mut RequestContext) {
+    session.set_read_timeout(None);
+    if let Some(stream) = DoorStream::of(session.as_downstream()) {
+        stream.upgraded();
+    }
+    if let Some(admission) = &mut ctx.admission {
+        admission.arrival.release_generation();
+    }
+}
+
 fn remove_hop_by_hop(response: &mut ResponseHeader) {
+    for name in pass::nominated(&response.headers) {
+        response.remove_header(&name);
+    }
     response.remove_header(&HeaderName::from_static("keep-alive"));
     response.remove_header(&HeaderName::from_static("proxy-connection"));
-    response.remove_header(&header::UPGRADE);
+    response.remove_header(&header::TRAILER);
+    // It says what to change to, which only a 426 is about.
+    if response.status != StatusCode::UPGRADE_REQUIRED {
+        response.remove_header(&header::UPGRADE);
+    }
 }
 
 /// `add_header`, and what a router added.
@@ -134,7 +156,7 @@ pub(super) fn add_headers(
         }
     }
     for (name, value) in &ctx.response_headers {
-        response.append_header(name.clone(), value.as_str())?;
+        response.append_header(name.clone(), value.clone())?;
     }
     Ok(())
 }

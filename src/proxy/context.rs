@@ -1,11 +1,11 @@
 //! What one request carries from phase to phase.
 
-use super::error_page::Failure;
+use super::failure::Failure;
 use crate::door::{Admission, Arrival};
 use crate::model;
 use crate::runtime::upstream::{Peer, Selected, UnknownServer, Upstream};
 use crate::runtime::{Location, ProxyPass};
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,10 +19,9 @@ pub struct RequestContext {
     pub(super) location: Option<Arc<Location>>,
     /// The way to the upstream, when the request is passed on.
     pub(super) passage: Option<Passage>,
-    /// Headers that a router wants on the answer.
-    pub(super) response_headers: Vec<(String, String)>,
-    /// The request's body so far, in bytes.
-    pub(super) body_received: u64,
+    /// Headers that a router wants on the answer, and those that an intercepted answer leaves to
+    /// the page in its place.
+    pub(super) response_headers: Vec<(HeaderName, HeaderValue)>,
     /// Whether the client waits for a 100 that has not been sent.
     pub(super) expects_continue: bool,
     /// Why Gapura answers itself, once that is known.
@@ -42,9 +41,9 @@ pub(super) struct Passage {
     /// The only server that may be used, when a router named one.
     pub(super) only: Option<String>,
     /// The path a router wants to be asked for.
-    pub(super) path: Option<String>,
-    /// Request headers a router set.
-    pub(super) request_headers: Vec<(String, String)>,
+    pub(super) path: Option<Vec<u8>>,
+    /// Request headers a router set; those without a value are removed.
+    pub(super) request_headers: Vec<(HeaderName, Option<HeaderValue>)>,
     /// The server of the try under way.
     pub(super) selected: Option<Selected>,
     /// The servers that failed this request.
@@ -186,22 +185,34 @@ impl Passage {
         }
     }
 
-    /// Ends the try under way as failed: with this status, when the server sent none.
-    pub(super) fn fail(&mut self, status: Option<u16>) {
+    /// Ends the try under way without blame, and does not come back to its server.
+    pub(super) fn pass_over(&mut self, status: Option<u16>) {
         if let Some(current) = self.current() {
             current.end(status);
         }
         if let Some(selected) = self.selected.take() {
-            selected.failed();
             self.tried.push(Arc::clone(selected.peer()));
         }
     }
 
-    /// Chooses the next server, if the configuration allows another try.
-    pub(super) fn next_server(&mut self) -> bool {
-        self.tried.len() < self.tries_allowed()
-            && !self.out_of_time()
-            && self.select().unwrap_or(false)
+    /// Ends the try under way as failed: with this status, when the server sent none. `true` when
+    /// that takes the server out for its `fail_timeout`.
+    pub(super) fn fail(&mut self, status: Option<u16>) -> bool {
+        let out = self.selected.as_ref().is_some_and(Selected::failed);
+        self.pass_over(status);
+        out
+    }
+
+    /// Whether the configuration allows another try.
+    pub(super) fn may_go_on(&self) -> bool {
+        self.tried.len() < self.tries_allowed() && !self.out_of_time()
+    }
+
+    /// Records that there was no server to try: nginx logs the upstream's name and a 502.
+    pub(super) fn find_nobody(&mut self) {
+        let mut nobody = Try::start(Destination::Nobody(Arc::clone(&self.upstream)));
+        nobody.end(Some(StatusCode::BAD_GATEWAY.as_u16()));
+        self.tries.push(nobody);
     }
 
     /// The try under way.

@@ -2,12 +2,14 @@
 //! `*45 message, client: …, server: …, request: "…", upstream: "…", host: "…"`.
 
 use super::context::RequestContext;
-use super::error_page::Failure;
+use super::failure::{Failure, has_begun};
 use super::values::ip;
 use crate::door::Refusal;
-use log::{debug, error, info};
+use crate::os_error::OsError;
+use log::{debug, error, warn};
 use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
+use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
@@ -51,80 +53,51 @@ pub(super) fn upstream_failed(
     doing: Doing,
 ) {
     let what = upstream_failure(cause);
-    let tail = Tail {
-        ctx,
-        upstream: true,
-        host: Some(session),
-    };
-    error!("{}{what} while {doing}{tail}", Serial(ctx));
+    error!(
+        "{}",
+        Line(session, ctx, &format_args!("{what} while {doing}"))
+    );
+    debug!("{}", Line(session, ctx, &Short(cause)));
+}
+
+/// A failed try took its server out.
+pub(super) fn server_disabled(session: &Session, ctx: &RequestContext) {
+    let what = "upstream server temporarily disabled while connecting to upstream";
+    warn!("{}", Line(session, ctx, &what));
 }
 
 /// No server can be used.
-pub(super) fn no_live_upstreams(ctx: &RequestContext) {
-    let tail = Tail {
-        ctx,
-        upstream: true,
-        host: None,
-    };
+pub(super) fn no_live_upstreams(session: &Session, ctx: &RequestContext) {
     error!(
-        "{}no live upstreams while connecting to upstream{tail}",
-        Serial(ctx)
+        "{}",
+        Line(
+            session,
+            ctx,
+            &"no live upstreams while connecting to upstream"
+        )
     );
 }
 
 /// The request declared a body over the limit.
-pub(super) fn too_large_declared(ctx: &RequestContext, length: u64) {
-    let tail = Tail {
-        ctx,
-        upstream: false,
-        host: None,
-    };
-    error!(
-        "{}client intended to send too large body: {length} bytes{tail}",
-        Serial(ctx)
-    );
+pub(super) fn too_large_declared(session: &Session, ctx: &RequestContext, length: u64) {
+    let what = format_args!("client intended to send too large body: {length} bytes");
+    error!("{}", Line(session, ctx, &what));
 }
 
 /// The request's body grew over the limit.
-pub(super) fn too_large_received(ctx: &RequestContext) {
-    let (length, tail) = (
-        ctx.body_received,
-        Tail {
-            ctx,
-            upstream: false,
-            host: None,
-        },
-    );
-    error!(
-        "{}client intended to send too large chunked body: {length} bytes{tail}",
-        Serial(ctx)
-    );
+pub(super) fn too_large_received(session: &Session, ctx: &RequestContext, length: u64) {
+    let what = format_args!("client intended to send too large chunked body: {length} bytes");
+    error!("{}", Line(session, ctx, &what));
 }
 
-/// A router did not decide.
-pub(super) fn router_failed(ctx: &RequestContext, cause: &str) {
-    error!(
-        "{}{cause}{}",
-        Serial(ctx),
-        Tail {
-            ctx,
-            upstream: false,
-            host: None
-        }
-    );
+/// A router did not decide, or decided something that cannot be done.
+pub(super) fn router_failed(session: &Session, ctx: &RequestContext, cause: &str) {
+    error!("{}", Line(session, ctx, &cause.escape_debug()));
 }
 
 /// A failure nobody expected.
-pub(super) fn internal(ctx: &RequestContext, cause: &Error) {
-    error!(
-        "{}{cause}{}",
-        Serial(ctx),
-        Tail {
-            ctx,
-            upstream: false,
-            host: None
-        }
-    );
+pub(super) fn internal(session: &Session, ctx: &RequestContext, cause: &Error) {
+    error!("{}", Line(session, ctx, &Short(cause)));
 }
 
 /// The request ended without a whole answer.
@@ -133,44 +106,38 @@ pub(super) fn ended_early(
     ctx: &RequestContext,
     cause: &Error,
     failure: Failure,
-    begun: bool,
 ) {
     if ctx.admission.is_none() {
-        debug!("a request ended before it was admitted: {cause}");
+        debug!("a request ended before it was admitted: {}", Short(cause));
         return;
     }
-    let tail = Tail {
-        ctx,
-        upstream: ctx.passage.is_some(),
-        host: Some(session),
-    };
+    let begun = has_begun(session);
     if *cause.esource() == ErrorSource::Downstream || failure == Failure::ClientClosed {
-        let what = if matches!(
-            cause.etype(),
-            ErrorType::WriteTimedout | ErrorType::ReadTimedout
-        ) {
-            "client timed out (110: Connection timed out)"
-        } else {
-            "client prematurely closed connection"
+        let what = match cause.etype() {
+            ErrorType::WriteTimedout | ErrorType::ReadTimedout => {
+                "client timed out (110: Connection timed out)"
+            }
+            _ => "client prematurely closed connection",
         };
         let when = if begun {
             "while sending to client"
         } else {
             "while waiting for the answer"
         };
-        info!("{}{what} {when}{tail}", Serial(ctx));
+        // nginx has it at its level info, which is our debug: it happens all the time.
+        debug!("{}", Line(session, ctx, &format_args!("{what} {when}")));
     } else if begun && *cause.esource() != ErrorSource::Upstream {
-        error!("{}{cause}{tail}", Serial(ctx));
+        error!("{}", Line(session, ctx, &Short(cause)));
     }
 }
 
-/// A request that never became one.
+/// A request that never became one. nginx has these at its level info.
 pub(super) fn refused(refusal: &Refusal<'_>) {
     let arrival = &refusal.arrival;
-    info!(
+    debug!(
         "*{} {} while {}, client: {}, server: {}{}",
         arrival.connection.serial,
-        refusal.fault,
+        refusal.fault.to_string().escape_debug(),
         refusal.fault.activity(),
         Client(ip(arrival.connection.client())),
         arrival.site.name,
@@ -181,14 +148,14 @@ pub(super) fn refused(refusal: &Refusal<'_>) {
 /// nginx's words for what went wrong with an upstream.
 fn upstream_failure(cause: &Error) -> String {
     if let Some(io) = io_error(cause)
-        && let Some(code) = io.raw_os_error()
+        && io.raw_os_error().is_some()
     {
         let call = match cause.etype() {
             ErrorType::ReadError => "recv()",
             ErrorType::WriteError => "send()",
             _ => "connect()",
         };
-        return format!("{call} failed ({code}: {})", os_error(code));
+        return format!("{call} failed ({})", OsError(io));
     }
     match cause.etype() {
         ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout => {
@@ -197,56 +164,62 @@ fn upstream_failure(cause: &Error) -> String {
         ErrorType::ConnectRefused => "connect() failed (111: Connection refused)".into(),
         ErrorType::ConnectNoRoute => "connect() failed (113: No route to host)".into(),
         ErrorType::ConnectionClosed => "upstream prematurely closed connection".into(),
-        ErrorType::InvalidHTTPHeader => format!("upstream sent invalid header ({cause})"),
-        _ => cause.to_string(),
+        ErrorType::InvalidHTTPHeader => "upstream sent invalid header".into(),
+        _ => Short(cause).to_string(),
     }
 }
 
-fn io_error<'a>(cause: &'a Error) -> Option<&'a io::Error> {
-    cause.root_cause().downcast_ref::<io::Error>()
-}
-
-/// The system's words for an error, without Rust's "(os error N)".
-fn os_error(code: i32) -> String {
-    let text = io::Error::from_raw_os_error(code).to_string();
-    match text.rsplit_once(" (os error") {
-        Some((words, _)) => words.to_owned(),
-        None => text,
+/// The system's error at the bottom of an error, if there is one. Pingora wraps those of `connect()`
+/// in a type of its own.
+pub(super) fn io_error(cause: &Error) -> Option<&io::Error> {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(cause.root_cause());
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return Some(io);
+        }
+        next = error.source();
     }
+    None
 }
 
-/// `*45 `.
-struct Serial<'a>(&'a RequestContext);
+/// An error in at most this many characters and without line ends: Pingora's may hold the whole
+/// of what a peer sent.
+struct Short<'a>(&'a Error);
 
-impl fmt::Display for Serial<'_> {
+const LONGEST: usize = 300;
+
+impl fmt::Display for Short<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "*{} ", self.0.arrival().connection.serial)
+        let text = self.0.to_string();
+        let cut: String = text.chars().take(LONGEST).collect();
+        write!(f, "{}", cut.escape_debug())?;
+        if cut.len() < text.len() {
+            f.write_str("...")
+        } else {
+            Ok(())
+        }
     }
 }
 
-/// `, client: …, server: …, request: "…", upstream: "…", host: "…"`.
-struct Tail<'a> {
-    ctx: &'a RequestContext,
-    upstream: bool,
-    host: Option<&'a Session>,
-}
+/// `*45 message, client: …, server: …, request: "…", upstream: "…", host: "…"`.
+struct Line<'a>(&'a Session, &'a RequestContext, &'a dyn fmt::Display);
 
-impl fmt::Display for Tail<'_> {
+impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let arrival = self.ctx.arrival();
+        let Self(session, ctx, message) = self;
+        let arrival = ctx.arrival();
         let client = Client(ip(arrival.connection.client()));
         let request = Request(arrival.line.raw());
         write!(
             f,
-            ", client: {client}, server: {}{request}",
-            arrival.site.name
+            "*{} {message}, client: {client}",
+            arrival.connection.serial
         )?;
-        if self.upstream
-            && let Some(one) = self
-                .ctx
-                .passage
-                .as_ref()
-                .and_then(|passage| passage.tries.last())
+        write!(f, ", server: {}{request}", arrival.site.name)?;
+        if let Some(one) = ctx
+            .passage
+            .as_ref()
+            .and_then(|passage| passage.tries.last())
         {
             let target = String::from_utf8_lossy(arrival.line.target());
             write!(
@@ -256,14 +229,9 @@ impl fmt::Display for Tail<'_> {
                 target.escape_debug()
             )?;
         }
-        if let Some(session) = self.host
-            && let Some(host) = session.req_header().headers.get(http::header::HOST)
-        {
-            write!(
-                f,
-                ", host: \"{}\"",
-                String::from_utf8_lossy(host.as_bytes()).escape_debug()
-            )?;
+        if let Some(host) = session.req_header().headers.get(http::header::HOST) {
+            let host = String::from_utf8_lossy(host.as_bytes());
+            write!(f, ", host: \"{}\"", host.escape_debug())?;
         }
         Ok(())
     }

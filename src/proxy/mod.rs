@@ -6,7 +6,8 @@
 //! | choosing a backend, the request to it | `pass` |
 //! | failed tries | `retry` |
 //! | the answer | `answer` |
-//! | an error's status and page | `error_page` |
+//! | what went wrong, and its status | `failure` |
+//! | an error's page | `error_page`, `built_in` |
 //! | the access log | `log_line` |
 //!
 //! Nothing here knows a configuration file; everything comes from the generation that the door has
@@ -14,11 +15,14 @@
 
 mod admit;
 mod answer;
+mod built_in;
 mod context;
 mod error_log;
 mod error_page;
+mod failure;
 mod log_line;
 mod pass;
+mod redirect;
 mod retry;
 mod router;
 mod values;
@@ -145,12 +149,12 @@ impl ProxyHttp for Gateway {
 
     async fn request_body_filter(
         &self,
-        _: &mut Session,
-        body: &mut Option<Bytes>,
+        session: &mut Session,
+        _: &mut Option<Bytes>,
         _end: bool,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        admit::count_body(body.as_ref(), ctx)
+        admit::hold_body(session, ctx)
     }
 
     async fn upstream_response_filter(

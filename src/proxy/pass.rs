@@ -6,7 +6,7 @@ use super::{error_log, error_page};
 use crate::runtime::render;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use pingora_core::upstreams::peer::{HttpPeer, Scheme};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
@@ -23,15 +23,13 @@ pub(super) async fn choose_first(session: &mut Session, ctx: &mut RequestContext
         Ok(true) => return Ok(true),
         Ok(false) => {}
         Err(unknown) => {
-            error_log::router_failed(ctx, &unknown.to_string());
+            error_log::router_failed(session, ctx, &unknown.to_string());
             error_page::answer(session, ctx, StatusCode::INTERNAL_SERVER_ERROR).await?;
             return Ok(false);
         }
     }
-    let mut nobody = Try::start(Destination::Nobody(Arc::clone(&passage.upstream)));
-    nobody.end(Some(StatusCode::BAD_GATEWAY.as_u16()));
-    passage.tries.push(nobody);
-    error_log::no_live_upstreams(ctx);
+    passage.find_nobody();
+    error_log::no_live_upstreams(session, ctx);
     error_page::answer(session, ctx, StatusCode::BAD_GATEWAY).await?;
     Ok(false)
 }
@@ -66,23 +64,29 @@ pub(super) async fn connected(session: &mut Session, ctx: &mut RequestContext) -
         current.connect_time = Some(current.began.elapsed());
     }
     if std::mem::take(&mut ctx.expects_continue) {
-        session
-            .as_downstream_mut()
+        let downstream = session.as_downstream_mut();
+        let keepalive = downstream.get_keepalive();
+        downstream
             .write_continue_response()
             .await
             .map_err(Error::into_down)?;
+        // Pingora takes every answer that comes before the body's end for one that ends the
+        // connection, a 100 too.
+        downstream.set_keepalive(keepalive);
     }
     Ok(())
 }
 
 /// Headers that speak of one connection (RFC 9110, 7.6.1) and never cross the proxy. `Expect` is
-/// met by Gapura itself, as by nginx; framing is Pingora's.
-const HOP_BY_HOP: [HeaderName; 6] = [
+/// met by Gapura itself, as by nginx; framing is Pingora's, which passes no trailers on.
+const HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     header::TE,
+    header::TRAILER,
     header::UPGRADE,
+    HeaderName::from_static("http2-settings"),
     header::EXPECT,
 ];
 
@@ -95,27 +99,21 @@ pub(super) fn shape_request(
     let Some(passage) = &ctx.passage else {
         return Ok(());
     };
-    let settings = &passage.pass.settings;
-    let upgrade = if settings.pass_upgrade && ctx.admission().upgrade {
-        request.headers.get(header::UPGRADE).cloned()
-    } else {
-        None
+    let upgrade = match passage.pass.settings.pass_upgrade && ctx.admission().upgrade {
+        true => wanted_protocol(request),
+        false => None,
     };
-    remove_nominated(request);
+    for name in nominated(&request.headers) {
+        request.remove_header(&name);
+    }
     for name in &HOP_BY_HOP {
         request.remove_header(name);
     }
     if let Some(protocol) = upgrade {
-        request.insert_header(Bytes::from_static(b"Upgrade"), protocol)?;
-        request.insert_header(
-            Bytes::from_static(b"Connection"),
-            HeaderValue::from_static("upgrade"),
-        )?;
+        request.insert_header(UPGRADE.clone(), protocol)?;
+        request.insert_header(CONNECTION.clone(), HeaderValue::from_static("upgrade"))?;
     } else if passage.upstream.keepalive().connections == 0 {
-        request.insert_header(
-            Bytes::from_static(b"Connection"),
-            HeaderValue::from_static("close"),
-        )?;
+        request.insert_header(CONNECTION.clone(), HeaderValue::from_static("close"))?;
     }
     let values = Exchange {
         session,
@@ -133,38 +131,59 @@ pub(super) fn shape_request(
         }
     }
     for (name, value) in &passage.request_headers {
-        if value.is_empty() {
-            request.remove_header(name.as_str());
-        } else {
-            request.insert_header(name.clone(), value.as_str())?;
+        match value {
+            Some(value) => request.insert_header(name.clone(), value.clone())?,
+            None => {
+                request.remove_header(name);
+            }
         }
     }
+    // HTTP/1.1 needs one; an HTTP/1.0 client may have sent none. nginx's default is $proxy_host.
+    if !request.headers.contains_key(header::HOST) {
+        request.insert_header(HOST.clone(), passage.upstream.name())?;
+    }
     if let Some(path) = &passage.path {
-        request.set_raw_path(path.as_bytes())?;
+        request.set_raw_path(path)?;
     }
     Ok(())
 }
 
-/// Removes what the client's `Connection` header names. `Connection: close, Host` must not take
-/// away what the upstream needs, so the headers that frame and route a request stay.
-fn remove_nominated(request: &mut RequestHeader) {
-    const KEPT: [HeaderName; 4] = [
+static UPGRADE: Bytes = Bytes::from_static(b"Upgrade");
+static CONNECTION: Bytes = Bytes::from_static(b"Connection");
+static HOST: Bytes = Bytes::from_static(b"Host");
+
+/// The protocol a client wants to change to: named in `Upgrade`, with the `upgrade` option in
+/// `Connection` (RFC 9110, 7.8). Never HTTP/2: a backend that spoke it would be out of reach of
+/// every location and limit.
+fn wanted_protocol(request: &RequestHeader) -> Option<HeaderValue> {
+    let asked = options(&request.headers).any(|option| option.eq_ignore_ascii_case("upgrade"));
+    let protocol = request.headers.get(header::UPGRADE)?;
+    let plain = protocol.as_bytes().to_ascii_lowercase();
+    (asked && !plain.starts_with(b"h2c")).then(|| protocol.clone())
+}
+
+/// The options of every `Connection` header.
+fn options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all(header::CONNECTION).into_iter();
+    lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .map(str::trim)
+}
+
+/// The headers that `Connection` names, which end at this hop. `Connection: close, Host` must not
+/// take away what the other side needs, so the headers that frame and route a message stay, and
+/// those that say where it came from.
+pub(super) fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
+    const KEPT: [HeaderName; 5] = [
         header::HOST,
         header::CONTENT_LENGTH,
         header::TRANSFER_ENCODING,
         header::CONTENT_TYPE,
+        header::SET_COOKIE,
     ];
-    if !request.headers.contains_key(header::CONNECTION) {
-        return;
-    }
-    let lines = request.headers.get_all(header::CONNECTION).into_iter();
-    let named: Vec<HeaderName> = lines
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+    options(headers)
+        .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
         .filter(|name| !KEPT.contains(name) && !name.as_str().starts_with("x-forwarded-"))
-        .collect();
-    for name in named {
-        request.remove_header(&name);
-    }
+        .collect()
 }

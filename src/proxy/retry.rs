@@ -6,8 +6,8 @@
 //! `non_idempotent`.
 
 use super::context::{Passage, RequestContext};
-use super::error_log::{self, Doing};
-use super::error_page::Failure;
+use super::error_log::{self, Doing, io_error};
+use super::failure::{Failure, has_begun};
 use crate::model::RetryCondition;
 use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
@@ -25,9 +25,12 @@ pub(super) fn after_connect_failure(
     ctx: &mut RequestContext,
     mut error: Box<Error>,
 ) -> Box<Error> {
-    let failure = Failure::of_connect(&error);
     error_log::upstream_failed(session, ctx, &error, Doing::Connecting);
-    let again = try_next(ctx, failure, true);
+    let again =
+        !is_our_shortage(&error) && try_next(session, ctx, Failure::of_connect(&error), true);
+    if !again {
+        end_without_blame(ctx);
+    }
     error.set_retry(again);
     error
 }
@@ -39,37 +42,31 @@ pub(super) fn after_failure(
     mut error: Box<Error>,
     client_reused: bool,
 ) -> Box<Error> {
-    // The client went away or broke a limit, or a filter of ours decided: no server's fault.
-    if *error.esource() == ErrorSource::Downstream || ctx.failure.is_some() {
-        error.set_retry(false);
-        if let Some(passage) = &mut ctx.passage {
-            passage.release();
-        }
-        return error;
-    }
     let may_repeat = may_repeat(session, ctx);
-    error.retry.decide_reuse(client_reused);
-    if error.retry()
-        && may_repeat
-        && let Some(passage) = &mut ctx.passage
-        && passage.stale < MAX_STALE
-    {
+    if let ErrorType::CustomCode(NEXT_UPSTREAM, status) = *error.etype() {
+        let again = ask_next(session, ctx, status);
+        error.set_retry(again);
+        return error;
+    }
+    // The client went away or broke a limit, a filter of ours decided, or the request could not be
+    // written in HTTP: no server's fault.
+    if *error.esource() != ErrorSource::Upstream || ctx.failure.is_some() {
+        error.set_retry(false);
+        end_without_blame(ctx);
+        return error;
+    }
+    if client_reused && may_repeat && is_stale(ctx, &error) {
         // The upstream had closed an idle connection: neither a try nor a failure.
-        passage.stale += 1;
-        passage.tries.pop();
+        if let Some(passage) = &mut ctx.passage {
+            passage.stale += 1;
+            passage.tries.pop();
+        }
+        error.set_retry(true);
         return error;
     }
-    if let ErrorType::CustomCode(NEXT_UPSTREAM, _) = error.etype()
-        && let Some(passage) = &mut ctx.passage
-    {
-        passage.fail(None);
-        error.set_retry(passage.next_server());
-        return error;
-    }
-    let failure = Failure::of_exchange(&error);
     let doing = Doing::now(ctx);
     error_log::upstream_failed(session, ctx, &error, doing);
-    let again = try_next(ctx, failure, may_repeat);
+    let again = try_next(session, ctx, Failure::of_exchange(&error), may_repeat);
     error.set_retry(again);
     error
 }
@@ -79,14 +76,35 @@ fn may_repeat(session: &Session, ctx: &RequestContext) -> bool {
     let Some(passage) = &ctx.passage else {
         return false;
     };
-    let begun = session
-        .response_written()
-        .is_some_and(|answer| !answer.status.is_informational());
     let repeatable = !matches!(
         session.req_header().method.as_str(),
         "POST" | "LOCK" | "PATCH"
     ) || allows(passage, RetryCondition::NonIdempotent);
-    !begun && repeatable && !session.as_ref().retry_buffer_truncated()
+    repeatable && !has_begun(session) && !session.as_ref().retry_buffer_truncated()
+}
+
+/// Whether an idle connection broke before anything of an answer was there.
+fn is_stale(ctx: &RequestContext, error: &Error) -> bool {
+    let broke = matches!(
+        error.etype(),
+        ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed
+    );
+    ctx.passage.as_ref().is_some_and(|passage| {
+        let unanswered = passage
+            .tries
+            .last()
+            .is_none_or(|one| one.header_time.is_none());
+        broke && unanswered && passage.stale < MAX_STALE
+    })
+}
+
+/// Whether this machine has run out of something: descriptors, ports, memory. No server can help.
+fn is_our_shortage(error: &Error) -> bool {
+    let code = io_error(error).and_then(std::io::Error::raw_os_error);
+    matches!(
+        code,
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EADDRNOTAVAIL)
+    )
 }
 
 fn allows(passage: &Passage, condition: RetryCondition) -> bool {
@@ -99,16 +117,56 @@ fn allows(passage: &Passage, condition: RetryCondition) -> bool {
 }
 
 /// Ends the try as failed and chooses the next server, if the configuration wants one.
-fn try_next(ctx: &mut RequestContext, failure: Failure, may_repeat: bool) -> bool {
+fn try_next(
+    session: &Session,
+    ctx: &mut RequestContext,
+    failure: Failure,
+    may_repeat: bool,
+) -> bool {
     let Some(passage) = &mut ctx.passage else {
         return false;
     };
-    passage.fail(Some(failure.status().as_u16()));
-    let again = may_repeat && allows(passage, failure.condition()) && passage.next_server();
-    if !again {
-        ctx.failure.get_or_insert(failure);
+    let out = passage.fail(Some(failure.status().as_u16()));
+    let again = may_repeat && allows(passage, failure.condition()) && passage.may_go_on();
+    if out {
+        error_log::server_disabled(session, ctx);
     }
-    again
+    if again && select_next(session, ctx) {
+        return true;
+    }
+    ctx.failure.get_or_insert(failure);
+    false
+}
+
+/// The next server after an answer that is a reason to ask it. As in nginx, a 403 or a 404 is no
+/// failure of the server that sent it.
+fn ask_next(session: &Session, ctx: &mut RequestContext, status: u16) -> bool {
+    let Some(passage) = &mut ctx.passage else {
+        return false;
+    };
+    match status {
+        403 | 404 => passage.pass_over(None),
+        _ => {
+            if passage.fail(None) {
+                error_log::server_disabled(session, ctx);
+            }
+        }
+    }
+    select_next(session, ctx)
+}
+
+/// Chooses the next server; when there is none to be used, says so and ends in a 502.
+fn select_next(session: &Session, ctx: &mut RequestContext) -> bool {
+    let Some(passage) = &mut ctx.passage else {
+        return false;
+    };
+    if passage.select().unwrap_or(false) {
+        return true;
+    }
+    passage.find_nobody();
+    error_log::no_live_upstreams(session, ctx);
+    ctx.failure.get_or_insert(Failure::BadGateway);
+    false
 }
 
 /// Whether an answer's status sends the request to another server. Asked while the answer's
@@ -121,4 +179,10 @@ pub(super) fn wants_next(session: &Session, ctx: &RequestContext, status: u16) -
         && may_repeat(session, ctx)
         && passage.tried.len() + 1 < passage.tries_allowed()
         && !passage.out_of_time()
+}
+
+fn end_without_blame(ctx: &mut RequestContext) {
+    if let Some(passage) = &mut ctx.passage {
+        passage.release();
+    }
 }

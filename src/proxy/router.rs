@@ -66,6 +66,7 @@ pub struct RouteRequest<'a> {
     pub(super) method: &'a Method,
     pub(super) host: &'a str,
     pub(super) path: &'a [u8],
+    pub(super) target: &'a [u8],
     pub(super) query: Option<&'a [u8]>,
     pub(super) headers: &'a HeaderMap,
     pub(super) client: Option<IpAddr>,
@@ -88,6 +89,12 @@ impl<'a> RouteRequest<'a> {
     /// The path, percent-decoded and normalised, as `$uri`; bytes that are no UTF-8 are replaced.
     pub fn path(&self) -> std::borrow::Cow<'a, str> {
         String::from_utf8_lossy(self.path)
+    }
+
+    /// The target as the client sent it, encoded and with its query string, as `$request_uri`;
+    /// bytes that are no UTF-8 are replaced.
+    pub fn target(&self) -> std::borrow::Cow<'a, str> {
+        String::from_utf8_lossy(self.target)
     }
 
     /// The query string without its `?`, if there is one.
@@ -130,7 +137,7 @@ impl<'a> RouteRequest<'a> {
     pub fn location_upstream(&self) -> Option<&'a str> {
         match &self.location.action {
             crate::runtime::Action::Proxy(pass) => Some(pass.upstream.name()),
-            crate::runtime::Action::Status(_) => None,
+            crate::runtime::Action::Status(_) | crate::runtime::Action::AddSlash => None,
         }
     }
 
@@ -152,7 +159,7 @@ pub struct UpstreamRef(pub(super) Arc<Upstream>);
 
 /// There is no upstream of this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no upstream is called \"{0}\"")]
+#[error("no upstream is called {0:?}")]
 pub struct UnknownUpstream(String);
 
 /// What a router decided.
@@ -198,7 +205,7 @@ impl Route {
         }
     }
 
-    /// Answers at once.
+    /// Answers at once, with a final status (200 and above).
     pub fn answer(
         status: StatusCode,
         content_type: impl Into<String>,
@@ -211,7 +218,10 @@ impl Route {
         }
     }
 
-    /// Asks the upstream for another path (with its query string, if it has one).
+    /// Asks the upstream for another path (with its query string, if it has one), instead of the
+    /// target the client sent. It is sent as it is: make it from [`RouteRequest::target`], which is
+    /// still encoded, rather than from the decoded path. One that cannot stand in a request line costs
+    /// the request a 500.
     #[must_use]
     pub fn with_path(mut self, path: impl Into<String>) -> Self {
         self.path = Some(path.into());
@@ -219,7 +229,7 @@ impl Route {
     }
 
     /// Sets a header of the request to the upstream; an empty value removes it. Comes after
-    /// `proxy_set_header`.
+    /// `proxy_set_header`. A name or a value that HTTP does not allow costs the request a 500.
     #[must_use]
     pub fn with_request_header(
         mut self,
@@ -258,7 +268,8 @@ impl Route {
         None
     }
 
-    /// Adds a header to the answer, whatever its status.
+    /// Adds a header to the answer, whatever its status. A name or a value that HTTP does not allow
+    /// costs the request a 500.
     #[must_use]
     pub fn with_response_header(
         mut self,

@@ -7,6 +7,7 @@ use super::pass::ProxyPass;
 use super::upstream::{Registry, Upstream};
 use crate::model::{self, ClientLimits, ListenAddress, LogTarget, Model, Template};
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Names a listening socket for as long as the process lives, across reloads.
@@ -26,6 +27,8 @@ pub struct Generation {
 pub struct Listener {
     default_site: Arc<Site>,
     hosts: Hosts,
+    /// Listeners of one address of this wildcard's port: they have no socket of their own.
+    by_address: HashMap<SocketAddr, Arc<Listener>>,
 }
 
 /// A site at run time.
@@ -58,10 +61,12 @@ pub enum Action {
     Proxy(Arc<ProxyPass>),
     /// Answer with a status and its page.
     Status(u16),
+    /// Send the client to the same path with a slash behind it.
+    AddSlash,
 }
 
 /// An access log, opened.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct AccessLog {
     /// Where lines go.
     pub sink: Arc<dyn LogSink>,
@@ -97,7 +102,13 @@ impl Builder<'_> {
             .map(|site| self.site(site, &upstreams).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
         let mut listeners = Vec::new();
-        for listener in &model.listeners {
+        let mut covered = Vec::new();
+        // Those that other listeners' sockets accept for come first.
+        let (single, wildcards): (Vec<_>, Vec<_>) = model
+            .listeners
+            .iter()
+            .partition(|listener| !listener.address.is_wildcard());
+        for listener in single.into_iter().chain(wildcards) {
             let ListenerId(slot) = (self.listener_id)(&listener.address);
             if listeners.len() <= slot {
                 listeners.resize_with(slot + 1, || None);
@@ -108,11 +119,18 @@ impl Builder<'_> {
                     hosts.insert(pattern, &sites[id.0])?;
                 }
             }
-            let default_site = Arc::clone(&sites[listener.default_site.0]);
-            listeners[slot] = Some(Arc::new(Listener {
-                default_site,
+            let of_port = |(address, _): &&(SocketAddr, Arc<Listener>)| {
+                listener.address.covers(&ListenAddress::Inet(*address))
+            };
+            let built = Arc::new(Listener {
+                default_site: Arc::clone(&sites[listener.default_site.0]),
                 hosts,
-            }));
+                by_address: covered.iter().filter(of_port).cloned().collect(),
+            });
+            if let ListenAddress::Inet(address) = listener.address {
+                covered.push((address, Arc::clone(&built)));
+            }
+            listeners[slot] = Some(built);
         }
         let upstreams = upstreams
             .into_iter()
@@ -212,6 +230,20 @@ impl Generation {
 }
 
 impl Listener {
+    /// What is served on a connection to this local address: a listener of its own that shares
+    /// the wildcard's socket, or this one.
+    pub fn at<'a>(
+        self: &'a Arc<Self>,
+        local: impl FnOnce() -> Option<SocketAddr>,
+    ) -> &'a Arc<Self> {
+        if self.by_address.is_empty() {
+            return self;
+        }
+        local()
+            .and_then(|address| self.by_address.get(&address))
+            .unwrap_or(self)
+    }
+
     /// The site that answers when no host matches, and before the Host is known.
     pub fn default_site(&self) -> &Arc<Site> {
         &self.default_site
@@ -232,5 +264,17 @@ impl Site {
     /// The settings of answers made before a location is known, such as a 400.
     pub fn fallback(&self) -> &Arc<Location> {
         &self.nowhere
+    }
+}
+
+impl Location {
+    /// For a location whose path ends in a slash: what answers the same path without it. As in nginx
+    /// only those that pass requests on have one.
+    pub(super) fn slash_redirect(&self) -> Option<Self> {
+        matches!(self.action, Action::Proxy(_)).then(|| Self {
+            action: Action::AddSlash,
+            access_log: self.access_log.clone(),
+            settings: self.settings.clone(),
+        })
     }
 }

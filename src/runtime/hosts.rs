@@ -65,6 +65,9 @@ impl Hosts {
                 return Some(site);
             }
         }
+        if host.is_empty() {
+            return None;
+        }
         // An error here is PCRE's match limit: such a host matches nothing.
         let matches =
             |(regex, _): &&(Regex, Arc<Site>)| regex.is_match(host.as_bytes()).unwrap_or(false);

@@ -34,6 +34,19 @@ impl Locations {
         locations: impl IntoIterator<Item = (LocationMatch, Arc<Location>)>,
     ) -> Result<Self, pcre2::Error> {
         let mut table = Self::default();
+        let locations: Vec<_> = locations.into_iter().collect();
+        let slashed = locations
+            .iter()
+            .filter_map(|(matcher, location)| match matcher {
+                LocationMatch::Prefix(path) | LocationMatch::PrefixNoRegex(path) => {
+                    let bare = path.strip_suffix('/').filter(|bare| !bare.is_empty())?;
+                    location
+                        .slash_redirect()
+                        .map(|redirect| (bare.to_owned(), redirect))
+                }
+                LocationMatch::Exact(_) | LocationMatch::Regex { .. } => None,
+            });
+        let slashed: Vec<_> = slashed.collect();
         for (matcher, location) in locations {
             match matcher {
                 LocationMatch::Exact(path) => {
@@ -59,6 +72,13 @@ impl Locations {
                     table.regexes.push((regex, location));
                 }
             }
+        }
+        // "location /x/" that passes requests on sends "/x" to "/x/", unless something takes it.
+        for (bare, redirect) in slashed {
+            table
+                .exact
+                .entry(bare.into_bytes().into())
+                .or_insert_with(|| Arc::new(redirect));
         }
         table.prefixes.sort_by(|a, b| a.text.cmp(&b.text));
         for index in 1..table.prefixes.len() {

@@ -11,10 +11,11 @@ use crate::model::ListenAddress;
 use crate::proxy::{Gateway, Proxy, Router};
 use crate::runtime::ListenerId;
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use log::{error, info};
 use parking_lot::Mutex;
 use pingora_core::apps::ServerApp;
-use pingora_core::listeners::Listeners;
+use pingora_core::listeners::{L4BufferSettings, ListenerConfig, Listeners};
 use pingora_core::protocols::Stream;
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{Fds, ShutdownWatch};
@@ -23,8 +24,9 @@ use pingora_core::services::background::BackgroundService;
 use pingora_core::services::listening::Service;
 use pingora_proxy::http_proxy;
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -46,15 +48,18 @@ pub(super) struct Host {
     commands: mpsc::UnboundedSender<Command>,
     inbox: Mutex<Option<mpsc::UnboundedReceiver<Command>>>,
     ready: Mutex<Option<Ready>>,
-    listeners: Mutex<HashMap<ListenAddress, watch::Sender<bool>>>,
-    connections: Arc<Connections>,
+    listeners: Arc<Mutex<HashMap<ListenAddress, watch::Sender<bool>>>>,
+    at_work: Arc<AtWork>,
+    /// No listener starts any more.
+    quitting: AtomicBool,
 }
 
-/// The connections that are open, so that a graceful stop knows when the last one is done.
+/// The listeners that are at work, so that a graceful stop knows when the last one is done: one is
+/// until it accepts no more and its last connection is closed.
 #[derive(Default)]
-struct Connections {
-    open: AtomicUsize,
-    closed: Notify,
+struct AtWork {
+    listeners: AtomicUsize,
+    ended: Notify,
 }
 
 impl Host {
@@ -74,9 +79,16 @@ impl Host {
             commands,
             inbox: Mutex::new(Some(inbox)),
             ready: Mutex::new(ready),
-            listeners: Mutex::default(),
-            connections: Arc::default(),
+            listeners: Arc::default(),
+            at_work: Arc::default(),
+            quitting: AtomicBool::new(false),
         }
+    }
+
+    /// Opens the logs again: after they were moved away.
+    pub(super) fn reopen_logs(&self) {
+        self.state.log_files.reopen();
+        super::logger::reopen();
     }
 
     /// Asks for a reload; its outcome goes to the log.
@@ -87,13 +99,29 @@ impl Host {
 
     /// Stops accepting and waits until every connection is closed.
     pub(super) async fn drain(&self) {
+        self.quitting.store(true, Ordering::Release);
         self.stop_listeners(|_| false);
         loop {
-            let closed = self.connections.closed.notified();
-            if self.connections.open.load(Ordering::Acquire) == 0 {
+            let ended = self.at_work.ended.notified();
+            if self.at_work.listeners.load(Ordering::Acquire) == 0 {
                 return;
             }
-            closed.await;
+            ended.await;
+        }
+    }
+
+    async fn obey_reload(&self, reply: Option<std::sync::mpsc::Sender<Result<(), StartError>>>) {
+        info!("reconfiguring");
+        let outcome = self.reload().await;
+        match &outcome {
+            Ok(()) => info!("reconfigured"),
+            Err(cause) => {
+                let text = cause.to_string();
+                error!("{}", text.strip_prefix("gapura: ").unwrap_or(&text));
+            }
+        }
+        if let Some(reply) = reply {
+            let _ = reply.send(outcome);
         }
     }
 
@@ -105,6 +133,11 @@ impl Host {
             generation,
             listeners,
         } = next.map_err(|cause| StartError::Thread(cause.to_string()))??;
+        if self.quitting.load(Ordering::Acquire) {
+            // The sockets that were bound for it are not for a process that is about to end.
+            self.stop_listeners(|_| false);
+            return Ok(());
+        }
         self.state
             .registry
             .resolve_names(generation.upstreams(), NAMES_LIMIT)
@@ -123,7 +156,7 @@ impl Host {
     /// Starts to accept on an address, unless it does already.
     fn listen(&self, address: &ListenAddress, id: ListenerId) {
         let mut listeners = self.listeners.lock();
-        if listeners.contains_key(address) {
+        if listeners.contains_key(address) || self.quitting.load(Ordering::Acquire) {
             return;
         }
         let (name, descriptor) = match self.state.sockets().duplicate(id) {
@@ -134,24 +167,33 @@ impl Host {
                 return;
             }
         };
+        let endpoint = match address {
+            ListenAddress::Inet(_) => ListenerConfig::tcp(&name),
+            ListenAddress::Unix(_) => ListenerConfig::uds(&name),
+        };
         let mut endpoints = Listeners::new();
-        match address {
-            ListenAddress::Inet(_) => endpoints.add_tcp(&name),
-            ListenAddress::Unix(_) => endpoints.add_uds(&name, None),
-        }
+        // The door reads ahead itself, so that an idle connection holds no buffer.
+        endpoints.add_listener(endpoint.l4_buffer(L4BufferSettings::default().read(0)));
         let mut fds = Fds::new();
         fds.add(name.clone(), descriptor);
-        let door = Counted {
+        let door = AcceptingDoor {
             door: Arc::new(Door::new(Arc::clone(&self.proxy), id)),
-            connections: Arc::clone(&self.connections),
+            at_work: Arc::clone(&self.at_work),
         };
+        self.at_work.listeners.fetch_add(1, Ordering::AcqRel);
         let mut service = Service::with_listeners(name, endpoints, door);
         let (stop, stopped) = watch::channel(false);
         listeners.insert(address.clone(), stop);
+        let (address, known) = (address.clone(), Arc::clone(&self.listeners));
         tokio::spawn(async move {
-            service
-                .start_service(Some(Arc::new(Mutex::new(fds))), stopped, 1)
-                .await;
+            let fds = Some(Arc::new(Mutex::new(fds)));
+            // Pingora panics when a listener cannot be set up: then the address is free again, and
+            // the next reload may try it once more.
+            let accepting = AssertUnwindSafe(service.start_service(fds, stopped.clone(), 1));
+            if accepting.catch_unwind().await.is_err() && !*stopped.borrow() {
+                error!("listening on {address} ended");
+                known.lock().remove(&address);
+            }
         });
     }
 
@@ -204,49 +246,27 @@ impl BackgroundService for Host {
     }
 }
 
-impl Host {
-    async fn obey_reload(&self, reply: Option<std::sync::mpsc::Sender<Result<(), StartError>>>) {
-        info!("signal process started: reconfiguring");
-        let outcome = self.reload().await;
-        match &outcome {
-            Ok(()) => info!("reconfigured"),
-            Err(cause) => {
-                let text = cause.to_string();
-                error!("{}", text.strip_prefix("gapura: ").unwrap_or(&text));
-            }
-        }
-        if let Some(reply) = reply {
-            let _ = reply.send(outcome);
-        }
-    }
-}
-
-/// A door that counts its connections.
-struct Counted {
+/// The door of one listener. Its accept loop and each of its connections hold it, so it is dropped
+/// with the last of them.
+struct AcceptingDoor {
     door: Arc<Door<Proxy>>,
-    connections: Arc<Connections>,
+    at_work: Arc<AtWork>,
 }
 
 #[async_trait]
-impl ServerApp for Counted {
+impl ServerApp for AcceptingDoor {
     async fn process_new(
         self: &Arc<Self>,
         stream: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
-        self.connections.open.fetch_add(1, Ordering::AcqRel);
-        let _open = Open(&self.connections);
         self.door.process_new(stream, shutdown).await
     }
 }
 
-/// One open connection.
-struct Open<'a>(&'a Connections);
-
-impl Drop for Open<'_> {
+impl Drop for AcceptingDoor {
     fn drop(&mut self) {
-        if self.0.open.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.closed.notify_waiters();
-        }
+        self.at_work.listeners.fetch_sub(1, Ordering::AcqRel);
+        self.at_work.ended.notify_waiters();
     }
 }

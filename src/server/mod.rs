@@ -55,6 +55,7 @@ pub struct Server {
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StartError {
     /// The configuration is wrong: every error of it, with positions.
     #[error(transparent)]
@@ -125,9 +126,13 @@ impl Server {
     ///
     /// # Errors
     /// The configuration is wrong, or an address cannot be listened on; nothing was served.
+    ///
+    /// # Panics
+    /// Inside of a tokio runtime: it has runtimes of its own. See [`start`](Self::start).
     pub fn run(self) -> Result<(), StartError> {
+        let shutdown = Shutdown::on_signals();
         let (state, router, router_timeout) = self.prepare()?;
-        serve(state, router, router_timeout, Shutdown::on_signals(), None);
+        serve(state, router, router_timeout, shutdown, None);
         Ok(())
     }
 
@@ -183,6 +188,9 @@ impl Running {
     ///
     /// # Errors
     /// The new configuration cannot be used. The old one goes on serving, nothing has changed.
+    ///
+    /// # Panics
+    /// On a thread of a tokio runtime, which it would block: use `spawn_blocking` there.
     pub fn reload(&self) -> Result<(), ReloadError> {
         // A standard channel: waiting on it is allowed on a thread of a runtime too.
         let (reply, answer) = std::sync::mpsc::channel();
@@ -237,7 +245,8 @@ fn serve(
     conf.upstream_keepalive_pool_size = state.idle_connections;
     let mut server = PingoraServer::new_with_opt_and_conf(None, conf);
     server.bootstrap();
-    let log_files = Arc::clone(&state.log_files);
+    // The generation holds the logs open until the last lines are written.
+    let (log_files, _live) = (Arc::clone(&state.log_files), Arc::clone(&state.live));
     let host = Arc::new(Host::new(
         state,
         router,

@@ -2,7 +2,7 @@
 
 use super::host::Host;
 use async_trait::async_trait;
-use log::info;
+use log::{info, warn};
 use pingora_core::server::{ShutdownSignal, ShutdownSignalWatch};
 use std::io;
 use std::sync::Arc;
@@ -25,7 +25,10 @@ pub(super) enum Shutdown {
 }
 
 impl Shutdown {
+    /// Waits for signals. From now on none of them ends the process before it can be obeyed: they
+    /// are held back until the server is up. To be called before there are other threads.
     pub(super) fn on_signals() -> Self {
+        early::hold_back();
         Self::Signals
     }
 
@@ -54,7 +57,10 @@ impl ShutdownSignalWatch for Watch {
     async fn recv(&self) -> ShutdownSignal {
         match &mut *self.shutdown.lock().await {
             Shutdown::Signals => match Signals::new() {
-                Ok(signals) => signals.serve(&self.host).await,
+                Ok(signals) => {
+                    early::release();
+                    signals.serve(&self.host).await;
+                }
                 Err(cause) => log::error!("signals cannot be caught: {cause}"),
             },
             Shutdown::Requests(requests) => {
@@ -78,6 +84,9 @@ struct Signals {
     interrupt: Signal,
     quit: Signal,
     hangup: Signal,
+    reopen: Signal,
+    upgrade: Signal,
+    winch: Signal,
 }
 
 impl Signals {
@@ -87,6 +96,9 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
             hangup: signal(SignalKind::hangup())?,
+            reopen: signal(SignalKind::user_defined1())?,
+            upgrade: signal(SignalKind::user_defined2())?,
+            winch: signal(SignalKind::window_change())?,
         })
     }
 
@@ -106,6 +118,13 @@ impl Signals {
                     info!("signal 1 (SIGHUP) received, reconfiguring");
                     host.request_reload();
                 }
+                _ = self.reopen.recv() => {
+                    info!("signal 10 (SIGUSR1) received, reopening logs");
+                    host.reopen_logs();
+                }
+                _ = self.upgrade.recv() => warn!("signal 12 (SIGUSR2) received: upgrading in place is not supported yet"),
+                // nginx ends its workers at this one when a new binary has taken over.
+                _ = self.winch.recv() => {}
                 _ = self.quit.recv() => break,
             }
         }
@@ -114,6 +133,42 @@ impl Signals {
             () = host.drain() => info!("exit"),
             _ = self.terminate.recv() => info!("signal 15 (SIGTERM) received, exiting"),
             _ = self.interrupt.recv() => info!("signal 2 (SIGINT) received, exiting"),
+        }
+    }
+}
+
+/// Signals that come before the server can obey them.
+mod early {
+    use std::mem::MaybeUninit;
+
+    /// Blocks nginx's signals on this thread and on those it will make.
+    pub(super) fn hold_back() {
+        mask(libc::SIG_BLOCK);
+    }
+
+    /// Lets them through on this thread, which is enough for the process to get them.
+    pub(super) fn release() {
+        mask(libc::SIG_UNBLOCK);
+    }
+
+    fn mask(how: libc::c_int) {
+        let signals = [
+            libc::SIGHUP,
+            libc::SIGINT,
+            libc::SIGQUIT,
+            libc::SIGTERM,
+            libc::SIGUSR1,
+            libc::SIGUSR2,
+            libc::SIGWINCH,
+        ];
+        let mut set = MaybeUninit::uninit();
+        // SAFETY: sigemptyset makes the set valid before it is used; the signal numbers are valid.
+        unsafe {
+            libc::sigemptyset(set.as_mut_ptr());
+            for signal in signals {
+                libc::sigaddset(set.as_mut_ptr(), signal);
+            }
+            libc::pthread_sigmask(how, set.as_ptr(), std::ptr::null_mut());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The listening sockets, which outlive every generation.
 
 use crate::model::ListenAddress;
+use crate::os_error::OsError;
 use crate::runtime::ListenerId;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::fmt;
@@ -34,14 +35,10 @@ pub struct BindError {
 
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let code = self.cause.raw_os_error().unwrap_or_default();
-        let text = self.cause.to_string();
-        let words = text
-            .rsplit_once(" (os error")
-            .map_or(text.as_str(), |(words, _)| words);
+        let cause = OsError(&self.cause);
         write!(
             f,
-            "[emerg] {} to {} failed ({code}: {words})",
+            "[emerg] {} to {} failed ({cause})",
             self.call, self.address
         )
     }
@@ -55,17 +52,17 @@ impl std::error::Error for BindError {
 
 impl Sockets {
     /// Binds those of these addresses that are not bound yet. On an error none of them stays.
-    pub(super) fn bind<'a>(
-        &mut self,
-        addresses: impl Iterator<Item = &'a ListenAddress>,
-    ) -> Result<(), BindError> {
+    /// Addresses that a wildcard among them covers get no socket of their own.
+    pub(super) fn bind(&mut self, addresses: &[&ListenAddress]) -> Result<(), BindError> {
         let mut new = Vec::new();
         for address in addresses {
-            if self.get(address).is_none_or(|slot| slot.socket.is_none()) {
+            let covered = addresses.iter().any(|wildcard| wildcard.covers(address));
+            if !covered && self.get(address).is_none_or(|slot| slot.socket.is_none()) {
                 new.push((address, bind(address)?));
             }
         }
         for (address, socket) in new {
+            let address: &ListenAddress = address;
             let bound = socket.local_addr().ok().and_then(|local| local.as_socket());
             let slot = Slot {
                 address: address.clone(),
@@ -116,7 +113,7 @@ impl Sockets {
     pub(super) fn retain(&mut self, keep: impl Fn(&ListenAddress) -> bool) {
         for slot in &mut self.slots {
             if !keep(&slot.address) {
-                slot.socket = None;
+                slot.close();
             }
         }
     }
@@ -130,6 +127,24 @@ impl Sockets {
 
     fn get(&self, address: &ListenAddress) -> Option<&Slot> {
         self.slots.iter().find(|slot| slot.address == *address)
+    }
+}
+
+impl Slot {
+    /// Closes the socket. The file of a Unix socket goes with it, or nobody could bind it again.
+    fn close(&mut self) {
+        if self.socket.take().is_some()
+            && let ListenAddress::Unix(path) = &self.address
+        {
+            // An error means that somebody has removed it already.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -173,12 +188,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_address_beside_its_wildcard_gets_no_socket() {
+        let free = std::net::TcpListener::bind("0.0.0.0:0").expect("a free port");
+        let port = free.local_addr().expect("bound").port();
+        drop(free);
+        let wildcard = ListenAddress::Inet(([0, 0, 0, 0], port).into());
+        let single = ListenAddress::Inet(([127, 0, 0, 1], port).into());
+        let mut sockets = Sockets::default();
+        sockets.bind(&[&single, &wildcard]).expect("one socket");
+        assert_eq!(sockets.bound().len(), 1);
+        assert_eq!(sockets.bound()[0].0, wildcard);
+    }
+
+    #[test]
+    fn the_file_of_a_unix_socket_goes_with_it() {
+        let path = std::env::temp_dir().join(format!("gapura-{}.sock", std::process::id()));
+        let address = ListenAddress::Unix(path.clone());
+        let mut sockets = Sockets::default();
+        sockets.bind(&[&address]).expect("bound");
+        assert!(path.exists());
+        sockets.retain(|_| false);
+        assert!(!path.exists());
+        sockets.bind(&[&address]).expect("bound again");
+    }
+
+    #[test]
     fn a_port_in_use_is_said_in_nginx_words() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = taken.local_addr().expect("bound");
         let mut sockets = Sockets::default();
         let error = sockets
-            .bind([ListenAddress::Inet(address)].iter())
+            .bind(&[&ListenAddress::Inet(address)])
             .expect_err("in use");
         assert_eq!(
             error.to_string(),

@@ -109,7 +109,12 @@ fn build(
     registry: &Registry,
     log_files: &LogFiles,
 ) -> Result<Next, StartError> {
-    sockets.bind(model.listeners.iter().map(|listener| &listener.address))?;
+    let addresses: Vec<_> = model
+        .listeners
+        .iter()
+        .map(|listener| &listener.address)
+        .collect();
+    sockets.bind(&addresses)?;
     let listeners = model
         .listeners
         .iter()

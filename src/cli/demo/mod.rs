@@ -4,6 +4,7 @@
 mod backend;
 mod control;
 
+use crate::os_error::OsError;
 use crate::{Config, HealthCheck, Running, Server, Site, StartError, Upstream, init_logger};
 use backend::{Backend, Colour};
 use clap::Args;
@@ -145,10 +146,9 @@ fn listen(port: u16) -> io::Result<TcpListener> {
 
 /// nginx's sentence for an address that cannot be listened on.
 fn bind_failed(port: u16, cause: &io::Error) -> String {
-    let code = cause.raw_os_error().unwrap_or_default();
-    let words = super::words_of(cause);
+    let cause = OsError(cause);
     super::with_name(&format!(
-        "[emerg] bind() to 127.0.0.1:{port} failed ({code}: {words})"
+        "[emerg] bind() to 127.0.0.1:{port} failed ({cause})"
     ))
 }
 

@@ -53,6 +53,28 @@ pub(super) fn parse(text: &str) -> Marked {
     }
 }
 
+/// What is wrong with a text and where, when it is nested deeper than this or no YAML at all.
+pub(super) fn check_depth(text: &str, deepest: usize) -> Result<(), (String, Span)> {
+    let mut depth = 0usize;
+    for event in Parser::new_from_str(text) {
+        // The scanner looks ahead and may meet a limit of its own first.
+        let (event, span) = event.map_err(|error| {
+            let at = *error.marker();
+            let span = to_span(saphyr_parser::Span::empty(at));
+            (error.info().to_owned(), span)
+        })?;
+        match event {
+            Event::SequenceStart(..) | Event::MappingStart(..) => depth += 1,
+            Event::SequenceEnd | Event::MappingEnd => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > deepest {
+            return Err(("recursion limit exceeded".into(), to_span(span)));
+        }
+    }
+    Ok(())
+}
+
 fn to_span(span: saphyr_parser::Span) -> Span {
     let length = if span.start.line() == span.end.line() {
         span.end.col().saturating_sub(span.start.col())

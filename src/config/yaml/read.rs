@@ -2,7 +2,8 @@
 //! what aliases expand to is limited here. A key that comes twice keeps its first value; the marked
 //! parse reports it.
 
-use crate::config::diagnostic::Diagnostic;
+use super::marked;
+use crate::config::diagnostic::{Diagnostic, Diagnostics};
 use crate::config::problem::Problem;
 use crate::config::source::{Place, Source, Span};
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
@@ -20,7 +21,7 @@ pub(super) struct Read {
 }
 
 /// Reads a file. All keys are strings afterwards.
-pub(super) fn read(source: &Arc<Source>) -> Result<Read, Diagnostic> {
+pub(super) fn read(source: &Arc<Source>) -> Result<Read, Diagnostics> {
     let text = source.text();
     // An empty document is a null, as in YAML; serde_yaml calls it an early end.
     if text
@@ -33,15 +34,42 @@ pub(super) fn read(source: &Arc<Source>) -> Result<Read, Diagnostic> {
             duplicates: false,
         });
     }
+    if brackets_are_deep(text)
+        && let Err((message, span)) = marked::check_depth(text, DEEPEST)
+    {
+        let source = source.clone();
+        let problem = Problem::Syntax(message);
+        return Err(Diagnostic::emerg(problem, Some(Place { source, span }), None).into());
+    }
     let budget = Budget {
         nodes: Cell::new(text.len() * 2 + ALIASED_NODES),
         duplicates: Cell::new(false),
     };
     let value = Tolerant(&budget)
         .deserialize(serde_yaml::Deserializer::from_str(text))
-        .map_err(|error| syntax(source, &error))?;
+        .map_err(|error| Diagnostics::from(syntax(source, &error)))?;
     let duplicates = budget.duplicates.get();
     Ok(Read { value, duplicates })
+}
+
+/// serde_yaml's limit. Its scanner takes time by the square of the depth before serde_yaml looks at
+/// it, so that a file of brackets is looked at first.
+const DEEPEST: usize = 128;
+
+/// Whether brackets may be nested too deep, whatever they stand in.
+fn brackets_are_deep(text: &str) -> bool {
+    let mut depth = 0usize;
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return true;
+        }
+    }
+    false
 }
 
 /// How many values aliases may add to what is written. A file has fewer values than bytes.

@@ -43,7 +43,7 @@ pub struct Upstream {
 
 /// A server that the upstream does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no server \"{server}\" in upstream \"{upstream}\"")]
+#[error("no server {server:?} in upstream {upstream:?}")]
 pub struct UnknownServer {
     /// The address that was asked for.
     pub server: String,

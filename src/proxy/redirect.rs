@@ -1,0 +1,51 @@
+//! Redirects of Gapura's own.
+
+use super::context::RequestContext;
+use super::{built_in, error_page};
+use http::{HeaderValue, StatusCode, header};
+use pingora_core::{Error, ErrorType, OrErr, Result};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+
+/// Sends the client to the same path with a slash behind it, as nginx does for "/x" where only
+/// "location /x/" passes requests on.
+pub(super) async fn add_slash(session: &mut Session, ctx: &RequestContext) -> Result<bool> {
+    let arrival = ctx.arrival();
+    let scheme = if arrival.connection.secure {
+        "https"
+    } else {
+        "http"
+    };
+    let default_port = if arrival.connection.secure { 443 } else { 80 };
+    let mut location = format!("{scheme}://{}", arrival.host).into_bytes();
+    let local = arrival
+        .connection
+        .server()
+        .and_then(|address| address.as_inet());
+    if let Some(local) = local.filter(|local| local.port() != default_port) {
+        location.extend_from_slice(format!(":{}", local.port()).as_bytes());
+    }
+    // The path as it was sent, so that it stays encoded.
+    let target = arrival.line.target();
+    let path = target
+        .split(|byte| *byte == b'?')
+        .next()
+        .unwrap_or_default();
+    location.extend_from_slice(path);
+    location.push(b'/');
+    if let Some(query) = arrival.line.query() {
+        location.push(b'?');
+        location.extend_from_slice(query);
+    }
+    let location = HeaderValue::from_bytes(&location)
+        .or_err(ErrorType::InternalError, "a path that is no header value")
+        .map_err(Error::into_in)?;
+    let status = StatusCode::MOVED_PERMANENTLY;
+    let body = built_in::html(status);
+    let mut response = ResponseHeader::build(status, Some(8))?;
+    response.insert_header(header::CONTENT_TYPE, "text/html; charset=utf-8")?;
+    response.insert_header(header::CONTENT_LENGTH, body.len())?;
+    response.insert_header(header::LOCATION, location)?;
+    error_page::write(session, ctx, response, body).await?;
+    Ok(true)
+}
