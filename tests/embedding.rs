@@ -19,8 +19,8 @@ use gapura::config::draft::{Time, Word};
 use gapura::config::{load_draft, load_yaml};
 use gapura::http::{Method, StatusCode};
 use gapura::{
-    Backend as Server_, Config, HealthCheck, Location, Route, RouteError, RouteRequest, Router,
-    Running, Server, Site, StartError, Upstream,
+    Config, HealthCheck, Location, Route, RouteError, RouteRequest, Router, Running, Server, Site,
+    StartError, Upstream,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -343,8 +343,8 @@ fn what_cannot_be_sent_is_an_error_and_not_an_injection() {
 fn a_router_is_asked_once_however_often_is_tried() {
     let good = Backend::named("good");
     let tried = Upstream::new("main")
-        .backend(Server_::new(refusing()).weight(100).max_fails(0))
-        .backend(Server_::new(good.address()).max_fails(0))
+        .backend(gapura::Backend::new(refusing()).weight(100).max_fails(0))
+        .backend(gapura::Backend::new(good.address()).max_fails(0))
         .health_check(HealthCheck::off());
     let config = Config::new()
         .listen("127.0.0.1:0")
@@ -526,14 +526,14 @@ sites:
 ";
     let shop = Upstream::new("shop")
         .backend(
-            Server_::new("127.0.0.1:3001")
+            gapura::Backend::new("127.0.0.1:3001")
                 .weight(3)
                 .max_fails(2)
                 .fail_timeout(Duration::from_secs(4)),
         )
         .backend("127.0.0.1:3002")
-        .backend(Server_::new("127.0.0.1:3003").backup())
-        .backend(Server_::new("127.0.0.1:3004").down())
+        .backend(gapura::Backend::new("127.0.0.1:3003").backup())
+        .backend(gapura::Backend::new("127.0.0.1:3004").down())
         .health_check(
             HealthCheck::http("/healthz")
                 .interval(Duration::from_secs(1))
@@ -568,7 +568,7 @@ sites:
 fn every_mistake_in_code_is_reported_with_its_path() {
     let config = Config::new()
         .listen("localhost:8080")
-        .upstream(Upstream::new("shop").backend(Server_::new("127.0.0.1:3001").weight(0)))
+        .upstream(Upstream::new("shop").backend(gapura::Backend::new("127.0.0.1:3001").weight(0)))
         .upstream(Upstream::new("empty"))
         .error_page(200, "fine")
         .site(Site::new().upstream("shpo"));
