@@ -108,9 +108,9 @@ fn a_download_outlives_a_reload() {
         if request.target() == "/" {
             return respond(stream, 200, "", "old");
         }
-        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst")?;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")?;
         at_backend.wait();
-        stream.write_all(b"later")?;
+        stream.write_all(b"5\r\nlater\r\n0\r\n\r\n")?;
         Ok(Then::Keep)
     });
     let new = Backend::named("new");
@@ -118,11 +118,11 @@ fn a_download_outlives_a_reload() {
     let mut client = gapura.connect();
     client.send(request("GET", "/slow", ""));
     client.read_head();
-    assert_eq!(client.read_exactly(5), b"first");
+    assert_eq!(client.read_exactly(10), b"5\r\nfirst\r\n");
     gapura.reload(&site(&[&new], ""));
     wait_until("the new file serves", || gapura.get("/").text() == "new");
     gate.open();
-    assert_eq!(client.read_exactly(5), b"later");
+    assert_eq!(client.read_exactly(15), b"5\r\nlater\r\n0\r\n\r\n");
     assert_eq!(client.get("/").text(), "new");
 }
 

@@ -240,11 +240,8 @@ fn a_path_that_no_location_takes_is_404() {
     assert_eq!(answer.status, 404);
     assert_eq!(answer.header("server"), Some("gapura"));
     assert!(answer.text().contains("404"));
-    assert_eq!(
-        client.get("/only/").text(),
-        "/only/",
-        "the connection is kept"
-    );
+    assert_eq!(client.get("/only/").text(), "/only/");
+    assert_eq!(client.connections(), 1, "the connection is kept");
 }
 
 #[test]
@@ -258,4 +255,5 @@ fn a_location_can_answer_with_a_status() {
     let empty = client.get("/empty");
     assert_eq!((empty.status, empty.body.len()), (204, 0));
     assert_eq!(client.get("/").status, 503);
+    assert_eq!(client.connections(), 1);
 }

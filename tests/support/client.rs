@@ -6,9 +6,13 @@ use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// One connection.
+/// One connection; another one once the server has announced that it closes the first.
 pub struct Client {
+    address: SocketAddr,
     reader: BufReader<TcpStream>,
+    /// The last answer said `Connection: close`.
+    closing: bool,
+    connections: usize,
 }
 
 /// One answer.
@@ -33,8 +37,12 @@ impl Client {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let reader = BufReader::with_capacity(64 * 1024, stream);
-        Ok(Self { reader })
+        Ok(Self {
+            address,
+            reader: BufReader::with_capacity(64 * 1024, stream),
+            closing: false,
+            connections: 1,
+        })
     }
 
     #[track_caller]
@@ -46,10 +54,21 @@ impl Client {
         self.reader.get_mut().write_all(bytes.as_ref())
     }
 
-    /// Sends a request and reads its answer.
+    /// How many connections [`Client::exchange`] has needed so far.
+    pub fn connections(&self) -> usize {
+        self.connections
+    }
+
+    /// Sends a request and reads its answer, over a new connection if the last answer announced
+    /// the end of the old one, as every client does.
     #[track_caller]
     pub fn exchange(&mut self, request: impl AsRef<[u8]>) -> Response {
         let request = request.as_ref();
+        if self.closing {
+            let connections = self.connections + 1;
+            *self = Self::connect(self.address);
+            self.connections = connections;
+        }
         self.send(request);
         if request.starts_with(b"HEAD ") {
             self.read_bodiless()
@@ -95,6 +114,9 @@ impl Client {
         } else {
             head.framing().unwrap_or(Framing::Close)
         };
+        self.closing = head
+            .header("connection")
+            .is_some_and(|value| value.eq_ignore_ascii_case("close"));
         let mut body = Vec::new();
         // A connection that breaks in the middle is an answer that is not whole.
         let whole = read_body(&mut self.reader, framing, &mut body).unwrap_or(false);
