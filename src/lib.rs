@@ -52,3 +52,8 @@ pub use server::{BindError, ReloadError, Running, Server, StartError, init_logge
 
 /// The nginx version whose behaviour is followed: what `$nginx_version` says.
 pub(crate) const NGINX_VERSION: &str = "1.31.5";
+
+/// README's Rust compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,5 +1,6 @@
 //! What is known of a client connection, shared by the requests that arrive on it.
 
+use bytes::BytesMut;
 use parking_lot::Mutex;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::protocols::{IO, SocketDigest, Stream};
@@ -21,7 +22,7 @@ pub struct Connection {
     sent: AtomicU64,
     received: AtomicU64,
     /// The stream of a connection that Pingora will not use again, so that the door can close it
-    /// in its own time. Locked once in a connection's life.
+    /// in its own time, or use it itself. Locked when a connection ends or an upstream fails.
     leftover: Mutex<Option<Leftover>>,
 }
 
@@ -30,6 +31,8 @@ pub(super) struct Leftover {
     pub(super) stream: Stream,
     /// Bytes of this request or a later one were not read.
     pub(super) unread: bool,
+    /// What was read of later requests, when the connection is to be used again.
+    pub(super) kept: Option<BytesMut>,
 }
 
 impl Connection {

@@ -17,7 +17,9 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 /// Closes a connection that is not used again.
 pub(super) async fn close(leftover: Leftover) {
-    let Leftover { mut stream, unread } = leftover;
+    let Leftover {
+        mut stream, unread, ..
+    } = leftover;
     if !unread && !has_more(&mut stream).await {
         return;
     }

@@ -92,11 +92,24 @@ impl<A: Application> Door<A> {
             let mut session = ServerSession::new_http1(stream);
             session.set_pipelined_prefix(header);
             session.set_connection_user_context(Some(admission));
-            let (inner, _) = self.application.serve(session, shutdown).await?.consume();
-            stream = inner.into_any().downcast().ok()?;
+            stream = match self.application.serve(session, shutdown).await {
+                Some(reused) => reused.consume().0.into_any().downcast().ok()?,
+                None => self.kept(connection)?,
+            };
             if !stream.is_body_done() {
                 // What follows may be the rest of a body: never to be taken for a request.
                 return None;
+            }
+        }
+    }
+
+    /// The stream that Pingora dropped and the application wants kept.
+    fn kept(&self, connection: &Arc<Connection>) -> Option<Box<DoorStream>> {
+        match DoorStream::resume(connection.take_leftover()?, connection) {
+            Ok(stream) => Some(stream),
+            Err(leftover) => {
+                connection.leave(leftover);
+                None
             }
         }
     }

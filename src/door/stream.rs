@@ -32,6 +32,7 @@ pub struct DoorStream {
     /// The client will send nothing more.
     closed: bool,
     upgraded: AtomicBool,
+    kept: AtomicBool,
     /// A reader that waits past the end of the body.
     waiting: AtomicWaker,
     output: Output,
@@ -66,6 +67,7 @@ impl DoorStream {
             body: Body::Done,
             closed: false,
             upgraded: AtomicBool::new(false),
+            kept: AtomicBool::new(false),
             waiting: AtomicWaker::new(),
             output: Output::Passes,
             send_timeout: AtomicU64::new(0),
@@ -110,6 +112,15 @@ impl DoorStream {
         Poll::Ready(Err(io::Error::from(io::ErrorKind::TimedOut)))
     }
 
+    /// Whether what is left of the body can be read without waiting for the client.
+    pub fn holds_body(&self) -> bool {
+        match &self.body {
+            Body::Done => true,
+            Body::Length(left) => self.input.len() as u64 >= *left,
+            Body::Chunked(_) | Body::Broken => false,
+        }
+    }
+
     /// Whether all of the request's body has been read.
     pub fn is_body_done(&self) -> bool {
         matches!(self.body, Body::Done)
@@ -118,6 +129,27 @@ impl DoorStream {
     /// What was read and not given on.
     pub(super) fn input(&mut self) -> &mut BytesMut {
         &mut self.input
+    }
+
+    /// Keeps the connection although Pingora will drop this stream, as it does after every failure of
+    /// an upstream: the answer is whole, and says that the connection stays open.
+    pub fn keep(&self) {
+        self.kept.store(true, Ordering::Relaxed);
+    }
+
+    /// The stream of a connection that was [`kept`](Self::keep); else what is left of it.
+    pub(super) fn resume(
+        mut leftover: Leftover,
+        connection: &Arc<Connection>,
+    ) -> Result<Box<Self>, Leftover> {
+        match leftover.kept.take() {
+            Some(input) => {
+                let mut stream = Self::new(leftover.stream, Arc::clone(connection));
+                stream.input = input;
+                Ok(Box::new(stream))
+            }
+            None => Err(leftover),
+        }
     }
 
     /// Starts the body of the next request.
@@ -330,8 +362,14 @@ impl Drop for DoorStream {
             && !self.closed
             && !*self.upgraded.get_mut()
         {
-            let unread = !self.is_body_done() || !self.input.is_empty();
-            self.connection.leave(Leftover { stream, unread });
+            let whole = self.is_body_done();
+            let unread = !whole || !self.input.is_empty();
+            let kept = (whole && *self.kept.get_mut()).then(|| std::mem::take(&mut self.input));
+            self.connection.leave(Leftover {
+                stream,
+                unread,
+                kept,
+            });
         }
     }
 }

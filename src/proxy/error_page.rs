@@ -5,7 +5,7 @@
 use super::context::RequestContext;
 use super::failure::{Failure, has_begun};
 use super::{answer, built_in, error_log, log_line};
-use crate::door::Refusal;
+use crate::door::{DoorStream, Refusal};
 use crate::model::Page;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -39,10 +39,17 @@ pub(super) async fn answer_failure(
     if status == StatusCode::INTERNAL_SERVER_ERROR {
         error_log::internal(session, ctx, error);
     }
-    // Pingora closes the connection after this, whatever is returned: say so in the answer.
-    session.set_keepalive(None);
-    if let Err(cause) = answer(session, ctx, status).await {
-        log::debug!("the error page could not be sent: {cause}");
+    match answer(session, ctx, status).await {
+        Ok(_) => {
+            let downstream = session.as_downstream();
+            // Pingora drops the connection after this, whatever is returned; the door keeps it.
+            if downstream.get_keepalive().is_some()
+                && let Some(stream) = DoorStream::of(downstream)
+            {
+                stream.keep();
+            }
+        }
+        Err(cause) => log::debug!("the error page could not be sent: {cause}"),
     }
     FailToProxy {
         error_code: status.as_u16(),
@@ -76,6 +83,15 @@ pub(super) async fn write(
     mut response: ResponseHeader,
     body: Bytes,
 ) -> Result<()> {
+    // A body that nobody asked for would cost the connection. What is there is read away; what is
+    // still to come is not waited for.
+    let downstream = session.as_downstream_mut();
+    if DoorStream::of(downstream).is_some_and(DoorStream::holds_body) {
+        downstream
+            .drain_request_body()
+            .await
+            .map_err(Error::into_down)?;
+    }
     response.insert_header(header::SERVER, HeaderValue::from_static(SERVER))?;
     answer::add_headers(session, &mut response, ctx)?;
     let headers_only = session.req_header().method == Method::HEAD || body.is_empty();

@@ -92,20 +92,22 @@ fn an_http_check_asks_the_application() {
     let settings = "health_check: { type: http, path: /healthz, host: check.test, interval: 50ms, timeout: 1s, rise: 1, fall: 1 }";
     let gapura = Gapura::start(&site(&[&one, &two], settings));
     wait_until("it serves", || gapura.get("/").text() == "one");
-    let mut check = None;
     wait_until("it is checked", || {
+        one.requests()
+            .iter()
+            .any(|request| request.target() == "/healthz")
+    });
+    {
         let requests = one.requests();
-        check = requests
+        let check = requests
             .iter()
             .find(|request| request.target() == "/healthz")
-            .cloned();
-        check.is_some()
-    });
-    let check = check.expect("a check");
-    assert_eq!(
-        (check.method(), check.header("host")),
-        ("GET", Some("check.test"))
-    );
+            .expect("a check");
+        assert_eq!(
+            (check.method(), check.header("host")),
+            ("GET", Some("check.test"))
+        );
+    }
     healthy.store(false, Ordering::SeqCst);
     wait_until("it is out", || {
         (0..4).all(|_| gapura.get("/").text() == "two")

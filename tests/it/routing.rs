@@ -162,6 +162,7 @@ fn locations_are_matched_in_nginx_order() {
         ("/?query", "= /"),
         ("/index.html", "/"),
         ("/images/a.gif", "/images/"),
+        ("/image", "/"),
         // A regular expression wins over a prefix …
         ("/images/a.png", "~* \\.(png|jpg)$"),
         ("/images/A.PNG", "~* \\.(png|jpg)$"),

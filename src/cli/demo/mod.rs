@@ -4,6 +4,7 @@
 mod backend;
 mod control;
 
+use crate::os_error::OsError;
 use crate::{Config, HealthCheck, Running, Server, Site, StartError, Upstream, init_logger};
 use backend::{Backend, Colour};
 use clap::Args;
@@ -36,13 +37,16 @@ const ALL_DOWN: &str = include_str!("all_down.html");
 /// Runs the demo until Ctrl-C.
 pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
     init_logger(None).map_err(|cause| cause.to_string())?;
-    let [first, second] = match options.backend_ports {
-        Some(ports) => ports.map(listen),
-        None => BACKEND_PORTS.map(|port| or_free(port, listen, |cause| is_taken(cause))),
+    let [first, second] = options.backend_ports.unwrap_or(BACKEND_PORTS);
+    let open = |port| {
+        let listener = match options.backend_ports {
+            Some(_) => listen(port),
+            None => or_free(port, listen, is_taken),
+        };
+        listener.map_err(|cause| bind_failed(port, &cause))
     };
-    let (blue, blue_serves) = Backend::new(Colour::Blue, first.map_err(show)?).map_err(show)?;
-    let (orange, orange_serves) =
-        Backend::new(Colour::Orange, second.map_err(show)?).map_err(show)?;
+    let (blue, blue_serves) = Backend::new(Colour::Blue, open(first)?).map_err(show)?;
+    let (orange, orange_serves) = Backend::new(Colour::Orange, open(second)?).map_err(show)?;
     let backends = [blue, orange];
     let proxy = match options.port {
         Some(port) => start(port, &backends),
@@ -137,11 +141,15 @@ async fn told_to_end() -> io::Result<()> {
 }
 
 fn listen(port: u16) -> io::Result<TcpListener> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|cause| {
-        let kind = cause.kind();
-        let text = format!("gapura: [emerg] bind() to 127.0.0.1:{port} failed ({cause})");
-        io::Error::new(kind, text)
-    })
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+}
+
+/// nginx's sentence for an address that cannot be listened on.
+fn bind_failed(port: u16, cause: &io::Error) -> String {
+    let cause = OsError(cause);
+    super::with_name(&format!(
+        "[emerg] bind() to 127.0.0.1:{port} failed ({cause})"
+    ))
 }
 
 fn is_taken(cause: &io::Error) -> bool {

@@ -73,7 +73,7 @@ fn outcome(pieces: &[&[u8]]) -> String {
         match reader.advance(&buffer) {
             Ok(None) => {}
             Ok(Some(head)) => {
-                assert_eq!(head.length, buffer.len());
+                assert!(head.length <= buffer.len());
                 let line = &reader.line;
                 let lossy = String::from_utf8_lossy;
                 let (path, query) = (lossy(line.path()), line.query().map(lossy));
