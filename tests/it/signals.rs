@@ -100,6 +100,9 @@ fn the_access_log_is_whole_after_a_stop() {
         let lines = gapura.accesses().all().len();
         // TERM may come between the last answer and its line.
         let fewest = if signal == libc::SIGTERM { 199 } else { 200 };
-        assert!((fewest..=200).contains(&lines), "signal {signal}: {lines} lines");
+        assert!(
+            (fewest..=200).contains(&lines),
+            "signal {signal}: {lines} lines"
+        );
     }
 }
