@@ -48,19 +48,20 @@ use std::time::Duration;
 
 /// The proxy: what every request of every listener runs through.
 pub struct Gateway {
-    router: Option<Arc<dyn Router>>,
-    router_timeout: Duration,
+    /// The embedder's own logic, asked once for each request.
+    pub router: Option<Arc<dyn Router>>,
+    /// How long it may take.
+    pub router_timeout: Duration,
 }
 
 /// The gateway inside Pingora's proxy, as the door calls it.
-pub struct Proxy(pub(crate) Arc<HttpProxy<Gateway>>, Arc<Live>);
+pub struct Proxy(Arc<HttpProxy<Gateway>>, Arc<Live>);
 
-impl Gateway {
-    /// A gateway that asks this router.
-    pub fn new(router: Option<Arc<dyn Router>>, router_timeout: Duration) -> Self {
+impl Default for Gateway {
+    fn default() -> Self {
         Self {
-            router,
-            router_timeout,
+            router: None,
+            router_timeout: Duration::from_secs(10),
         }
     }
 }

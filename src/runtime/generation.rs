@@ -232,10 +232,7 @@ impl Generation {
 impl Listener {
     /// What is served on a connection to this local address: a listener of its own that shares
     /// the wildcard's socket, or this one.
-    pub fn at<'a>(
-        self: &'a Arc<Self>,
-        local: impl FnOnce() -> Option<SocketAddr>,
-    ) -> &'a Arc<Self> {
+    pub fn at(self: &Arc<Self>, local: impl FnOnce() -> Option<SocketAddr>) -> &Arc<Self> {
         if self.by_address.is_empty() {
             return self;
         }

@@ -42,7 +42,7 @@ pub fn render_line(template: &Template, values: &impl Values, out: &mut Vec<u8>)
 fn escape_for_log(value: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for &byte in value {
-        if byte < 0x20 || byte > 0x7e || byte == b'"' || byte == b'\\' {
+        if !(0x20..=0x7e).contains(&byte) || byte == b'"' || byte == b'\\' {
             out.extend_from_slice(b"\\x");
             out.push(HEX[usize::from(byte >> 4)]);
             out.push(HEX[usize::from(byte & 15)]);

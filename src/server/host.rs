@@ -8,7 +8,7 @@ use super::StartError;
 use super::state::{Next, State};
 use crate::door::Door;
 use crate::model::ListenAddress;
-use crate::proxy::{Gateway, Proxy, Router};
+use crate::proxy::{Gateway, Proxy};
 use crate::runtime::ListenerId;
 use async_trait::async_trait;
 use futures_util::FutureExt;
@@ -65,12 +65,10 @@ struct AtWork {
 impl Host {
     pub(super) fn new(
         state: State,
-        router: Option<Arc<dyn Router>>,
-        router_timeout: Duration,
+        gateway: Gateway,
         conf: &Arc<ServerConf>,
         ready: Option<Ready>,
     ) -> Self {
-        let gateway = Gateway::new(router, router_timeout);
         let proxy = Proxy::new(Arc::new(http_proxy(conf, gateway)), Arc::clone(&state.live));
         let (commands, inbox) = mpsc::unbounded_channel();
         Self {

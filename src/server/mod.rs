@@ -15,7 +15,7 @@ pub use sockets::BindError;
 
 use crate::config::Diagnostics;
 use crate::model::ListenAddress;
-use crate::proxy::Router;
+use crate::proxy::{Gateway, Router};
 use host::{Command, Host};
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server as PingoraServer};
@@ -49,8 +49,7 @@ use tokio::sync::mpsc;
 /// ```
 pub struct Server {
     source: Source,
-    router: Option<Arc<dyn Router>>,
-    router_timeout: Duration,
+    gateway: Gateway,
 }
 
 /// Why a server did not start.
@@ -102,22 +101,21 @@ impl Server {
     fn from_source(source: Source) -> Self {
         Self {
             source,
-            router: None,
-            router_timeout: Duration::from_secs(10),
+            gateway: Gateway::default(),
         }
     }
 
     /// Routes by the embedder's own logic: see [`Router`].
     #[must_use]
     pub fn router(mut self, router: impl Router) -> Self {
-        self.router = Some(Arc::new(router));
+        self.gateway.router = Some(Arc::new(router));
         self
     }
 
     /// How long a router may take for one request before that request gets a 500 (10 s).
     #[must_use]
     pub fn router_timeout(mut self, limit: Duration) -> Self {
-        self.router_timeout = limit;
+        self.gateway.router_timeout = limit;
         self
     }
 
@@ -131,8 +129,8 @@ impl Server {
     /// Inside of a tokio runtime: it has runtimes of its own. See [`start`](Self::start).
     pub fn run(self) -> Result<(), StartError> {
         let shutdown = Shutdown::on_signals();
-        let (state, router, router_timeout) = self.prepare()?;
-        serve(state, router, router_timeout, shutdown, None);
+        let state = State::load(self.source)?;
+        serve(state, self.gateway, shutdown, None);
         Ok(())
     }
 
@@ -142,13 +140,13 @@ impl Server {
     /// # Errors
     /// The configuration is wrong, or an address cannot be listened on; nothing was served.
     pub fn start(self) -> Result<Running, StartError> {
-        let (state, router, router_timeout) = self.prepare()?;
+        let state = State::load(self.source)?;
         let addresses = state.addresses();
         let (shutdown, stop) = Shutdown::on_request();
         let (ready, wait) = std::sync::mpsc::channel();
         let spawned = thread::Builder::new()
             .name("gapura".into())
-            .spawn(move || serve(state, router, router_timeout, shutdown, Some(ready)));
+            .spawn(move || serve(state, self.gateway, shutdown, Some(ready)));
         let thread = spawned.map_err(|cause| StartError::Thread(cause.to_string()))?;
         let commands = wait
             .recv()
@@ -159,10 +157,6 @@ impl Server {
             stop,
             thread: Some(thread),
         })
-    }
-
-    fn prepare(self) -> Result<(State, Option<Arc<dyn Router>>, Duration), StartError> {
-        Ok((State::load(self.source)?, self.router, self.router_timeout))
     }
 }
 
@@ -228,8 +222,7 @@ impl Drop for Running {
 /// Runs Pingora on this thread until `shutdown` says so.
 fn serve(
     state: State,
-    router: Option<Arc<dyn Router>>,
-    router_timeout: Duration,
+    gateway: Gateway,
     shutdown: Shutdown,
     ready: Option<std::sync::mpsc::Sender<mpsc::UnboundedSender<Command>>>,
 ) {
@@ -247,13 +240,7 @@ fn serve(
     server.bootstrap();
     // The generation holds the logs open until the last lines are written.
     let (log_files, _live) = (Arc::clone(&state.log_files), Arc::clone(&state.live));
-    let host = Arc::new(Host::new(
-        state,
-        router,
-        router_timeout,
-        &server.configuration,
-        ready,
-    ));
+    let host = Arc::new(Host::new(state, gateway, &server.configuration, ready));
     let mut service = GenBackgroundService::new("gapura".into(), Arc::clone(&host));
     service.threads = Some(threads);
     server.add_service(service);

@@ -46,12 +46,10 @@ fn connections_are_kept_while_no_server_can_be_used() {
     for _ in 0..10 {
         assert_eq!(client.get("/").text(), PAGE);
         assert_eq!(client.exchange(request("HEAD", "/", "")).status, 502);
+        let post = request("POST", "/", "Content-Length: 5\r\n") + "hello";
+        assert_eq!(client.exchange(post).text(), PAGE);
     }
     assert_eq!(client.connections(), 1);
-    let post = request("POST", "/", "Content-Length: 5\r\n") + "hello";
-    for _ in 0..3 {
-        assert_eq!(client.exchange(&post).text(), PAGE);
-    }
 }
 
 #[test]

@@ -198,7 +198,7 @@ fn killing_one_of_two_servers_under_load_fails_no_request() {
     const REQUESTS: usize = 10_000;
     const CLIENTS: usize = 8;
     let (one, mut two) = (NodeBackend::start("one"), NodeBackend::start("two"));
-    let settings = "health_check: { type: tcp, interval: 200ms, timeout: 1s, rise: 1, fall: 1 }";
+    let settings = "keepalive_requests: 10000\nhealth_check: { type: tcp, interval: 200ms, timeout: 1s, rise: 1, fall: 1 }";
     let gapura = Gapura::start(&site(&[&one, &two], settings));
     let (done, by_two, killed) = (
         AtomicUsize::new(0),

@@ -28,8 +28,10 @@ fn a_bad_file_keeps_the_old_one_and_says_why() {
         (yaml.replace("host:", "hots:"), "hots"),
         ("sites: [".to_owned(), "[emerg]"),
         (
-            "sites:\n  - listen: LISTEN\n    upstream: missing\n".to_owned(),
-            "missing",
+            format!(
+                "{yaml}\nupstreams: {{ shop: {{ balance: nonsense, servers: [\"127.0.0.1:1\"] }} }}\n"
+            ),
+            "nonsense",
         ),
         (String::new(), "[emerg]"),
     ] {

@@ -13,6 +13,7 @@ fn echo() -> Backend {
         let Some(key) = request.header("sec-websocket-key") else {
             return super::support::respond(stream, 200, "", request.target());
         };
+        after_a_moment();
         let accept = derive_accept_key(key.as_bytes());
         write!(
             stream,
@@ -26,6 +27,12 @@ fn echo() -> Backend {
         }
         Ok(Then::Close)
     })
+}
+
+/// As long as an application takes to answer. What becomes of a 101 that comes at once is the
+/// subject of a test of its own.
+fn after_a_moment() {
+    std::thread::sleep(std::time::Duration::from_millis(20));
 }
 
 fn open(address: SocketAddr) -> WebSocket<TcpStream> {
@@ -121,6 +128,7 @@ fn a_websocket_outlives_a_reload_that_takes_its_backend_away() {
 fn other_protocols_are_upgraded_to_as_well() {
     let backend = Backend::start(|request, stream| {
         assert_eq!(request.header("upgrade"), Some("raw-echo"));
+        after_a_moment();
         stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: raw-echo\r\nConnection: Upgrade\r\n\r\nhello first ")?;
         let (mut reader, mut buffer) = (stream.try_clone()?, [0; 1024]);
         loop {
