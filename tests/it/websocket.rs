@@ -194,3 +194,28 @@ fn the_other_side_is_told_when_one_goes() {
     backend.stop();
     assert!(socket.read().is_err(), "{address} is gone");
 }
+
+#[test]
+fn an_upgrade_that_is_answered_at_once_is_kept() {
+    // A proxy that looks at the answer before it has noted the request's end may take that end for
+    // the tunnel's. An answer that is there before the request makes it likely.
+    let backend = Backend::raw(|stream| {
+        let mut stream = stream;
+        stream.write_all(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: raw-echo\r\nConnection: Upgrade\r\n\r\n",
+        )?;
+        let mut reader = std::io::BufReader::new(stream.try_clone()?);
+        if super::support::read_head(&mut reader)?.is_some() {
+            std::io::copy(&mut reader, &mut stream)?;
+        }
+        Ok(())
+    });
+    let gapura = Gapura::start(&site(&[&backend], "health_check: off"));
+    for number in 0..100 {
+        let mut client = gapura.connect();
+        let upgrade = request("GET", "/", "Connection: Upgrade\r\nUpgrade: raw-echo\r\n");
+        assert_eq!(client.exchange(upgrade).status, 101);
+        client.send("hello");
+        assert_eq!(client.read_exactly(5), b"hello", "socket {number}");
+    }
+}
