@@ -25,6 +25,7 @@ mod pass;
 mod redirect;
 mod retry;
 mod router;
+mod tunnel;
 mod values;
 
 pub use context::RequestContext;

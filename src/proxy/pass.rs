@@ -2,7 +2,7 @@
 
 use super::context::{Destination, Passage, RequestContext, Try};
 use super::values::Exchange;
-use super::{error_log, error_page};
+use super::{error_log, error_page, tunnel};
 use crate::runtime::render;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
@@ -46,14 +46,23 @@ pub(super) fn peer(ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
     passage
         .tries
         .push(Try::start(Destination::Peer(Arc::clone(selected.peer()))));
+    let mut options = passage.pass.peer_options(&passage.upstream);
+    let wants_tunnel = ctx
+        .admission
+        .as_ref()
+        .is_some_and(|admission| admission.upgrade);
+    let group_key = match wants_tunnel && passage.pass.settings.pass_upgrade {
+        true => tunnel::prepare(&mut options),
+        false => 0,
+    };
     Ok(Box::new(HttpPeer {
         _address: selected.address().clone(),
         scheme: Scheme::HTTP,
         sni: String::new(),
         proxy: None,
         client_cert_key: None,
-        group_key: 0,
-        options: passage.pass.peer_options(&passage.upstream),
+        group_key,
+        options,
     }))
 }
 
