@@ -1,6 +1,7 @@
 //! To the upstream: choosing a server, and the request it is sent.
 
 use super::context::{Destination, Passage, RequestContext, Try};
+use super::failure::Failure;
 use super::values::Exchange;
 use super::{error_log, error_page, tunnel};
 use crate::runtime::render;
@@ -30,7 +31,7 @@ pub(super) async fn choose_first(session: &mut Session, ctx: &mut RequestContext
     }
     passage.find_nobody();
     error_log::no_live_upstreams(session, ctx);
-    error_page::answer(session, ctx, StatusCode::BAD_GATEWAY).await?;
+    error_page::answer(session, ctx, Failure::BadGateway.status()).await?;
     Ok(false)
 }
 
