@@ -1,7 +1,7 @@
 //! Paths into a Draft: how the rules of `resolve`, which know no language, say where something is
 //! wrong. A path costs nothing while the Draft is walked; only a finding copies it.
 
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::{Diagnostic, PROGRAM, Severity};
 use super::problem::Problem;
 use super::source::Place;
 use std::fmt;
@@ -166,6 +166,7 @@ impl Finding {
             .and_then(|path| positions.place(path, Part::Value))
             .map(|place| format!(" in line {}", place.span.start.line));
         Diagnostic {
+            program: PROGRAM,
             place: positions.place(&self.path, self.part),
             path: None,
             severity: self.severity,
@@ -182,6 +183,7 @@ impl Finding {
             .map(|path| format!(" in {path}"))
             .unwrap_or_default();
         Diagnostic {
+            program: PROGRAM,
             place: None,
             path: Some(self.path),
             severity: self.severity,
