@@ -162,12 +162,14 @@ impl Finding {
 
     /// What is shown of it.
     pub fn locate(self, positions: &dyn Locate) -> Diagnostic {
+        let place = positions.place(&self.path, self.part);
         let earlier = (self.earlier.as_ref())
             .and_then(|path| positions.place(path, Part::Value))
-            .map(|place| format!(" in line {}", place.span.start.line));
+            .zip(place.as_ref())
+            .map(|(earlier, place)| format!(" in {}", earlier.seen_from(&place.source)));
         Diagnostic {
             program: PROGRAM,
-            place: positions.place(&self.path, self.part),
+            place,
             path: None,
             severity: self.severity,
             problem: self.problem,

@@ -86,7 +86,10 @@ pub(super) fn parse(source: &Arc<Source>, folder: &Path, prefix: Option<&Path>) 
     } = parser::parse(source, &mut files);
     let table = table::Table::new();
     let read = reader::read(&directives, &table, prefix, false);
-    diagnostics.extend(read.diagnostics);
+    let is_broken = !diagnostics.is_empty();
+    let only_lost = |found: &Diagnostic| is_broken && matches!(found.problem, Problem::Missing(_));
+    let said = read.diagnostics.into_iter();
+    diagnostics.extend(said.filter(|found| !only_lost(found)));
     let mut outcome = resolve::resolve(&read.draft, folder);
     let findings = std::mem::take(&mut outcome.findings);
     if !findings.is_empty() {
@@ -103,9 +106,25 @@ pub(super) fn parse(source: &Arc<Source>, folder: &Path, prefix: Option<&Path>) 
     }
     Parsed {
         outcome,
-        diagnostics: Diagnostics::new(diagnostics),
+        diagnostics: Diagnostics::new(bounded(diagnostics)),
         sources: files.into_sources(),
     }
+}
+
+/// Nobody reads more; and each shows its line, which may be long.
+const MOST_ERRORS: usize = 100;
+
+/// The first of many mistakes, and that there are more.
+fn bounded(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    if diagnostics.len() <= MOST_ERRORS {
+        return diagnostics;
+    }
+    let sorted = Diagnostics::new(diagnostics);
+    let mut first: Vec<_> = sorted.into_iter().take(MOST_ERRORS).collect();
+    let place = first.last().and_then(|last| last.place.clone());
+    let problem = Problem::TooManyErrors(MOST_ERRORS);
+    first.push(Diagnostic::emerg(problem, place, None).of_nginx());
+    first
 }
 
 /// Whether a finding may only follow from a directive that was left out.

@@ -88,6 +88,30 @@ impl Row {
         }
     }
 
+    /// How many arguments it takes, as a sentence says it.
+    pub(super) fn counts(&self) -> String {
+        const NUMBERS: [(Arguments, &str); 5] = [
+            (NONE, "none"),
+            (ONE | FLAG, "one"),
+            (TWO, "two"),
+            (THREE, "three"),
+            (FOUR, "four"),
+        ];
+        if self.is(SEVERAL) {
+            return "two arguments or more".into();
+        }
+        if self.is(SOME) {
+            return "one argument or more".into();
+        }
+        let numbers = NUMBERS.iter().filter(|(kind, _)| self.is(*kind));
+        let numbers: Vec<&str> = numbers.map(|(_, number)| *number).collect();
+        match numbers.as_slice() {
+            ["none"] => "no argument".into(),
+            ["one"] => "one argument".into(),
+            numbers => format!("{} arguments", numbers.join(" or ")),
+        }
+    }
+
     /// The blocks it may stand in, as a sentence names them.
     pub(super) fn places(&self) -> String {
         const NAMES: [(Contexts, &str); 8] = [
@@ -225,6 +249,11 @@ impl Table {
     /// Whether there is such a directive.
     pub(super) fn knows(&self, name: &str) -> bool {
         self.0.contains_key(name)
+    }
+
+    /// Every name.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.keys().copied()
     }
 
     /// The names that may stand in a block.

@@ -25,7 +25,7 @@ pub(in crate::config::nginx) fn listen(
 ) {
     let Level::Server(server) = level else { return };
     let mut default_server = false;
-    for word in &directive.arguments[1..] {
+    for word in reader.parameters(directive, 1) {
         default_server |= reader.parameter(directive, word);
     }
     let address = &directive.arguments[0];

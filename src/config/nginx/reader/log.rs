@@ -66,7 +66,7 @@ pub(in crate::config::nginx) fn access_log(
         let label = "variables in a file's name are not supported yet";
         return reader.unsupported_parameter(directive, target, label);
     }
-    for word in directive.arguments.iter().skip(2) {
+    for word in reader.parameters(directive, 2) {
         reader.log_parameter(directive, word);
     }
     let list = path.key("access_log");

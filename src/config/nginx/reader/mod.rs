@@ -122,16 +122,17 @@ impl Reader<'_> {
         level: &mut Level<'_>,
         path: &Path<'_>,
     ) {
-        let mut seen: HashMap<&'static str, usize> = HashMap::new();
+        let mut seen: HashMap<&'static str, &Directive> = HashMap::new();
         for directive in directives {
             let Some(row) = self.row(directive, context) else {
                 continue;
             };
             if row.is(ONCE) {
-                let line = directive.name.span.start.line;
-                if let Some(first) = seen.insert(row.name, line) {
+                let first = *seen.entry(row.name).or_insert(directive);
+                if !std::ptr::eq(first, directive) {
                     let problem = Problem::DuplicateDirective(row.name.into());
-                    let label = format!("already given in line {first}");
+                    let first = first.place(&first.name).seen_from(&directive.source);
+                    let label = format!("already given in {first}");
                     self.error(directive, &directive.name, problem, label);
                     continue;
                 }
@@ -150,7 +151,8 @@ impl Reader<'_> {
                 _ => Problem::NotAllowedHere(name.into()),
             };
             let label = match rows {
-                [] => suggest::did_you_mean(name, self.table.names_in(context)),
+                [] => suggest::did_you_mean(name, self.table.names_in(context))
+                    .or_else(|| suggest::did_you_mean(name, self.table.names())),
                 [row, ..] => Some(format!("it stands in {}", row.places())),
             };
             self.report(directive, &directive.name, problem, label);
@@ -168,7 +170,7 @@ impl Reader<'_> {
         if !row.takes(directive.arguments.len()) {
             let problem = Problem::ArgumentCount(name.into());
             let label = self.missing_semicolon(directive);
-            let label = label.unwrap_or_else(|| format!("it says {}", row.help));
+            let label = label.unwrap_or_else(|| format!("expected {}: {}", row.counts(), row.help));
             self.error(directive, &directive.name, problem, label);
             return None;
         }
@@ -183,18 +185,30 @@ impl Reader<'_> {
         Some(row)
     }
 
+    /// The argument that seems to be a later line's directive.
+    fn swallowed(&self, directive: &Directive) -> Option<usize> {
+        let lines = std::iter::once(&directive.name).chain(&directive.arguments);
+        let mut pairs = lines.zip(&directive.arguments);
+        pairs.position(|(before, word)| {
+            word.span.start.line > before.span.start.line && self.table.knows(&word.text)
+        })
+    }
+
     /// What to say when a later line's directive was taken for an argument.
     fn missing_semicolon(&self, directive: &Directive) -> Option<String> {
-        let mut before = &directive.name;
-        for word in &directive.arguments {
-            let (line, last) = (word.span.start.line, before.span.start.line);
-            if line > last && self.table.knows(&word.text) {
-                let text = &before.text;
-                return Some(format!("is a `;` missing behind `{text}` in line {last}?"));
-            }
-            before = word;
-        }
-        None
+        let before = match self.swallowed(directive)? {
+            0 => &directive.name,
+            index => &directive.arguments[index - 1],
+        };
+        let (text, line) = (&before.text, before.span.start.line);
+        Some(format!("is a `;` missing behind `{text}` in line {line}?"))
+    }
+
+    /// The arguments from one on, up to where a `;` seems to be missing: one mistake is enough.
+    fn parameters<'d>(&self, directive: &'d Directive, from: usize) -> &'d [Word] {
+        let end = self.swallowed(directive).map(|index| index + 1);
+        let end = end.unwrap_or(directive.arguments.len());
+        directive.arguments.get(from..end).unwrap_or_default()
     }
 
     fn apply(

@@ -147,10 +147,11 @@ pub(in crate::config::nginx) fn proxy_next_upstream(
     path: &Path<'_>,
 ) {
     let mut words = Vec::with_capacity(directive.arguments.len());
-    for word in &directive.arguments {
+    for word in reader.parameters(directive, 0) {
         if word.text != "off" && RetryCondition::parse(&word.text).is_none() {
             let problem = Problem::InvalidWord(word.text.clone());
             reader.report(directive, word, problem, None);
+            continue;
         }
         words.push(Word(word.text.clone()));
     }

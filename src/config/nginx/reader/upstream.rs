@@ -69,7 +69,7 @@ pub(in crate::config::nginx) fn server(
         address: Some(address.text.clone()),
         ..Server::default()
     };
-    for word in &directive.arguments[1..] {
+    for word in reader.parameters(directive, 1) {
         reader.server_parameter(directive, word, &mut server, &path);
     }
     servers.push(Short(server));
