@@ -2,7 +2,7 @@
 
 use super::context::{Destination, Passage, RequestContext, Try};
 use super::values::Exchange;
-use super::{error_log, error_page};
+use super::{error_log, error_page, uri};
 use crate::runtime::render;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
@@ -144,6 +144,10 @@ pub(super) fn shape_request(
     }
     if let Some(path) = &passage.path {
         request.set_raw_path(path)?;
+    } else if let Some(replaced) = &passage.pass.settings.uri {
+        let line = &ctx.arrival().line;
+        let target = uri::target(replaced, line.target(), line.path(), line.query());
+        request.set_raw_path(&target)?;
     }
     Ok(())
 }

@@ -120,6 +120,27 @@ fn the_first_server_answers_hosts_that_nobody_has() {
 }
 
 #[test]
+fn a_uri_behind_proxy_pass_replaces_the_location_s_path() {
+    let app = Backend::named("app");
+    let text = format!(
+        "server {{ listen LISTEN; location /app/ {{ proxy_pass http://{}/v1/; }} }}",
+        app.address()
+    );
+    let gapura = start(&text);
+    for (asked, expected) in [
+        ("/app/x?y=%20", "/v1/x?y=%20"),
+        ("/app/", "/v1/"),
+        ("/app//a/../b", "/v1/b"),
+        ("/app/%41%20%3f", "/v1/A%20%3F"),
+    ] {
+        assert_eq!(gapura.get(asked).status, 200, "{asked}");
+        let last = app.requests().last().expect("a request").clone();
+        assert_eq!(last.target(), expected, "{asked}");
+    }
+    assert_eq!(gapura.get("/app").status, 301);
+}
+
+#[test]
 fn return_answers_without_a_server() {
     let text = "server { listen LISTEN; location / { return 404; } location /a { return 204; } }";
     let gapura = start(text);

@@ -245,6 +245,9 @@ levels! {
         health_check: OrOff<HealthCheck>,
         /// How many idle connections to `backends` are kept; 0 keeps none.
         keepalive: u64,
+        /// What its path is replaced with on the way to the server: with path `/app/` and uri `/`,
+        /// `/app/x` is asked for as `/x`. nginx's URI behind `proxy_pass`; not for regular expressions.
+        uri: String,
         /// Answers with this status and its page, without asking any server.
         r#return: u64,
     }

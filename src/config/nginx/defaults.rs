@@ -37,14 +37,33 @@ pub(super) fn apply(draft: &mut Draft, prefix: Option<&Path>) {
     }
     for site in draft.sites.iter_mut().flatten() {
         site.proxy_set_header.as_mut().map(with_host);
+        let around = site.proxy_set_header.as_ref();
+        let around = around.or(draft.proxy_set_header.as_ref());
         for location in site.locations.iter_mut().flatten() {
             location.proxy_set_header.as_mut().map(with_host);
+            let upstream = location.upstream.as_deref().unwrap_or_default();
+            if upstream.starts_with("unix:") {
+                let headers = location.proxy_set_header.as_ref().or(around);
+                location.proxy_set_header = headers.cloned().map(without_a_host);
+            }
         }
     }
 }
 
+/// `$proxy_host` of a socket's path is `localhost`.
+fn without_a_host(mut headers: Headers) -> Headers {
+    for OneOrMany(values) in headers.values_mut() {
+        for Word(value) in values {
+            *value = value.replace("$proxy_host", "localhost");
+        }
+    }
+    headers
+}
+
+type Headers = IndexMap<String, OneOrMany<Word>>;
+
 /// A level that sets headers replaces those around it, but not nginx's own.
-fn with_host(headers: &mut IndexMap<String, OneOrMany<Word>>) {
+fn with_host(headers: &mut Headers) {
     let is_host = |name: &String| name.eq_ignore_ascii_case("host");
     if !headers.keys().any(is_host) {
         let value = OneOrMany(vec![Word("$proxy_host".into())]);

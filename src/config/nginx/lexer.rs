@@ -315,7 +315,7 @@ mod tests {
     #[test]
     fn words_end_where_nginx_ends_them() {
         for (text, expected) in [
-            ("a b;c{d}", "[a] [b] ; [c] { [d}] Unterminated"),
+            ("a b;c{d}", "[a] [b] ; [c] { Unterminated"),
             ("a 'b c' \"d;e\";", "[a] [b c] [d;e] ;"),
             ("return 200 ${host}x;", "[return] [200] [${host}x] ;"),
             ("a b#c; # comment ;\nd;", "[a] [b#c] ; [d] ;"),

@@ -91,6 +91,7 @@ pub(in crate::config::nginx) fn location(
     );
     if state.draft.r#return.is_some() {
         state.draft.upstream = None;
+        state.draft.uri = None;
     } else if state.draft.upstream.is_none() {
         if reader.errors() == before {
             let problem = Problem::ServesFiles(format!("location \"{}\"", state.name));

@@ -48,10 +48,18 @@ pub(in crate::config::nginx) fn proxy_pass(
             let label = format!("leave `{uri}` out");
             return reader.error(directive, word, problem, label);
         }
-        let label = format!(
-            "`{uri}` would replace the location's path: leave it out, and let the server know the whole path"
-        );
-        return unsupported(reader, "with a URI is not supported", &label);
+        let whole = path.key("uri");
+        let skipped = url.len() - uri.len();
+        reader
+            .positions
+            .record_pieces(&whole, directive, &directive.name, || {
+                vec![Piece {
+                    offset: 0,
+                    skipped,
+                    word: word.clone(),
+                }]
+            });
+        location.draft.uri = Some(uri.to_owned());
     }
     if address.is_empty() {
         let problem = Problem::Syntax(format!("no host in upstream \"{address}\""));
