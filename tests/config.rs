@@ -1,7 +1,8 @@
-//! The YAML configuration: fixtures in `tests/config/`, and the examples under `conf/`.
+//! The configuration: fixtures in `tests/config/` (those of nginx's language in `nginx/` there), and
+//! the examples under `conf/`.
 //!
 //! A fixture is the input, a line of dashes, and the expected output: the whole text of all errors,
-//! or `ok`. `UPDATE_FIXTURES=1 cargo test --test config` writes what is said now; read the diff.
+//! of all warnings, or `ok`. `UPDATE_FIXTURES=1 cargo test --test config` writes what is said now; read the diff.
 
 use gapura::config;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,15 @@ fn fixtures_say_what_they_said() {
         let text = std::fs::read_to_string(&fixture).expect("a fixture");
         let (input, expected) = text.split_once("\n----------\n").expect("a line of dashes");
         let input = format!("{input}\n");
-        let said = match config::load_str(&input, "gapura.yaml", Path::new("tests/config")) {
+        let nginx = fixture
+            .parent()
+            .is_some_and(|folder| folder.ends_with("nginx"));
+        let name = if nginx { "nginx.conf" } else { "gapura.yaml" };
+        let said = match config::load_str(&input, name, Path::new("tests/config")) {
+            Ok(loaded) if !loaded.warnings.is_empty() => {
+                let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+                warnings.join("\n")
+            }
             Ok(_) => "ok".to_owned(),
             Err(errors) => errors.to_string(),
         };
@@ -53,6 +62,7 @@ fn fixtures_say_what_they_said() {
 fn every_example_loads() {
     let mut examples = files_below(&root().join("conf"), "yaml");
     examples.extend(files_below(&root().join("conf"), "yml"));
+    examples.push(root().join("conf/nginx/nginx.conf"));
     assert!(examples.len() >= 6, "the examples were not found");
     for example in examples {
         match config::load(&example) {

@@ -19,6 +19,9 @@ pub(super) struct Arguments {
     /// Test the configuration and exit.
     #[arg(short = 't')]
     pub(super) test: bool,
+    /// Test the configuration, print it and exit.
+    #[arg(short = 'T')]
+    pub(super) dump: bool,
     /// Say only errors while testing.
     #[arg(short = 'q')]
     pub(super) quiet: bool,
@@ -47,7 +50,7 @@ pub(super) enum Command {
 
 /// `-h`, in nginx's form.
 pub(super) const HELP: &str = "\
-Usage: gapura [-?hvVtq] [-e filename] [-c filename] [-p prefix]
+Usage: gapura [-?hvVtTq] [-e filename] [-c filename] [-p prefix]
        gapura demo [--port port] [--backend-ports a,b]
        gapura schema
 
@@ -56,6 +59,7 @@ Options:
   -v            : show version and exit
   -V            : show version and how it was built, then exit
   -t            : test configuration and exit
+  -T            : test configuration, print it and exit
   -q            : suppress non-error messages during configuration testing
   -p prefix     : set prefix path: relative paths of -c and -e are below it
   -e filename   : set error log file (default: standard error)

@@ -4,7 +4,7 @@ mod arguments;
 #[cfg(feature = "demo")]
 mod demo;
 
-use crate::config;
+use crate::config::{self, source::Source};
 use crate::os_error::OsError;
 use crate::server::{self, Server};
 use arguments::{Arguments, Command};
@@ -13,6 +13,7 @@ use clap::error::ErrorKind;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Where a configuration is looked for when `-c` does not say.
 const DEFAULT_FILES: [&str; 2] = ["/etc/gapura/gapura.yaml", "/etc/nginx/nginx.conf"];
@@ -50,7 +51,7 @@ fn run() -> Result<ExitCode, String> {
         Some(Command::Schema) => print_schema(),
         #[cfg(feature = "demo")]
         Some(Command::Demo(options)) => demo::run(&options),
-        None if arguments.test => test(&arguments),
+        None if arguments.test || arguments.dump => test(&arguments),
         None => serve(&arguments),
     }
 }
@@ -63,7 +64,11 @@ fn serve(arguments: &Arguments) -> Result<ExitCode, String> {
         .as_deref()
         .map(|path| in_prefix(arguments, path));
     server::init_logger(log.as_deref()).map_err(|cause| open_failed(log.as_deref(), &cause))?;
-    Server::from_file(file)
+    let server = match &arguments.prefix {
+        Some(prefix) => Server::from_file(file).prefix(prefix),
+        None => Server::from_file(file),
+    };
+    server
         .run()
         .map_err(|error| with_name(&error.to_string()))?;
     Ok(ExitCode::SUCCESS)
@@ -72,9 +77,9 @@ fn serve(arguments: &Arguments) -> Result<ExitCode, String> {
 /// `-t`: reads the configuration and says nginx's two lines.
 fn test(arguments: &Arguments) -> Result<ExitCode, String> {
     let file = configuration(arguments)?;
-    let name = config::diagnostic::PROGRAM;
+    let name = config::Language::of(&file).program();
     let shown = file.display();
-    match config::load(&file) {
+    match config::load_below(&file, arguments.prefix.as_deref()) {
         Ok(loaded) => {
             for warning in &loaded.warnings {
                 eprintln!("{warning}");
@@ -82,6 +87,9 @@ fn test(arguments: &Arguments) -> Result<ExitCode, String> {
             if !arguments.quiet {
                 eprintln!("{name}: the configuration file {shown} syntax is ok");
                 eprintln!("{name}: configuration file {shown} test is successful");
+            }
+            if arguments.dump {
+                return dump(&loaded.sources);
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -91,6 +99,21 @@ fn test(arguments: &Arguments) -> Result<ExitCode, String> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// `-T`: every file of the configuration, as nginx prints them.
+fn dump(sources: &[Arc<Source>]) -> Result<ExitCode, String> {
+    let mut out = io::stdout().lock();
+    for source in sources {
+        let (name, text) = (source.name(), source.text());
+        match writeln!(out, "# configuration file {name}:\n{text}") {
+            Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
+                return Err(cause.to_string());
+            }
+            _ => {}
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print_schema() -> Result<ExitCode, String> {

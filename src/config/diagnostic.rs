@@ -11,6 +11,9 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// The name in front of every message, where nginx writes `nginx`.
 pub const PROGRAM: &str = "gapura";
 
+/// The name in front of messages about an nginx.conf, for scripts that search for nginx's own lines.
+pub const NGINX: &str = "nginx";
+
 /// How bad it is, in nginx's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -32,6 +35,8 @@ impl fmt::Display for Severity {
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone)]
 pub struct Diagnostic {
+    /// The name in front of it: that of the language's own program.
+    pub program: &'static str,
     /// How bad it is.
     pub severity: Severity,
     /// What is wrong.
@@ -48,6 +53,7 @@ impl Diagnostic {
     /// An error.
     pub fn emerg(problem: Problem, place: Option<Place>, label: Option<String>) -> Self {
         Self {
+            program: PROGRAM,
             severity: Severity::Emerg,
             problem,
             place,
@@ -55,11 +61,27 @@ impl Diagnostic {
             label,
         }
     }
+
+    /// The same, about an nginx.conf.
+    pub(super) fn of_nginx(self) -> Self {
+        Self {
+            program: NGINX,
+            ..self
+        }
+    }
+
+    /// The same, as a warning.
+    pub(super) fn warning(self) -> Self {
+        Self {
+            severity: Severity::Warn,
+            ..self
+        }
+    }
 }
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PROGRAM}: [{}] {}", self.severity, self.problem)?;
+        write!(f, "{}: [{}] {}", self.program, self.severity, self.problem)?;
         if let Some(place) = &self.place {
             write!(f, " in {}:{}", place.source.name(), place.span.start.line)?;
             return snippet(f, place, self.label.as_deref());

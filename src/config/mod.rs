@@ -1,12 +1,13 @@
 //! Configuration: from a file to a [`Model`], with every mistake reported where it stands.
 //!
-//! A front end (`yaml`; nginx.conf later) reads text into a [`draft::Draft`] and knows where each
+//! A front end (`yaml`, `nginx`) reads text into a [`draft::Draft`] and knows where each
 //! part was written ([`path::Locate`]); `resolve` turns the Draft into the Model and knows no
 //! language. What a key is called and where it may stand: `draft`. What it means: `resolve`.
 
 mod builder;
 pub mod diagnostic;
 pub mod draft;
+mod nginx;
 pub mod path;
 pub mod problem;
 pub mod resolve;
@@ -16,11 +17,13 @@ mod yaml;
 
 pub use builder::{Backend, Config, HealthCheck, Location, Site, Upstream};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use nginx::{DirectiveHelp, Treatment, directives};
 
 use crate::model::Model;
 use problem::Problem;
 use source::Source;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A configuration that can be used.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
     /// Every file that was read, the configuration first.
     pub files: Vec<PathBuf>,
+    /// The text of the configuration and of every file it includes, in the order of reading.
+    pub sources: Vec<Arc<Source>>,
 }
 
 /// Reads a configuration file.
@@ -38,31 +43,81 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong with it, or that it cannot be read.
 pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
-    let text = read(path)?;
-    let base = path.parent().unwrap_or(Path::new(""));
-    let mut loaded = load_str(&text, &path.display().to_string(), base)?;
-    loaded.files.insert(0, path.to_owned());
-    Ok(loaded)
+    load_below(path, None)
 }
 
-/// Reads a configuration from text. Its kind is that of the name's end, as of a file; relative
+/// Reads a configuration file whose relative log files are below `prefix`: nginx's `-p`.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_below(path: &Path, prefix: Option<&Path>) -> Result<Loaded, Diagnostics> {
+    let base = path.parent().unwrap_or(Path::new(""));
+    match Language::of(path) {
+        Language::Yaml => {
+            let text = read(path)?;
+            let mut loaded = load_yaml(&text, &path.display().to_string(), base)?;
+            loaded.files.insert(0, path.to_owned());
+            Ok(loaded)
+        }
+        Language::Nginx => load_nginx(&nginx::open(path)?, base, prefix),
+    }
+}
+
+/// Reads a configuration from text. Its language is that of the name's end, as of a file; relative
 /// files, such as error pages, are looked for in `base`.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub fn load_str(text: &str, name: &str, base: &Path) -> Result<Loaded, Diagnostics> {
-    let extension = Path::new(name).extension().and_then(|end| end.to_str());
-    if !matches!(extension, Some("yaml" | "yml")) {
-        let label = match extension {
-            Some("conf") => "nginx.conf files are not supported yet; write the sites in YAML",
-            _ => "a configuration is a YAML file, such as /etc/gapura/gapura.yaml",
-        };
-        let path = name.to_owned();
-        return Err(
-            Diagnostic::emerg(Problem::NotSupported { path }, None, Some(label.into())).into(),
-        );
+    match Language::of(Path::new(name)) {
+        Language::Yaml => load_yaml(text, name, base),
+        Language::Nginx => load_nginx(&Source::new(name, text), base, None),
     }
-    load_yaml(text, name, base)
+}
+
+/// What a configuration is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// Gapura's own keys.
+    Yaml,
+    /// nginx's directives.
+    Nginx,
+}
+
+impl Language {
+    /// By the end of a file's name: `.yaml` and `.yml` are YAML, everything else is nginx's language.
+    pub fn of(path: &Path) -> Self {
+        match path.extension().and_then(|end| end.to_str()) {
+            Some("yaml" | "yml") => Self::Yaml,
+            _ => Self::Nginx,
+        }
+    }
+
+    /// The name in front of what is said about such a file.
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Yaml => diagnostic::PROGRAM,
+            Self::Nginx => diagnostic::NGINX,
+        }
+    }
+}
+
+fn load_nginx(
+    source: &Arc<Source>,
+    folder: &Path,
+    prefix: Option<&Path>,
+) -> Result<Loaded, Diagnostics> {
+    let parsed = nginx::parse(source, folder, prefix);
+    let mut loaded = finish(
+        parsed.outcome.model,
+        parsed.outcome.files,
+        parsed.diagnostics,
+    )?;
+    let sources = parsed.sources;
+    let paths = sources.iter().map(|source| PathBuf::from(source.name()));
+    loaded.files.splice(0..0, paths);
+    loaded.sources = sources;
+    Ok(loaded)
 }
 
 /// Reads YAML that is no file: its name is only shown. Relative files are looked for in `base`.
@@ -79,7 +134,9 @@ pub fn load_yaml(text: &str, name: &str, base: &Path) -> Result<Loaded, Diagnost
             diagnostics.push(finding.locate(&parsed.positions));
         }
     }
-    finish(outcome.model, outcome.files, Diagnostics::new(diagnostics))
+    let mut loaded = finish(outcome.model, outcome.files, Diagnostics::new(diagnostics))?;
+    loaded.sources.push(source);
+    Ok(loaded)
 }
 
 /// Checks a Draft that was made in code, with YAML's defaults. Relative files are looked for in
@@ -114,6 +171,7 @@ fn finish(
         model,
         warnings: diagnostics.into_iter().collect(),
         files,
+        sources: Vec::new(),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Paths into a Draft: how the rules of `resolve`, which know no language, say where something is
 //! wrong. A path costs nothing while the Draft is walked; only a finding copies it.
 
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::{Diagnostic, PROGRAM, Severity};
 use super::problem::Problem;
 use super::source::Place;
 use std::fmt;
@@ -162,11 +162,14 @@ impl Finding {
 
     /// What is shown of it.
     pub fn locate(self, positions: &dyn Locate) -> Diagnostic {
+        let place = positions.place(&self.path, self.part);
         let earlier = (self.earlier.as_ref())
             .and_then(|path| positions.place(path, Part::Value))
-            .map(|place| format!(" in line {}", place.span.start.line));
+            .zip(place.as_ref())
+            .map(|(earlier, place)| format!(" in {}", earlier.seen_from(&place.source)));
         Diagnostic {
-            place: positions.place(&self.path, self.part),
+            program: PROGRAM,
+            place,
             path: None,
             severity: self.severity,
             problem: self.problem,
@@ -182,6 +185,7 @@ impl Finding {
             .map(|path| format!(" in {path}"))
             .unwrap_or_default();
         Diagnostic {
+            program: PROGRAM,
             place: None,
             path: Some(self.path),
             severity: self.severity,

@@ -82,6 +82,53 @@ pub enum Problem {
     TooLarge(String),
     UnknownBalance(String),
     UnknownHealthCheck(String),
+
+    // nginx's language.
+    Glob {
+        pattern: String,
+        reason: String,
+    },
+    Read {
+        path: String,
+    },
+    UnknownDirective(String),
+    NotAllowedHere(String),
+    NotTerminated(String),
+    NoOpening(String),
+    ArgumentCount(String),
+    DuplicateDirective(String),
+    DirectiveValue {
+        directive: String,
+        what: &'static str,
+    },
+    NotASwitch {
+        found: String,
+        directive: String,
+    },
+    InvalidWord(String),
+    InvalidParameter(String),
+    UnsupportedDirective(String),
+    UnsupportedParameter(String),
+    NotApplied(String),
+    IncludesItself(String),
+    IgnoredServerName {
+        name: String,
+        listen: String,
+    },
+    UpstreamPort {
+        upstream: String,
+        port: String,
+    },
+    DuplicateUpstream(String),
+    ServesFiles(String),
+    OutsideLocation {
+        inner: String,
+        outer: String,
+    },
+    InsideLocation {
+        inner: String,
+        outer: String,
+    },
 }
 
 impl fmt::Display for Problem {
@@ -156,6 +203,55 @@ impl fmt::Display for Problem {
             Self::TooLarge(key) => write!(f, "\"{key}\" is too large"),
             Self::UnknownBalance(name) => write!(f, "unknown balance \"{name}\""),
             Self::UnknownHealthCheck(name) => write!(f, "unknown type of health check \"{name}\""),
+
+            Self::Glob { pattern, reason } => write!(f, "glob() \"{pattern}\" failed ({reason})"),
+            Self::Read { path } => write!(f, "pread() \"{path}\" failed (21: Is a directory)"),
+            Self::UnknownDirective(name) => write!(f, "unknown directive \"{name}\""),
+            Self::NotAllowedHere(name) => write!(f, "\"{name}\" directive is not allowed here"),
+            Self::NotTerminated(name) => {
+                write!(f, "directive \"{name}\" is not terminated by \";\"")
+            }
+            Self::NoOpening(name) => write!(f, "directive \"{name}\" has no opening \"{{\""),
+            Self::ArgumentCount(name) => {
+                write!(f, "invalid number of arguments in \"{name}\" directive")
+            }
+            Self::DuplicateDirective(name) => write!(f, "\"{name}\" directive is duplicate"),
+            Self::DirectiveValue { directive, what } => {
+                write!(f, "\"{directive}\" directive {what}")
+            }
+            Self::NotASwitch { found, directive } => write!(
+                f,
+                "invalid value \"{found}\" in \"{directive}\" directive, it must be \"on\" or \"off\""
+            ),
+            Self::InvalidWord(word) => write!(f, "invalid value \"{word}\""),
+            Self::InvalidParameter(word) => write!(f, "invalid parameter \"{word}\""),
+            Self::UnsupportedDirective(name) => {
+                write!(f, "\"{name}\" directive is not supported")
+            }
+            Self::UnsupportedParameter(word) => {
+                write!(f, "the \"{word}\" parameter is not supported")
+            }
+            Self::NotApplied(name) => write!(f, "\"{name}\" directive is not applied"),
+            Self::IncludesItself(path) => write!(f, "\"{path}\" includes itself"),
+            Self::IgnoredServerName { name, listen } => {
+                write!(f, "conflicting server name \"{name}\" on {listen}, ignored")
+            }
+            Self::UpstreamPort { upstream, port } => {
+                write!(f, "upstream \"{upstream}\" may not have port {port}")
+            }
+            Self::DuplicateUpstream(name) => write!(f, "duplicate upstream \"{name}\""),
+            Self::ServesFiles(name) => {
+                write!(f, "{name} serves files, which is not supported")
+            }
+            Self::OutsideLocation { inner, outer } => {
+                write!(f, "location \"{inner}\" is outside location \"{outer}\"")
+            }
+            Self::InsideLocation { inner, outer } => {
+                write!(
+                    f,
+                    "location \"{inner}\" cannot be inside location \"{outer}\""
+                )
+            }
         }
     }
 }

@@ -81,6 +81,17 @@ pub struct Place {
     pub span: Span,
 }
 
+impl Place {
+    /// How a message about something in a file says where this is.
+    pub(super) fn seen_from(&self, source: &Source) -> String {
+        let line = self.span.start.line;
+        match self.source.name() == source.name() {
+            true => format!("line {line}"),
+            false => format!("{}:{line}", self.source.name()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

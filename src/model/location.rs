@@ -75,6 +75,17 @@ pub struct ProxyPass {
     pub intercept_errors: bool,
     /// `proxy_next_upstream` and its kin.
     pub next_upstream: NextUpstream,
+    /// What the location's path is replaced with; `None` passes the target on as the client sent it.
+    pub uri: Option<ReplacedUri>,
+}
+
+/// The URI behind `proxy_pass`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplacedUri {
+    /// How many bytes of the normalised path the location's own path takes.
+    pub replaced: usize,
+    /// What stands there instead.
+    pub with: String,
 }
 
 /// nginx's defaults.
@@ -94,6 +105,7 @@ impl Default for ProxyPass {
                 tries: None,
                 timeout: None,
             },
+            uri: None,
         }
     }
 }

@@ -15,7 +15,7 @@ mod variable;
 pub use listener::{ListenAddress, Listener};
 pub use location::{
     AccessLog, Action, AddHeader, ErrorPage, Limits, Location, LocationMatch, LogTarget,
-    NextUpstream, Page, ProxyPass, RetryCondition, SetHeader,
+    NextUpstream, Page, ProxyPass, ReplacedUri, RetryCondition, SetHeader,
 };
 pub use site::{ClientLimits, HeaderBuffers, HostPattern, Site};
 pub use template::{Part, Template, TemplateError};

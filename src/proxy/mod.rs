@@ -4,6 +4,7 @@
 //! |---|---|
 //! | location, router, body limit | `admit` |
 //! | choosing a backend, the request to it | `pass` |
+//! | the target when `proxy_pass` has a URI | `uri` |
 //! | failed tries | `retry` |
 //! | the answer | `answer` |
 //! | what went wrong, and its status | `failure` |
@@ -26,6 +27,7 @@ mod redirect;
 mod retry;
 mod router;
 mod tunnel;
+mod uri;
 mod values;
 
 pub use context::RequestContext;

@@ -3,7 +3,7 @@
 use super::context::{Destination, Passage, RequestContext, Try};
 use super::failure::Failure;
 use super::values::Exchange;
-use super::{error_log, error_page, tunnel};
+use super::{error_log, error_page, tunnel, uri};
 use crate::runtime::render;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
@@ -154,6 +154,10 @@ pub(super) fn shape_request(
     }
     if let Some(path) = &passage.path {
         request.set_raw_path(path)?;
+    } else if let Some(replaced) = &passage.pass.settings.uri {
+        let line = &ctx.arrival().line;
+        let target = uri::target(replaced, line.target(), line.path(), line.query());
+        request.set_raw_path(&target)?;
     }
     Ok(())
 }

@@ -115,7 +115,10 @@ impl Host {
             Ok(()) => info!("reconfigured"),
             Err(cause) => {
                 let text = cause.to_string();
-                error!("{}", text.strip_prefix("gapura: ").unwrap_or(&text));
+                let bare = text
+                    .strip_prefix("gapura: ")
+                    .or_else(|| text.strip_prefix("nginx: "));
+                error!("{}", bare.unwrap_or(&text));
             }
         }
         if let Some(reply) = reply {

@@ -85,7 +85,7 @@ impl Server {
     /// A server of this configuration file, which is read when the server starts and again at
     /// every reload. `.yaml` and `.yml` are YAML, everything else is nginx's language.
     pub fn from_file(path: impl AsRef<Path>) -> Self {
-        Self::from_source(Source::File(PathBuf::from(path.as_ref())))
+        Self::from_source(Source::File(PathBuf::from(path.as_ref()), None))
     }
 
     /// A server of this YAML. Paths in it are relative to the current folder.
@@ -103,6 +103,17 @@ impl Server {
             source,
             gateway: Gateway::default(),
         }
+    }
+
+    /// The folder that relative log files of an nginx.conf are below, nginx's `-p`. Without it they
+    /// are below `/usr/share/nginx`, and requests are logged to `/var/log/nginx/access.log` where
+    /// nothing else is written. YAML's files are relative to the configuration.
+    #[must_use]
+    pub fn prefix(mut self, folder: impl AsRef<Path>) -> Self {
+        if let Source::File(_, prefix) = &mut self.source {
+            *prefix = Some(PathBuf::from(folder.as_ref()));
+        }
+        self
     }
 
     /// Routes by the embedder's own logic: see [`Router`].

@@ -20,7 +20,8 @@ const MIN_IDLE_CONNECTIONS: usize = 128;
 
 /// Where a configuration comes from, at the start and at every reload.
 pub(super) enum Source {
-    File(PathBuf),
+    /// A file, and the folder that an nginx.conf's relative log files are below.
+    File(PathBuf, Option<PathBuf>),
     Yaml(String),
     Draft(Box<Draft>),
 }
@@ -93,7 +94,7 @@ impl State {
 
 fn read(source: &Source) -> Result<Model, StartError> {
     let loaded = match source {
-        Source::File(path) => config::load(path)?,
+        Source::File(path, prefix) => config::load_below(path, prefix.as_deref())?,
         Source::Yaml(text) => config::load_yaml(text, "configuration", Path::new(""))?,
         Source::Draft(draft) => config::load_draft(Draft::clone(draft), Path::new(""))?,
     };

@@ -23,6 +23,7 @@ mod headers;
 mod health;
 mod hostile;
 mod log;
+mod nginx_conf;
 mod protocol;
 mod reload;
 mod routing;

@@ -75,6 +75,33 @@ fn messages_pass_both_ways() {
     });
 }
 
+/// What nginx's users write for websockets: two headers.
+#[test]
+fn an_nginx_conf_passes_upgrades_by_its_headers() {
+    let backend = echo();
+    let conf = format!(
+        "events {{}}
+        http {{
+            access_log off;
+            server {{
+                listen LISTEN;
+                location / {{
+                    proxy_pass http://{};
+                    proxy_http_version 1.1;
+                    proxy_set_header Upgrade $http_upgrade;
+                    proxy_set_header Connection \"upgrade\";
+                }}
+            }}
+        }}",
+        backend.address()
+    );
+    let gapura = super::support::Launch::nginx(&conf).start();
+    let mut socket = open(gapura.address());
+    echoes(&mut socket, Message::text("hello"));
+    echoes(&mut socket, Message::binary(vec![7; 100_000]));
+    assert_eq!(gapura.get("/plain").text(), "/plain");
+}
+
 #[test]
 fn the_demo_s_application_keeps_its_websocket() {
     let backend = NodeBackend::start("app");

@@ -20,8 +20,8 @@ pub struct Gapura {
 }
 
 /// What to start the program with, beyond a configuration.
-#[derive(Default)]
 pub struct Launch {
+    name: &'static str,
     yaml: String,
     files: Vec<(String, String)>,
     arguments: Vec<String>,
@@ -30,8 +30,18 @@ pub struct Launch {
 impl Launch {
     pub fn new(yaml: &str) -> Self {
         Self {
+            name: "gapura.yaml",
             yaml: yaml.to_owned(),
-            ..Self::default()
+            files: Vec::new(),
+            arguments: Vec::new(),
+        }
+    }
+
+    /// An nginx.conf instead of YAML. `LISTEN` may stand in its other files too.
+    pub fn nginx(conf: &str) -> Self {
+        Self {
+            name: "nginx.conf",
+            ..Self::new(conf)
         }
     }
 
@@ -65,13 +75,13 @@ impl Launch {
         let addresses: Vec<SocketAddr> = (0..placeholders(&self.yaml))
             .map(|_| SocketAddr::from(([127, 0, 0, 1], free_port())))
             .collect();
-        folder.write("gapura.yaml", &fill_in(&self.yaml, &addresses));
+        folder.write(self.name, &fill_in(&self.yaml, &addresses));
         for (path, text) in &self.files {
-            folder.write(path, text);
+            folder.write(path, &fill_in(text, &addresses));
         }
         let mut child = Command::new(env!("CARGO_BIN_EXE_gapura"))
             .arg("-c")
-            .arg(folder.path("gapura.yaml"))
+            .arg(folder.path(self.name))
             .args(&self.arguments)
             .current_dir(&folder.0)
             .stdin(Stdio::null())
@@ -245,9 +255,17 @@ pub struct Run {
 /// Runs the program to its end; `CONFIG` among the arguments stands for a file with this text.
 #[track_caller]
 pub fn run(yaml: &str, arguments: &[&str]) -> Run {
+    run_with(&[("gapura.yaml", yaml)], arguments)
+}
+
+/// Runs the program to its end beside these files; `CONFIG` stands for the first of them.
+#[track_caller]
+pub fn run_with(files: &[(&str, &str)], arguments: &[&str]) -> Run {
     let folder = Folder::new();
-    folder.write("gapura.yaml", yaml);
-    let path = folder.path("gapura.yaml");
+    for (name, text) in files {
+        folder.write(name, text);
+    }
+    let path = folder.path(files[0].0);
     let child = Command::new(env!("CARGO_BIN_EXE_gapura"))
         .args(arguments.iter().map(|&argument| {
             if argument == "CONFIG" {

@@ -26,7 +26,7 @@ mod wire;
 
 pub use backend::{Backend, Gate, Then, respond};
 pub use client::{Client, Response};
-pub use gapura::{Gapura, Launch, request, run};
+pub use gapura::{Gapura, Launch, request, run, run_with};
 pub use node::NodeBackend;
 pub use ports::free_port;
 pub use silent::SilentBackend;

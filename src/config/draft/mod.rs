@@ -44,9 +44,28 @@ use record;
 /// Defines a view of the fields that several levels share, so that one function reads them all.
 macro_rules! view {
     (
-        $(#[$about:meta])* $name:ident, $method:ident of $($level:ident)+
+        $(#[$about:meta])* $name:ident, $method:ident; $name_mut:ident, $method_mut:ident
+        of $($level:ident)+
         { $($(#[$help:meta])* $field:ident: $type:ty,)* }
     ) => {
+        /// The same settings, to be written.
+        #[derive(Debug)]
+        #[expect(missing_docs, reason = "each field is described where it is written")]
+        pub struct $name_mut<'a> {
+            $(pub $field: &'a mut Option<$type>,)*
+        }
+
+        impl $name_mut<'_> {
+            /// Writes out what these settings inherit.
+            pub fn inherit(self, outer: $name<'_>) {
+                $(
+                    if self.$field.is_none() {
+                        *self.$field = outer.$field.cloned();
+                    }
+                )*
+            }
+        }
+
         $(#[$about])*
         #[derive(Debug, Clone, Copy, Default)]
         #[expect(missing_docs, reason = "each field is described where it is written")]
@@ -61,21 +80,29 @@ macro_rules! view {
             }
         }
 
-        shared! { $name, $method of [$($level)+] [$($field)*] }
+        shared! { $name, $method, $name_mut, $method_mut of [$($level)+] [$($field)*] }
     };
 }
 
 /// The levels' accessors of a view.
 macro_rules! shared {
-    ($name:ident, $method:ident of [] $fields:tt) => {};
-    ($name:ident, $method:ident of [$level:ident $($rest:ident)*] [$($field:ident)*]) => {
+    ($name:ident, $method:ident, $name_mut:ident, $method_mut:ident of [] $fields:tt) => {};
+    (
+        $name:ident, $method:ident, $name_mut:ident, $method_mut:ident
+        of [$level:ident $($rest:ident)*] [$($field:ident)*]
+    ) => {
         impl $level {
             /// The settings of this kind that were written here.
             pub fn $method(&self) -> $name<'_> {
                 $name { $($field: self.$field.as_ref(),)* }
             }
+
+            /// The same settings, to be written.
+            pub fn $method_mut(&mut self) -> $name_mut<'_> {
+                $name_mut { $($field: &mut self.$field,)* }
+            }
         }
-        shared! { $name, $method of [$($rest)*] [$($field)*] }
+        shared! { $name, $method, $name_mut, $method_mut of [$($rest)*] [$($field)*] }
     };
 }
 
@@ -96,11 +123,11 @@ macro_rules! levels {
         }
         view! {
             /// Settings of the top, of a site and of a location, each inherited by what is inside.
-            Common, common of Draft Site Location $common
+            Common, common; CommonMut, common_mut of Draft Site Location $common
         }
         view! {
             /// Settings of the client's connection: of the top and of a site.
-            Client, client of Draft Site $client
+            Client, client; ClientMut, client_mut of Draft Site $client
         }
     };
 }
@@ -218,6 +245,9 @@ levels! {
         health_check: OrOff<HealthCheck>,
         /// How many idle connections to `backends` are kept; 0 keeps none.
         keepalive: u64,
+        /// What its path is replaced with on the way to the server: with path `/app/` and uri `/`,
+        /// `/app/x` is asked for as `/x`. nginx's URI behind `proxy_pass`; not for regular expressions.
+        uri: String,
         /// Answers with this status and its page, without asking any server.
         r#return: u64,
     }

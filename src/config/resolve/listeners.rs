@@ -10,6 +10,26 @@ use indexmap::IndexMap;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
+/// One address of a site, and whether the site answers there where no host matches.
+#[derive(Clone)]
+pub(super) struct Listen {
+    pub(super) address: ListenAddress,
+    /// Its place in the list, for findings about it.
+    index: usize,
+    /// `default_server` behind the address.
+    default_server: bool,
+}
+
+impl Listen {
+    pub(super) fn at(address: ListenAddress) -> Self {
+        Self {
+            address,
+            index: 0,
+            default_server: false,
+        }
+    }
+}
+
 /// The listeners found so far, in the order of the file.
 #[derive(Default)]
 pub(super) struct Listeners(IndexMap<ListenAddress, Shared>);
@@ -31,18 +51,22 @@ impl Listeners {
         resolver: &mut Resolver,
         id: SiteId,
         hosts: &Hosts,
-        addresses: &[ListenAddress],
+        addresses: &[Listen],
         default: bool,
         path: &Path<'_>,
     ) {
-        for address in addresses {
+        for listen in addresses {
+            let address = &listen.address;
             let shared = self.0.entry(address.clone()).or_default();
             shared.sites.push(id);
-            if default {
+            if default || listen.default_server {
                 let first = *shared.default.get_or_insert(id);
                 if first != id {
                     let problem = Problem::DuplicateDefaultServer(address.to_string());
-                    let finding = path.key("default_server").error(problem);
+                    let finding = match listen.default_server {
+                        true => path.key("listen").index(listen.index).error(problem),
+                        false => path.key("default_server").error(problem),
+                    };
                     resolver.report(finding.label("already given").earlier(default_of(first)));
                 }
             }
@@ -129,15 +153,20 @@ fn host_of((id, index): (SiteId, usize)) -> OwnedPath {
 
 impl Resolver {
     /// The addresses of a `listen`.
-    pub(super) fn listen(&mut self, words: &[Word], path: &Path<'_>) -> Vec<ListenAddress> {
-        let mut addresses = Vec::with_capacity(words.len());
+    pub(super) fn listen(&mut self, words: &[Word], path: &Path<'_>) -> Vec<Listen> {
+        let mut addresses: Vec<Listen> = Vec::with_capacity(words.len());
         for (index, word) in words.iter().enumerate() {
             let at = path.index(index);
-            match address::listen(word) {
-                Ok(address) if addresses.contains(&address) => {
+            let bare = word.strip_suffix(DEFAULT_SERVER);
+            match address::listen(bare.unwrap_or(word)) {
+                Ok(address) if addresses.iter().any(|known| known.address == address) => {
                     self.report(at.error(Problem::DuplicateListen(address.to_string())));
                 }
-                Ok(address) => addresses.push(address),
+                Ok(address) => addresses.push(Listen {
+                    address,
+                    index,
+                    default_server: bare.is_some(),
+                }),
                 Err(error) => {
                     let text = word.0.clone();
                     let problem = Problem::ListenAddress {
@@ -157,8 +186,11 @@ impl Resolver {
     }
 }
 
+/// nginx's word behind an address.
+const DEFAULT_SERVER: &str = " default_server";
+
 /// nginx's: port 80 for root, 8000 for others, on all addresses.
-pub(super) fn default_listen() -> ListenAddress {
+pub(in crate::config) fn default_listen() -> ListenAddress {
     // SAFETY: geteuid has no preconditions and cannot fail.
     let root = unsafe { libc::geteuid() } == 0;
     let port = if root { 80 } else { 8000 };

@@ -6,7 +6,7 @@ use super::super::problem::Problem;
 use super::Resolver;
 use super::settings::Level;
 use super::upstream::Written;
-use crate::model::{Action, Location, LocationMatch};
+use crate::model::{Action, Location, LocationMatch, ReplacedUri};
 use std::collections::HashMap;
 
 /// The keys that say where requests go, of a site or of a location.
@@ -104,7 +104,13 @@ impl Resolver {
                     self.report(finding.label("already given").earlier(earlier));
                 }
             }
-            locations.extend(action.map(|action| location(matcher, action, &level)));
+            let uri = written.uri.as_deref();
+            let uri = uri.and_then(|uri| self.uri(uri, &matcher, action.as_ref(), &at));
+            locations.extend(action.map(|action| {
+                let mut location = location(matcher, action, &level);
+                location.pass.uri = uri;
+                location
+            }));
         }
         locations
     }
@@ -143,6 +149,36 @@ impl Resolver {
             (None, None) => return None,
         };
         Some(Action::Proxy(upstream))
+    }
+
+    /// What a location's path is replaced with.
+    fn uri(
+        &mut self,
+        uri: &str,
+        matcher: &LocationMatch,
+        action: Option<&Action>,
+        path: &Path<'_>,
+    ) -> Option<ReplacedUri> {
+        let at = path.key("uri");
+        if matches!(action, Some(Action::Status(_))) {
+            let problem = Problem::Exclusive("uri", "return");
+            self.report(at.key_error(problem).label("no server is asked"));
+        }
+        let replaced = match matcher {
+            LocationMatch::Exact(path)
+            | LocationMatch::Prefix(path)
+            | LocationMatch::PrefixNoRegex(path) => path.len(),
+            LocationMatch::Regex { .. } => {
+                let label = "a regular expression has no path that could be replaced";
+                self.report(super::invalid(&at, uri).label(label));
+                return None;
+            }
+        };
+        if !uri.starts_with('/') || !uri.bytes().all(|byte| byte.is_ascii_graphic()) {
+            self.report(super::invalid(&at, uri).label("expected a path, such as `/`"));
+        }
+        let with = uri.to_owned();
+        Some(ReplacedUri { replaced, with })
     }
 
     fn check_beside(&mut self, target: &Target<'_>, path: &Path<'_>) {

@@ -13,11 +13,13 @@ mod settings;
 mod site;
 mod upstream;
 
+pub(super) use listeners::default_listen;
+
 use super::draft::{Common, Draft};
 use super::path::{Finding, Path};
 use super::problem::Problem;
 use super::suggest;
-use crate::model::{Model, Site, Template, Upstream, UpstreamId, VARIABLES};
+use crate::model::{ListenAddress, Model, Site, Template, Upstream, UpstreamId, VARIABLES};
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -54,7 +56,7 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
     resolver.check_client(draft.client(), &Path::Root);
     let top_listen = match &draft.listen {
         Some(words) => resolver.listen(&words.0, &Path::Root.key("listen")),
-        None => vec![listeners::default_listen()],
+        None => vec![listeners::Listen::at(default_listen())],
     };
     let mut listeners = listeners::Listeners::default();
     let mut sites: Vec<Site> = Vec::new();
@@ -81,6 +83,11 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
         files: resolver.pages.files(),
         findings: resolver.findings,
     }
+}
+
+/// The address of a `listen`, if it is one: two texts may mean the same.
+pub(super) fn parse_listen(text: &str) -> Option<ListenAddress> {
+    address::listen(text).ok()
 }
 
 /// What is known while a Draft is resolved.

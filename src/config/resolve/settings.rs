@@ -272,6 +272,7 @@ impl Level<'_> {
                 tries: (tries > 0).then(|| fit(tries.min(u32::MAX.into()))),
                 timeout: timeout.filter(|timeout| !timeout.is_zero()),
             },
+            uri: None,
         }
     }
 

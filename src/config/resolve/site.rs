@@ -3,9 +3,10 @@
 use super::super::draft::{self, Client, OrOff, Size, Word};
 use super::super::path::Path;
 use super::host::Hosts;
+use super::listeners::Listen;
 use super::settings::Level;
 use super::{Resolver, fit, invalid};
-use crate::model::{ClientLimits, HeaderBuffers, ListenAddress, Site};
+use crate::model::{ClientLimits, HeaderBuffers, Site};
 
 impl Resolver {
     pub(super) fn site<'a>(
@@ -13,14 +14,14 @@ impl Resolver {
         draft: &'a draft::Draft,
         site: &'a draft::Site,
         hosts: Hosts,
-        addresses: &[ListenAddress],
+        addresses: &[Listen],
         top: &Level<'a>,
         path: &Path<'_>,
     ) -> Site {
         let level = self.level(site.common(), top, path);
         // Implicit upstreams are named after the site: its host, else its address.
         let label = match (hosts.name.as_str(), addresses.first()) {
-            ("", Some(address)) => address.to_string(),
+            ("", Some(listen)) => listen.address.to_string(),
             (name, _) => name.to_owned(),
         };
         let locations = self.locations(site, &label, &level, path);

@@ -1,0 +1,78 @@
+//! What an nginx.conf gets without asking, where YAML gets something else: requests go out with
+//! `Host: $proxy_host` and nothing added, upgrades are not passed unless headers say so, servers are
+//! not checked, and requests are logged to nginx's file. Defaults that both languages share are in
+//! `resolve`.
+
+use crate::config::draft::{AccessLog, Draft, OneOrMany, OrOff, Short, Word};
+use indexmap::IndexMap;
+use std::path::Path;
+
+/// Idle connections that an upstream keeps: nginx's default since 1.29.7.
+const KEEPALIVE: u64 = 32;
+
+/// Where relative files are, as Debian builds nginx; `-p` says otherwise.
+const PREFIX: &str = "/usr/share/nginx";
+
+/// Where requests are logged when nothing else is written: as every distribution builds nginx, and,
+/// below the folder of `-p`, as its own sources do.
+const ACCESS_LOG: &str = "/var/log/nginx/access.log";
+const ACCESS_LOG_IN_PREFIX: &str = "logs/access.log";
+
+/// Writes nginx's defaults into a Draft, where nothing else was written.
+pub(super) fn apply(draft: &mut Draft, prefix: Option<&Path>) {
+    draft.access_log.get_or_insert_with(|| {
+        let path = match prefix {
+            Some(_) => in_prefix(prefix, ACCESS_LOG_IN_PREFIX),
+            None => ACCESS_LOG.to_owned(),
+        };
+        OrOff::On(OneOrMany(vec![Short(AccessLog {
+            path: Some(path),
+            format: Some("combined".into()),
+        })]))
+    });
+    draft.proxy_set_header_inherit = Some(Word("on".into()));
+    with_host(draft.proxy_set_header.get_or_insert_default());
+    for upstream in draft.upstreams.iter_mut().flat_map(IndexMap::values_mut) {
+        upstream.keepalive.get_or_insert(KEEPALIVE);
+    }
+    for site in draft.sites.iter_mut().flatten() {
+        site.proxy_set_header.as_mut().map(with_host);
+        let around = site.proxy_set_header.as_ref();
+        let around = around.or(draft.proxy_set_header.as_ref());
+        for location in site.locations.iter_mut().flatten() {
+            location.proxy_set_header.as_mut().map(with_host);
+            let upstream = location.upstream.as_deref().unwrap_or_default();
+            if upstream.starts_with("unix:") {
+                let headers = location.proxy_set_header.as_ref().or(around);
+                location.proxy_set_header = headers.cloned().map(without_a_host);
+            }
+        }
+    }
+}
+
+/// `$proxy_host` of a socket's path is `localhost`.
+fn without_a_host(mut headers: Headers) -> Headers {
+    for OneOrMany(values) in headers.values_mut() {
+        for Word(value) in values {
+            *value = value.replace("$proxy_host", "localhost");
+        }
+    }
+    headers
+}
+
+type Headers = IndexMap<String, OneOrMany<Word>>;
+
+/// A level that sets headers replaces those around it, but not nginx's own.
+fn with_host(headers: &mut Headers) {
+    let is_host = |name: &String| name.eq_ignore_ascii_case("host");
+    if !headers.keys().any(is_host) {
+        let value = OneOrMany(vec![Word("$proxy_host".into())]);
+        headers.insert("Host".into(), value);
+    }
+}
+
+/// A file as nginx reads it: relative ones are below the prefix.
+pub(super) fn in_prefix(prefix: Option<&Path>, file: &str) -> String {
+    let prefix = prefix.unwrap_or(Path::new(PREFIX));
+    prefix.join(file).display().to_string()
+}

@@ -1,0 +1,60 @@
+//! FastCGI, whose settings mean something only beside `fastcgi_pass`.
+
+use crate::config::nginx::table::{
+    FLAG, FOUR, HTTP, IF_LOCATION, LEVELS, LOCATION, ONCE, ONE, SEVERAL, SOME, THREE, TWO,
+    accepted, rows, unsupported,
+};
+
+rows! {
+    "fastcgi_pass" in LOCATION | IF_LOCATION, takes ONE | ONCE, unsupported("Gapura speaks HTTP to servers: put one in front of this FastCGI program"), "passes requests by FastCGI";
+    "fastcgi_index" in LEVELS, takes ONE | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_split_path_info" in LEVELS, takes ONE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_store" in LEVELS, takes ONE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_store_access" in LEVELS, takes ONE | TWO | THREE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_buffering" in LEVELS, takes FLAG | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_request_buffering" in LEVELS, takes FLAG | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_ignore_client_abort" in LEVELS, takes FLAG | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_bind" in LEVELS, takes ONE | TWO, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_socket_keepalive" in LEVELS, takes FLAG | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_socket_rcvbuf" in LEVELS, takes ONE | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_socket_sndbuf" in LEVELS, takes ONE | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_connect_timeout" in LEVELS, takes ONE | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_send_timeout" in LEVELS, takes ONE | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_send_lowat" in LEVELS, takes ONE | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_buffer_size" in LEVELS, takes ONE | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_pass_request_headers" in LEVELS, takes FLAG | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_pass_request_body" in LEVELS, takes FLAG | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_intercept_errors" in LEVELS, takes FLAG | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_read_timeout" in LEVELS, takes ONE | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_buffers" in LEVELS, takes TWO | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_busy_buffers_size" in LEVELS, takes ONE | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_force_ranges" in LEVELS, takes FLAG | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_limit_rate" in LEVELS, takes ONE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_cache" in LEVELS, takes ONE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_cache_key" in LEVELS, takes ONE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_cache_path" in HTTP, takes SEVERAL, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_cache_bypass" in LEVELS, takes SOME, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_no_cache" in LEVELS, takes SOME, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_cache_valid" in LEVELS, takes SOME, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_cache_min_uses" in LEVELS, takes ONE | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_cache_max_range_offset" in LEVELS, takes ONE | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_cache_use_stale" in LEVELS, takes SOME, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_cache_methods" in LEVELS, takes SOME, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_cache_lock" in LEVELS, takes FLAG | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_cache_lock_timeout" in LEVELS, takes ONE | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_cache_lock_age" in LEVELS, takes ONE | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_cache_revalidate" in LEVELS, takes FLAG | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_cache_background_update" in LEVELS, takes FLAG | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_temp_path" in LEVELS, takes ONE | TWO | THREE | FOUR, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_max_temp_file_size" in LEVELS, takes ONE | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_temp_file_write_size" in LEVELS, takes ONE | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_next_upstream" in LEVELS, takes SOME, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_next_upstream_tries" in LEVELS, takes ONE | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_next_upstream_timeout" in LEVELS, takes ONE | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_param" in LEVELS, takes TWO | THREE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_pass_header" in LEVELS, takes ONE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_hide_header" in LEVELS, takes ONE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_ignore_headers" in LEVELS, takes SOME, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_catch_stderr" in LEVELS, takes ONE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+    "fastcgi_keep_conn" in LEVELS, takes FLAG | ONCE, accepted("a setting of `fastcgi_pass`, which is an error of its own"), "a setting of FastCGI";
+}

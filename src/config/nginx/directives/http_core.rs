@@ -1,0 +1,96 @@
+//! HTTP itself: servers, locations, connections.
+
+use crate::config::nginx::reader::{http, listen, location, server};
+use crate::config::nginx::table::{
+    BLOCK, FLAG, FOUR, HTTP, IF_LOCATION, LEVELS, LOCATION, MAIN, NONE, ONCE, ONE, SERVER, SEVERAL,
+    SOME, THREE, TWO, accepted, call, only, rows, setting, unsupported, warned, warned_unless,
+};
+
+rows! {
+    "try_files" in SERVER | LOCATION, takes SEVERAL | ONCE, unsupported("files are not served yet: pass these requests to a server with `proxy_pass`"), "files that are tried before something else";
+    "http" in MAIN, takes BLOCK | NONE | ONCE, call(http::http), "the servers of HTTP";
+    "output_buffers" in LEVELS, takes TWO | ONCE, accepted("answers made from files are an error of their own"), "memory for files";
+    "variables_hash_max_size" in HTTP, takes ONE | ONCE, accepted("its tables grow as they need to"), "the size of a table";
+    "variables_hash_bucket_size" in HTTP, takes ONE | ONCE, accepted("its tables grow as they need to"), "the size of a table";
+    "server_names_hash_max_size" in HTTP, takes ONE | ONCE, accepted("its tables grow as they need to"), "the size of a table";
+    "server_names_hash_bucket_size" in HTTP, takes ONE | ONCE, accepted("its tables grow as they need to"), "the size of a table";
+    "server" in HTTP, takes BLOCK | NONE, call(server::server), "a site: addresses, names and locations";
+    "connection_pool_size" in HTTP | SERVER, takes ONE | ONCE, accepted("it is nginx's memory"), "memory for a connection";
+    "request_pool_size" in HTTP | SERVER, takes ONE | ONCE, accepted("it is nginx's memory"), "memory for a request";
+    "client_header_timeout" in HTTP | SERVER, takes ONE | ONCE, setting!(ClientTime client_header_timeout), "how long a request's header may take";
+    "client_header_buffer_size" in HTTP | SERVER, takes ONE | ONCE, accepted("`large_client_header_buffers` says what is refused"), "memory for a request's header";
+    "large_client_header_buffers" in HTTP | SERVER, takes TWO | ONCE, call(server::large_client_header_buffers), "how long lines of a request's header may be";
+    "max_headers" in HTTP | SERVER, takes ONE | ONCE, setting!(ClientNumber max_headers), "how many header lines a request may have";
+    "ignore_invalid_headers" in HTTP | SERVER, takes FLAG | ONCE, setting!(ClientSwitch ignore_invalid_headers), "whether headers with invalid names are dropped";
+    "merge_slashes" in HTTP | SERVER, takes FLAG | ONCE, only(&["on"], "slashes that follow each other are always merged to find a location"), "whether `//` is `/` in a path";
+    "underscores_in_headers" in HTTP | SERVER, takes FLAG | ONCE, setting!(ClientSwitch underscores_in_headers), "whether `_` is valid in a header's name";
+    "location" in SERVER | LOCATION, takes BLOCK | ONE | TWO, call(location::location), "a part of a site, by its paths";
+    "listen" in SERVER, takes SOME, call(listen::listen), "an address to listen on";
+    "server_name" in SERVER, takes SOME, call(server::server_name), "the hosts of a server";
+    "types_hash_max_size" in LEVELS, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "the size of a table";
+    "types_hash_bucket_size" in LEVELS, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "the size of a table";
+    "types" in LEVELS, takes BLOCK | NONE, accepted("answers made from files are an error of their own"), "types of files by their ends";
+    "default_type" in LEVELS, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "the type of a file with an unknown end";
+    "root" in LEVELS | IF_LOCATION, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "the folder of files";
+    "alias" in LOCATION, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "the folder of a location's files";
+    "limit_except" in LOCATION, takes BLOCK | SOME, unsupported("methods cannot be limited yet"), "limits on all but these methods";
+    "client_max_body_size" in LEVELS, takes ONE | ONCE, setting!(Size client_max_body_size), "the largest request body";
+    "client_body_buffer_size" in LEVELS, takes ONE | ONCE, accepted("bodies are passed on as they come"), "memory for a request's body";
+    "client_body_timeout" in LEVELS, takes ONE | ONCE, setting!(Time client_body_timeout), "how long a request's body may pause";
+    "client_body_temp_path" in LEVELS, takes ONE | TWO | THREE | FOUR, accepted("no body is written to a file"), "where bodies are written";
+    "client_body_in_file_only" in LEVELS, takes ONE | ONCE, only(&["off"], "no body is written to a file"), "whether bodies are written to files";
+    "client_body_in_single_buffer" in LEVELS, takes FLAG | ONCE, accepted("bodies are passed on as they come"), "whether a body is in one buffer";
+    "client_body_early_read" in HTTP | SERVER, takes SOME, accepted("bodies are passed on as they come"), "whether a body is read early";
+    "sendfile" in LEVELS | IF_LOCATION, takes FLAG | ONCE, accepted("answers made from files are an error of their own"), "how files are sent";
+    "sendfile_max_chunk" in LEVELS, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "how files are sent";
+    "subrequest_output_buffer_size" in LEVELS, takes ONE | ONCE, accepted("there are no subrequests"), "memory for subrequests";
+    "aio" in LEVELS, takes ONE, accepted("answers made from files are an error of their own"), "how files are read";
+    "aio_write" in LEVELS, takes FLAG | ONCE, accepted("answers made from files are an error of their own"), "how files are read";
+    "read_ahead" in LEVELS, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "how files are read";
+    "directio" in LEVELS, takes ONE, accepted("answers made from files are an error of their own"), "how files are read";
+    "directio_alignment" in LEVELS, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "how files are read";
+    "tcp_nopush" in LEVELS, takes FLAG | ONCE, accepted("it is how nginx talks to the kernel; answers are the same"), "how packets are filled";
+    "tcp_nodelay" in LEVELS, takes FLAG | ONCE, accepted("it is always on"), "whether small packets are sent at once";
+    "send_timeout" in LEVELS, takes ONE | ONCE, setting!(Time send_timeout), "how long the client may pause while it takes the answer";
+    "send_lowat" in LEVELS, takes ONE | ONCE, accepted("it is how nginx talks to the kernel; answers are the same"), "how much is sent at once";
+    "postpone_output" in LEVELS, takes ONE | ONCE, accepted("it is how nginx talks to the kernel; answers are the same"), "how much is sent at once";
+    "limit_rate" in LEVELS | IF_LOCATION, takes ONE | ONCE, only(&["0"], "answers cannot be slowed down yet"), "how fast an answer is sent";
+    "limit_rate_after" in LEVELS | IF_LOCATION, takes ONE | ONCE, accepted("a setting of `limit_rate`, which is an error of its own"), "how much is sent fast";
+    "keepalive_time" in LEVELS, takes ONE | ONCE, warned("connections are kept as long as `keepalive_timeout` and `keepalive_requests` allow"), "how long a connection may be used";
+    "keepalive_timeout" in LEVELS, takes ONE | TWO | ONCE, call(server::keepalive_timeout), "how long an idle connection is kept";
+    "keepalive_min_timeout" in LEVELS, takes ONE | ONCE, warned("idle connections are closed at once when Gapura stops"), "how long an idle connection is kept at least";
+    "keepalive_requests" in LEVELS, takes ONE | ONCE, setting!(ClientNumber keepalive_requests), "how many requests a connection may carry";
+    "keepalive_disable" in LEVELS, takes ONE | TWO, only(&["none", "msie6"], "every browser's connection is kept"), "browsers whose connections are closed";
+    "satisfy" in LEVELS, takes ONE | ONCE, accepted("a setting of access control, which is an error of its own"), "whether one check is enough";
+    "auth_delay" in LEVELS, takes ONE | ONCE, accepted("a setting of access control, which is an error of its own"), "how late a refusal comes";
+    "internal" in LOCATION, takes NONE, unsupported("locations cannot be internal yet"), "no client may ask for it";
+    "lingering_close" in LEVELS, takes ONE | ONCE, only(&["on"], "connections are always closed after what was sent is read"), "whether a body is read before closing";
+    "lingering_time" in LEVELS, takes ONE | ONCE, warned("how long a body is read away is fixed"), "how long a body is read before closing";
+    "lingering_timeout" in LEVELS, takes ONE | ONCE, warned("how long a body is read away is fixed"), "how long a pause may be in that";
+    "reset_timedout_connection" in LEVELS, takes FLAG | ONCE, warned_unless(&["off"], "connections are closed, not reset"), "whether slow connections are reset";
+    "absolute_redirect" in LEVELS, takes FLAG | ONCE, only(&["on"], "redirects are always absolute"), "whether redirects name the host";
+    "server_name_in_redirect" in LEVELS, takes FLAG | ONCE, only(&["off"], "redirects name the request's host"), "whether redirects name the server";
+    "port_in_redirect" in LEVELS, takes FLAG | ONCE, only(&["on"], "redirects always name the port"), "whether redirects name the port";
+    "msie_padding" in LEVELS, takes FLAG | ONCE, accepted("it is for browsers that are gone"), "longer errors for Internet Explorer";
+    "msie_refresh" in LEVELS, takes FLAG | ONCE, accepted("it is for browsers that are gone"), "refreshes for Internet Explorer";
+    "log_not_found" in LEVELS, takes FLAG | ONCE, accepted("answers made from files are an error of their own"), "whether missing files are logged";
+    "log_subrequest" in LEVELS, takes FLAG | ONCE, accepted("there are no subrequests"), "whether subrequests are logged";
+    "recursive_error_pages" in LEVELS, takes FLAG | ONCE, accepted("a setting of `error_page`, which is an error of its own"), "whether pages have pages";
+    "server_tokens" in LEVELS, takes ONE | ONCE, accepted("Gapura names itself without a version, on purpose"), "what `Server` says";
+    "if_modified_since" in LEVELS, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "how dates are compared";
+    "max_ranges" in LEVELS, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "how many ranges may be asked for";
+    "chunked_transfer_encoding" in LEVELS, takes FLAG | ONCE, only(&["on"], "HTTP/1.1 answers without a length are always chunked"), "whether answers may be chunked";
+    "etag" in LEVELS, takes FLAG | ONCE, accepted("answers made from files are an error of their own"), "whether files have an ETag";
+    "early_hints" in LEVELS, takes SOME, warned("103 answers are not passed on"), "when 103 answers are passed on";
+    "error_page" in LEVELS | IF_LOCATION, takes SEVERAL, unsupported("error pages of an nginx.conf are not shown yet: leave Gapura's own"), "what is shown for errors";
+    "post_action" in LEVELS | IF_LOCATION, takes ONE | ONCE, unsupported("nothing can be called after a request"), "a location called after a request";
+    "error_log" in LEVELS, takes SOME, warned_unless(&["stderr", "/dev/stderr"], "errors go to standard error, or to the file of `-e`"), "where errors are logged";
+    "open_file_cache" in LEVELS, takes ONE | TWO, accepted("answers made from files are an error of their own"), "how files are kept open";
+    "open_file_cache_valid" in LEVELS, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "how files are kept open";
+    "open_file_cache_min_uses" in LEVELS, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "how files are kept open";
+    "open_file_cache_errors" in LEVELS, takes FLAG | ONCE, accepted("answers made from files are an error of their own"), "how files are kept open";
+    "open_file_cache_events" in LEVELS, takes FLAG | ONCE, accepted("answers made from files are an error of their own"), "how files are kept open";
+    "resolver" in LEVELS, takes SOME | ONCE, accepted("names of servers are looked up by the system's resolver; variables in `proxy_pass` are an error of their own"), "servers that resolve names";
+    "resolver_timeout" in LEVELS, takes ONE | ONCE, accepted("names of servers are looked up by the system's resolver"), "how long resolving may take";
+    "disable_symlinks" in LEVELS, takes ONE | TWO, accepted("answers made from files are an error of their own"), "whether links to files are followed";
+}

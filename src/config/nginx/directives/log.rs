@@ -1,0 +1,13 @@
+//! The access log.
+
+use crate::config::nginx::reader::log;
+use crate::config::nginx::table::{
+    FOUR, HTTP, IF_LOCATION, LEVELS, LIMIT_EXCEPT, ONE, SEVERAL, SOME, THREE, TWO, accepted, call,
+    rows,
+};
+
+rows! {
+    "log_format" in HTTP, takes SEVERAL, call(log::log_format), "what a log's line says";
+    "access_log" in LEVELS | IF_LOCATION | LIMIT_EXCEPT, takes SOME, call(log::access_log), "where requests are logged";
+    "open_log_file_cache" in LEVELS, takes ONE | TWO | THREE | FOUR, accepted("log files stay open"), "how log files are kept open";
+}

@@ -1,0 +1,28 @@
+//! Groups of servers.
+
+use crate::config::nginx::reader::upstream;
+use crate::config::nginx::table::{
+    BLOCK, HTTP, LOCATION, NONE, ONCE, ONE, SEVERAL, SOME, TWO, UPSTREAM, accepted, call, rows,
+    unsupported, warned,
+};
+
+rows! {
+    "hash" in UPSTREAM, takes ONE | TWO, unsupported("servers are not chosen by a key yet"), "chooses by a key";
+    "ip_hash" in UPSTREAM, takes NONE, unsupported("clients are not bound to servers yet"), "chooses by the client's address";
+    "keepalive" in UPSTREAM, takes ONE | TWO | ONCE, call(upstream::keepalive), "how many idle connections are kept";
+    "keepalive_time" in UPSTREAM, takes ONE | ONCE, warned("connections to servers are kept as long as `keepalive_timeout` allows"), "how long a connection may be used";
+    "keepalive_timeout" in UPSTREAM, takes ONE | ONCE, call(upstream::keepalive_timeout), "how long an idle connection is kept";
+    "keepalive_requests" in UPSTREAM, takes ONE | ONCE, warned("connections to servers are kept as long as `keepalive_timeout` allows"), "how many requests a connection may carry";
+    "least_conn" in UPSTREAM, takes NONE, unsupported("servers are chosen in turn, by their weights: leave this line out"), "chooses the server with the fewest requests";
+    "least_time" in UPSTREAM, takes ONE | TWO, unsupported("servers are chosen in turn, by their weights: leave this line out"), "chooses the fastest server";
+    "random" in UPSTREAM, takes NONE | ONE | TWO, unsupported("servers are chosen in turn, by their weights: leave this line out"), "chooses at random";
+    "sticky" in UPSTREAM, takes SEVERAL, unsupported("sessions are not bound to servers yet"), "binds sessions to servers";
+    "zone" in UPSTREAM, takes ONE | TWO | ONCE, accepted("there is one process, which shares with nobody"), "memory that workers share";
+    "upstream" in HTTP, takes BLOCK | ONE, call(upstream::upstream), "a group of servers";
+    "server" in UPSTREAM, takes SOME, call(upstream::server), "a server of the group";
+    "resolver" in UPSTREAM, takes SOME | ONCE, accepted("names of servers are looked up by the system's resolver; variables in `proxy_pass` are an error of their own"), "servers that resolve names";
+    "resolver_timeout" in UPSTREAM, takes ONE | ONCE, accepted("names of servers are looked up by the system's resolver"), "how long resolving may take";
+    "health_check" in LOCATION, takes NONE | SOME, unsupported("servers of an nginx.conf are not checked yet; `max_fails` takes failing ones out"), "checks servers";
+    "queue" in UPSTREAM, takes ONE | TWO, unsupported("requests do not wait for a server"), "where requests wait for a server";
+    "ntlm" in UPSTREAM, takes NONE, unsupported("connections to servers are shared by clients"), "binds connections to clients";
+}

@@ -1,0 +1,159 @@
+//! The nginx.conf front end: text to Draft, with nginx's own sentences for what is wrong, every
+//! mistake in one run, and nginx's defaults.
+//!
+//! | step | file |
+//! |---|---|
+//! | text to words | `lexer` |
+//! | words to directives, `include` | `parser`, `files` |
+//! | what a directive is: where it may stand, what it takes, what becomes of it | `table`, `directives/` |
+//! | directives to Draft | `reader/`, `defaults` |
+//! | where the parts of the Draft stand | `positions` |
+
+mod defaults;
+mod directives;
+mod files;
+mod lexer;
+mod parser;
+mod positions;
+mod reader;
+mod table;
+
+use super::diagnostic::{Diagnostic, Diagnostics, Severity};
+use super::path::Finding;
+use super::problem::Problem;
+use super::resolve::{self, Outcome};
+use super::source::Source;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What became of an nginx.conf.
+pub(super) struct Parsed {
+    pub(super) outcome: Outcome,
+    pub(super) diagnostics: Diagnostics,
+    /// Every file that was read, in the order of reading.
+    pub(super) sources: Vec<Arc<Source>>,
+}
+
+/// A directive of nginx's, and what becomes of it here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectiveHelp {
+    /// Its name. Some stand in several blocks with a meaning in each, and are listed for each.
+    pub name: &'static str,
+    /// What it is for.
+    pub help: &'static str,
+    /// What becomes of it.
+    pub treatment: Treatment,
+    /// Why it is accepted, or what to do instead; empty when it is applied.
+    pub advice: &'static str,
+    /// Values with which it is accepted all the same, because they say what happens anyway.
+    pub except: &'static [&'static str],
+}
+
+/// What becomes of a directive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Treatment {
+    /// It does what nginx documents.
+    Applied,
+    /// It is read and passed over: no client, server or log line can tell.
+    Accepted,
+    /// It is not done yet; the start goes on with a warning.
+    Warned,
+    /// It is an error, because it would change what happens.
+    Unsupported,
+}
+
+/// Every directive that is known, sorted by name.
+pub fn directives() -> Vec<DirectiveHelp> {
+    let mut list: Vec<DirectiveHelp> = directives::all().map(table::Row::describe).collect();
+    list.sort_by_key(|directive| directive.name);
+    list
+}
+
+/// Reads the file at a path.
+///
+/// # Errors
+/// It cannot be opened.
+pub(super) fn open(path: &Path) -> Result<Arc<Source>, Diagnostics> {
+    files::open(path).map_err(|problem| Diagnostic::emerg(problem, None, None).of_nginx().into())
+}
+
+/// Reads an nginx.conf. What it includes is looked for in `folder`, log files below `prefix`.
+pub(super) fn parse(source: &Arc<Source>, folder: &Path, prefix: Option<&Path>) -> Parsed {
+    let mut files = files::Files::new(source, folder);
+    let parser::Tree {
+        directives,
+        mut diagnostics,
+    } = parser::parse(source, &mut files);
+    let table = table::Table::new();
+    let read = reader::read(&directives, &table, prefix, false);
+    let is_broken = !diagnostics.is_empty();
+    let only_lost = |found: &Diagnostic| is_broken && matches!(found.problem, Problem::Missing(_));
+    let said = read.diagnostics.into_iter();
+    diagnostics.extend(said.filter(|found| !only_lost(found)));
+    let mut outcome = resolve::resolve(&read.draft, folder);
+    let findings = std::mem::take(&mut outcome.findings);
+    if !findings.is_empty() {
+        let has_errors = diagnostics
+            .iter()
+            .any(|diagnostic| diagnostic.severity == Severity::Emerg);
+        let read = reader::read(&directives, &table, prefix, true);
+        for finding in findings {
+            if !(has_errors && follows(&finding)) {
+                let finding = explain(finding, &read);
+                diagnostics.push(finding.locate(&read.positions).of_nginx());
+            }
+        }
+    }
+    Parsed {
+        outcome,
+        diagnostics: Diagnostics::new(bounded(diagnostics)),
+        sources: files.into_sources(),
+    }
+}
+
+/// Nobody reads more; and each shows its line, which may be long.
+const MOST_ERRORS: usize = 100;
+
+/// The first of many mistakes, and that there are more.
+fn bounded(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    if diagnostics.len() <= MOST_ERRORS {
+        return diagnostics;
+    }
+    let sorted = Diagnostics::new(diagnostics);
+    let mut first: Vec<_> = sorted.into_iter().take(MOST_ERRORS).collect();
+    let place = first.last().and_then(|last| last.place.clone());
+    let problem = Problem::TooManyErrors(MOST_ERRORS);
+    first.push(Diagnostic::emerg(problem, place, None).of_nginx());
+    first
+}
+
+/// Whether a finding may only follow from a directive that was left out.
+fn follows(finding: &Finding) -> bool {
+    matches!(
+        finding.problem,
+        Problem::Missing(_)
+            | Problem::NoServers
+            | Problem::NoPrimaryServers(_)
+            | Problem::UnknownUpstream(_)
+    )
+}
+
+/// A finding in nginx's words.
+fn explain(mut finding: Finding, read: &reader::Read) -> Finding {
+    match finding.problem {
+        Problem::ConflictingServerName { name, listen } => {
+            finding.severity = Severity::Warn;
+            finding.problem = Problem::IgnoredServerName { name, listen };
+        }
+        Problem::Template(ref message) => {
+            let name = message.split('"').nth(1).unwrap_or_default();
+            if let Some((directive, line)) = read.variables.get(name) {
+                finding.label = Some(format!(
+                    "`{directive}` in line {line} defines it, which is not supported yet"
+                ));
+            }
+        }
+        _ => {}
+    }
+    finding
+}

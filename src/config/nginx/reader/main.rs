@@ -1,0 +1,55 @@
+//! The outermost level: what concerns the process.
+
+use super::{Level, Reader};
+use crate::config::diagnostic::Diagnostic;
+use crate::config::draft::Word;
+use crate::config::nginx::parser::Directive;
+use crate::config::nginx::table::EVENTS;
+use crate::config::path::Path;
+use crate::config::problem::Problem;
+
+/// `worker_processes`.
+pub(in crate::config::nginx) fn worker_processes(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let Level::Main(draft) = level else { return };
+    draft.worker_processes = Some(Word(directive.text(0).to_owned()));
+    let value = directive.arguments.first();
+    let path = path.key("worker_processes");
+    reader
+        .positions
+        .record(&path, directive, &directive.name, value);
+}
+
+/// `events`.
+pub(in crate::config::nginx) fn events(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    reader.block(directive.children(), EVENTS, level, path);
+}
+
+impl Reader<'_> {
+    /// What every nginx.conf must have.
+    pub(super) fn check_sections(&mut self, directives: &[Directive]) {
+        let has = |name: &str| directives.iter().any(|found| found.name.text == name);
+        let mut missing = |what, label: &str| {
+            let problem = Problem::Missing(what);
+            let diagnostic = Diagnostic::emerg(problem, None, Some(label.into()));
+            self.diagnostics.push(diagnostic.of_nginx());
+        };
+        if !has("events") {
+            let label = "nginx wants one, even if it is empty: `events {}`";
+            missing("\"events\" section in configuration", label);
+        }
+        if !has("http") {
+            let label = "there is nothing to serve without `http { server { … } }`";
+            missing("\"http\" section in configuration", label);
+        }
+    }
+}

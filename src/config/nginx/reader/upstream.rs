@@ -1,0 +1,190 @@
+//! `upstream` and its servers.
+
+use super::{Level, Reader, number};
+use crate::config::draft::{Server, Short, Switch, Upstream};
+use crate::config::nginx::lexer::Word;
+use crate::config::nginx::parser::Directive;
+use crate::config::nginx::table::UPSTREAM;
+use crate::config::path::Path;
+use crate::config::problem::Problem;
+
+/// `upstream`.
+pub(in crate::config::nginx) fn upstream(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let Level::Http(draft) = level else { return };
+    let name = directive.text(0);
+    let list = path.key("upstreams");
+    let path = list.key(name);
+    let value = directive.arguments.first();
+    let upstreams = draft.upstreams.get_or_insert_default();
+    if let Some(known) = upstreams.keys().find(|key| key.eq_ignore_ascii_case(name)) {
+        let problem = Problem::DuplicateUpstream(known.clone());
+        let word = &directive.arguments[0];
+        return reader.report(directive, word, problem, None);
+    }
+    reader
+        .positions
+        .record(&path, directive, &directive.name, value);
+    let mut upstream = Upstream::default();
+    reader.block(
+        directive.children(),
+        UPSTREAM,
+        &mut Level::Upstream(&mut upstream),
+        &path,
+    );
+    let is_server = |inner: &Directive| inner.name.text == "server";
+    if !directive.children().iter().any(is_server) {
+        let label = "expected `server ADDRESS;` in it";
+        reader.error(directive, &directive.name, Problem::NoServers, label);
+    }
+    upstreams.insert(name.to_owned(), upstream);
+}
+
+/// `server` in `upstream`.
+pub(in crate::config::nginx) fn server(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let Level::Upstream(upstream) = level else {
+        return;
+    };
+    let servers = upstream.servers.get_or_insert_default();
+    let list = path.key("servers");
+    let path = list.index(servers.len());
+    let address = &directive.arguments[0];
+    let name = &directive.name;
+    reader
+        .positions
+        .record(&path, directive, name, Some(address));
+    reader
+        .positions
+        .record(&path.key("address"), directive, name, Some(address));
+    let mut server = Server {
+        address: Some(address.text.clone()),
+        ..Server::default()
+    };
+    for word in reader.parameters(directive, 1) {
+        reader.server_parameter(directive, word, &mut server, &path);
+    }
+    servers.push(Short(server));
+}
+
+/// `keepalive`.
+pub(in crate::config::nginx) fn keepalive(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let Level::Upstream(upstream) = level else {
+        return;
+    };
+    let text = directive.text(0);
+    let Some(connections) = number(text) else {
+        let problem = Problem::DirectiveValue {
+            directive: "keepalive".into(),
+            what: "invalid value",
+        };
+        return reader.report(directive, &directive.arguments[0], problem, None);
+    };
+    if let Some(word) = directive.arguments.get(1)
+        && word.text != "local"
+    {
+        return reader.invalid_parameter(directive, word);
+    }
+    upstream.keepalive = Some(connections);
+    let path = path.key("keepalive");
+    let value = directive.arguments.first();
+    reader
+        .positions
+        .record(&path, directive, &directive.name, value);
+}
+
+/// `keepalive_timeout` of servers.
+pub(in crate::config::nginx) fn keepalive_timeout(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let Level::Upstream(upstream) = level else {
+        return;
+    };
+    let Ok(time) = directive.text(0).parse() else {
+        return reader.invalid(directive, "invalid value");
+    };
+    upstream.keepalive_timeout = Some(time);
+    let path = path.key("keepalive_timeout");
+    let value = directive.arguments.first();
+    reader
+        .positions
+        .record(&path, directive, &directive.name, value);
+}
+
+impl Reader<'_> {
+    /// Finds out which names are upstreams: they may be used before their block.
+    pub(super) fn note_upstreams(&mut self, directives: &[Directive]) {
+        for directive in directives {
+            if directive.name.text == "upstream" {
+                let name = directive.text(0);
+                let first = self.upstream_names.entry(name.to_lowercase());
+                first.or_insert_with(|| name.to_owned());
+            }
+        }
+    }
+
+    fn server_parameter(
+        &mut self,
+        directive: &Directive,
+        word: &Word,
+        server: &mut Server,
+        path: &Path<'_>,
+    ) {
+        let (name, value) = match word.text.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (word.text.as_str(), None),
+        };
+        let key = match (name, value) {
+            ("weight", Some(value)) => {
+                server.weight = number(value).filter(|weight| *weight > 0);
+                server.weight.map(|_| "weight")
+            }
+            ("max_fails", Some(value)) => {
+                server.max_fails = number(value);
+                server.max_fails.map(|_| "max_fails")
+            }
+            ("fail_timeout", Some(value)) => {
+                server.fail_timeout = value.parse().ok();
+                server.fail_timeout.map(|_| "fail_timeout")
+            }
+            ("backup", None) => {
+                server.backup = Some(Switch(true));
+                Some("backup")
+            }
+            ("down", None) => {
+                server.down = Some(Switch(true));
+                Some("down")
+            }
+            ("max_conns", Some("0")) => return,
+            // Names are looked up again and again anyway.
+            ("resolve", None) => return,
+            ("max_conns" | "service" | "route" | "slow_start", Some(_)) | ("drain", None) => {
+                let label = "leave it out: it is not supported yet";
+                return self.unsupported_parameter(directive, word, label);
+            }
+            _ => None,
+        };
+        match key {
+            Some(key) => self
+                .positions
+                .record(&path.key(key), directive, word, Some(word)),
+            None => self.invalid_parameter(directive, word),
+        }
+    }
+}

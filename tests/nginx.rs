@@ -1,0 +1,192 @@
+//! nginx's language: it means what YAML means, it survives what nobody would write, and its table is
+//! what docs/nginx.md says. What it says about mistakes is in `tests/config/nginx/`.
+
+use gapura::config::{self, Treatment};
+use proptest::prelude::*;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+fn pairs() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/nginx/pairs");
+    let entries = std::fs::read_dir(folder).expect("a folder of the repository");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths
+        .filter(|path| path.extension().is_some_and(|end| end == "conf"))
+        .collect()
+}
+
+#[test]
+fn both_languages_have_one_meaning() {
+    let pairs = pairs();
+    assert!(pairs.len() >= 2, "the pairs were not found");
+    for conf in pairs {
+        let load = |path: &Path| match config::load(path) {
+            Ok(loaded) => loaded.model,
+            Err(errors) => panic!("{errors}"),
+        };
+        let (nginx, yaml) = (load(&conf), load(&conf.with_extension("yaml")));
+        assert_eq!(nginx.listeners, yaml.listeners, "{}", conf.display());
+        assert_eq!(nginx.sites, yaml.sites, "{}", conf.display());
+        assert_eq!(nginx.upstreams, yaml.upstreams, "{}", conf.display());
+        assert_eq!(nginx, yaml, "{}", conf.display());
+    }
+}
+
+/// Loads, shows what is wrong, and gives whether it could be used.
+fn load(text: &str) -> bool {
+    let started = Instant::now();
+    let usable = match config::load_str(text, "nginx.conf", Path::new("tests/config")) {
+        Ok(_) => true,
+        Err(errors) => {
+            assert!(!errors.is_empty(), "an error without a word");
+            assert!(errors.to_string().starts_with("nginx: ["));
+            false
+        }
+    };
+    // Far above what any of these take, even unoptimised on a busy machine.
+    assert!(
+        started.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        started.elapsed()
+    );
+    usable
+}
+
+const EXAMPLES: [&str; 4] = [
+    include_str!("../conf/nginx/nginx.conf"),
+    include_str!("../conf/nginx/sites/wayshub.conf"),
+    include_str!("config/nginx/pairs/balancing.conf"),
+    include_str!("config/nginx/pairs/inheritance.conf"),
+];
+
+/// Pieces of the language, so that random text is often nearly right.
+fn piece() -> impl Strategy<Value = String> {
+    let directives = config::directives();
+    let names: Vec<&str> = directives.iter().map(|directive| directive.name).collect();
+    prop_oneof![
+        3 => prop::sample::select(names).prop_map(|name| format!("{name} ")),
+        4 => prop::sample::select(vec![
+            "events {} http { ", "server { ", "location / { ", "upstream u { ", "server 127.0.0.1:1; ",
+            "listen 80; ", "server_name a; ", "proxy_pass http://u; ", "return 404; ", "include x*; ",
+            "include nginx/included/loop.conf; ", "~ ( ", "= / ", "off ", "on ", "10s ", "$host ", "${", "\\", "'", "\"",
+        ]).prop_map(str::to_owned),
+        4 => prop::sample::select(vec![";", "{", "}", "\n", " ", "\r\n", "#", "} ", "; "]).prop_map(str::to_owned),
+        1 => any::<String>(),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_gets_an_answer(text in any::<String>()) {
+        load(&text);
+    }
+
+    #[test]
+    fn nearly_nginx_gets_an_answer(pieces in prop::collection::vec(piece(), 0..60)) {
+        load(&pieces.concat());
+    }
+
+    #[test]
+    fn a_damaged_file_gets_an_answer(
+        example in prop::sample::select(EXAMPLES.to_vec()),
+        at in any::<prop::sample::Index>(),
+        length in 0usize..20,
+        piece in piece(),
+    ) {
+        let characters: Vec<char> = example.chars().collect();
+        let at = at.index(characters.len());
+        let end = (at + length).min(characters.len());
+        let damaged: String = characters[..at].iter().copied()
+            .chain(piece.chars())
+            .chain(characters[end..].iter().copied())
+            .collect();
+        load(&damaged);
+    }
+}
+
+#[test]
+fn deep_nesting_is_refused_and_not_followed() {
+    for piece in ["{", "a {", "location / {", "http { server { ", "if (x) { "] {
+        assert!(!load(&piece.repeat(100_000)));
+    }
+    assert!(!load(&"}".repeat(100_000)));
+    assert!(!load(&";".repeat(1000)));
+}
+
+#[test]
+fn files_that_include_each_other_twice_end() {
+    let folder = std::env::temp_dir().join(format!("gapura-includes-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    for number in 0..30 {
+        let next = number + 1;
+        let text = format!("include {next}.conf;\ninclude {next}.conf;\n");
+        std::fs::write(folder.join(format!("{number}.conf")), text).expect("a file");
+    }
+    std::fs::write(folder.join("30.conf"), "# the end\n").expect("a file");
+    let loaded = config::load(&folder.join("0.conf"));
+    drop(std::fs::remove_dir_all(&folder));
+    let errors = loaded.expect_err("a billion includes").to_string();
+    assert!(errors.contains("too many includes"), "{errors}");
+}
+
+#[test]
+fn thousands_of_servers_load_in_linear_time() {
+    let mut text = "events {}\nhttp {\n    access_log off;\n".to_owned();
+    for number in 0..10_000 {
+        let _ = writeln!(
+            text,
+            "    server {{ listen 8080; server_name s{number}.example; location / {{ proxy_pass http://127.0.0.1:3000; }} }}"
+        );
+    }
+    text.push_str("}\n");
+    assert!(load(&text));
+}
+
+/// The table of docs/nginx.md is this one. `UPDATE_FIXTURES=1` writes it.
+#[test]
+fn the_documentation_lists_every_directive() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/nginx.md");
+    let written = std::fs::read_to_string(&path).expect("docs/nginx.md");
+    let (before, _) = written.split_once(TABLE).expect("the heading of the table");
+    let mut expected = format!("{before}{TABLE}");
+    let titles = [
+        (Treatment::Applied, "Applied"),
+        (Treatment::Warned, "Not done yet: a warning"),
+        (Treatment::Unsupported, "Unsupported: an error"),
+        (Treatment::Accepted, "Accepted: nobody can tell"),
+    ];
+    for (treatment, title) in titles {
+        let _ = write!(expected, "\n### {title}\n\n");
+        let directives = config::directives();
+        for directive in directives
+            .iter()
+            .filter(|found| found.treatment == treatment)
+        {
+            let _ = write!(expected, "- `{}`: {}", directive.name, directive.help);
+            if !directive.except.is_empty() {
+                let except: Vec<_> = directive
+                    .except
+                    .iter()
+                    .map(|word| format!("`{word}`"))
+                    .collect();
+                let _ = write!(expected, "; {} is accepted", except.join(" or "));
+            }
+            if !directive.advice.is_empty() {
+                let _ = write!(expected, ". {}", directive.advice);
+            }
+            expected.push('\n');
+        }
+    }
+    if std::env::var_os("UPDATE_FIXTURES").is_some() {
+        std::fs::write(&path, &expected).expect("docs/nginx.md can be written");
+    }
+    assert!(
+        written == expected,
+        "run with UPDATE_FIXTURES=1 and read the diff"
+    );
+}
+
+const TABLE: &str = "## Every directive\n";
