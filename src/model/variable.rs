@@ -1,7 +1,7 @@
 //! The variable table: one row for each of nginx's variables that Gapura knows.
 //!
 //! What a variable is worth for a request is said in `proxy/values`, which does not compile while a
-//! row here has no value there.
+//! row here is not named there.
 
 use std::fmt;
 

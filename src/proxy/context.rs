@@ -211,7 +211,7 @@ impl Passage {
     /// Records that there was no server to try: nginx logs the upstream's name and a 502.
     pub(super) fn find_nobody(&mut self) {
         let mut nobody = Try::start(Destination::Nobody(Arc::clone(&self.upstream)));
-        nobody.end(Some(StatusCode::BAD_GATEWAY.as_u16()));
+        nobody.end(Some(Failure::BadGateway.status().as_u16()));
         self.tries.push(nobody);
     }
 

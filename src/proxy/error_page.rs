@@ -1,4 +1,4 @@
-//! The one place that turns a failure into a status and a page.
+//! The one place that turns a failure into a page. Its status is `failure`'s.
 //!
 //! The visitor sees a page that says nothing of the inside; the cause is for the error log.
 

@@ -26,6 +26,7 @@ mod pass;
 mod redirect;
 mod retry;
 mod router;
+mod tunnel;
 mod uri;
 mod values;
 

@@ -1,8 +1,9 @@
 //! To the upstream: choosing a server, and the request it is sent.
 
 use super::context::{Destination, Passage, RequestContext, Try};
+use super::failure::Failure;
 use super::values::Exchange;
-use super::{error_log, error_page, uri};
+use super::{error_log, error_page, tunnel, uri};
 use crate::runtime::render;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
@@ -30,7 +31,7 @@ pub(super) async fn choose_first(session: &mut Session, ctx: &mut RequestContext
     }
     passage.find_nobody();
     error_log::no_live_upstreams(session, ctx);
-    error_page::answer(session, ctx, StatusCode::BAD_GATEWAY).await?;
+    error_page::answer(session, ctx, Failure::BadGateway.status()).await?;
     Ok(false)
 }
 
@@ -46,14 +47,23 @@ pub(super) fn peer(ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
     passage
         .tries
         .push(Try::start(Destination::Peer(Arc::clone(selected.peer()))));
+    let mut options = passage.pass.peer_options(&passage.upstream);
+    let wants_tunnel = ctx
+        .admission
+        .as_ref()
+        .is_some_and(|admission| admission.upgrade);
+    let group_key = match wants_tunnel && passage.pass.settings.pass_upgrade {
+        true => tunnel::prepare(&mut options),
+        false => 0,
+    };
     Ok(Box::new(HttpPeer {
         _address: selected.address().clone(),
         scheme: Scheme::HTTP,
         sni: String::new(),
         proxy: None,
         client_cert_key: None,
-        group_key: 0,
-        options: passage.pass.peer_options(&passage.upstream),
+        group_key,
+        options,
     }))
 }
 

@@ -195,6 +195,19 @@ fn locations_are_matched_in_nginx_order() {
 }
 
 #[test]
+fn a_folder_without_its_slash_is_redirected_to_it_as_nginx_does() {
+    let mut named = Named(Vec::new());
+    let gapura = locations(&mut named, &["/", "/images/", "/both/", "= /both"]);
+    let mut client = gapura.connect();
+    let answer = client.get("/images?a=b");
+    assert_eq!(answer.status, 301);
+    let location = answer.header("location").expect("a Location");
+    assert!(location.ends_with("/images/?a=b"), "{location}");
+    assert_eq!(client.get("/both").text(), "= /both");
+    assert_eq!(client.get("/imagesque").text(), "/");
+}
+
+#[test]
 fn the_backend_gets_the_target_as_the_client_wrote_it() {
     let backend = Backend::mirror();
     let gapura = Gapura::start(&super::support::site(&[&backend], ""));

@@ -13,6 +13,7 @@ fn echo() -> Backend {
         let Some(key) = request.header("sec-websocket-key") else {
             return super::support::respond(stream, 200, "", request.target());
         };
+        after_a_moment();
         let accept = derive_accept_key(key.as_bytes());
         write!(
             stream,
@@ -26,6 +27,12 @@ fn echo() -> Backend {
         }
         Ok(Then::Close)
     })
+}
+
+/// As long as an application takes to answer. What becomes of a 101 that comes at once is the
+/// subject of a test of its own.
+fn after_a_moment() {
+    std::thread::sleep(std::time::Duration::from_millis(20));
 }
 
 fn open(address: SocketAddr) -> WebSocket<TcpStream> {
@@ -148,6 +155,7 @@ fn a_websocket_outlives_a_reload_that_takes_its_backend_away() {
 fn other_protocols_are_upgraded_to_as_well() {
     let backend = Backend::start(|request, stream| {
         assert_eq!(request.header("upgrade"), Some("raw-echo"));
+        after_a_moment();
         stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: raw-echo\r\nConnection: Upgrade\r\n\r\nhello first ")?;
         let (mut reader, mut buffer) = (stream.try_clone()?, [0; 1024]);
         loop {
@@ -212,4 +220,29 @@ fn the_other_side_is_told_when_one_goes() {
     let address = backend.address();
     backend.stop();
     assert!(socket.read().is_err(), "{address} is gone");
+}
+
+#[test]
+fn an_upgrade_that_is_answered_at_once_is_kept() {
+    // A proxy that looks at the answer before it has noted the request's end may take that end for
+    // the tunnel's. An answer that is there before the request makes it likely.
+    let backend = Backend::raw(|stream| {
+        let mut stream = stream;
+        stream.write_all(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: raw-echo\r\nConnection: Upgrade\r\n\r\n",
+        )?;
+        let mut reader = std::io::BufReader::new(stream.try_clone()?);
+        if super::support::read_head(&mut reader)?.is_some() {
+            std::io::copy(&mut reader, &mut stream)?;
+        }
+        Ok(())
+    });
+    let gapura = Gapura::start(&site(&[&backend], "health_check: off"));
+    for number in 0..100 {
+        let mut client = gapura.connect();
+        let upgrade = request("GET", "/", "Connection: Upgrade\r\nUpgrade: raw-echo\r\n");
+        assert_eq!(client.exchange(upgrade).status, 101);
+        client.send("hello");
+        assert_eq!(client.read_exactly(5), b"hello", "socket {number}");
+    }
 }

@@ -28,6 +28,11 @@ impl NodeBackend {
                 Self::Process { child, address }
             }
             Err(error) => {
+                let required = std::env::var("GAPURA_REQUIRE").unwrap_or_default();
+                assert!(
+                    !required.split(',').any(|tool| tool == "node"),
+                    "node is required: {error}"
+                );
                 println!("no node here ({error}): a backend inside the test stands in for it");
                 let header = format!("X-App: {name}\r\n");
                 let name = name.to_owned();

@@ -1,5 +1,5 @@
 //! The Draft: what was written, nothing resolved. It is the YAML schema as it stands, and the
-//! nginx.conf front end fills the same structs.
+//! nginx.conf front end will fill the same structs.
 //!
 //! **To add a key**, write one line with its help below (`common` if it holds at the top, for a
 //! site and for a location), then give it its meaning in `resolve/`, and a row in

@@ -249,19 +249,23 @@ impl Level<'_> {
         let scalars = &self.scalars;
         let on =
             |switch: Option<&super::super::draft::Switch>| switch.is_some_and(|switch| switch.0);
+        let default = ProxyPass::default();
         let conditions = match &self.groups.conditions {
             Some(conditions) => conditions.as_ref().clone(),
-            None => BTreeSet::from([RetryCondition::Error, RetryCondition::Timeout]),
+            None => default.next_upstream.conditions,
         };
         let tries = scalars.proxy_next_upstream_tries.copied().unwrap_or(0);
         let timeout = scalars.proxy_next_upstream_timeout.map(|time| time.0);
+        let time = |written: Option<&super::super::draft::Time>, default| {
+            written.map_or(default, |time| time.0)
+        };
         ProxyPass {
             set_headers: self.groups.set_headers.as_ref().clone(),
             hide_headers: self.groups.hide_headers.as_ref().clone(),
             pass_upgrade: on(scalars.proxy_pass_upgrade),
-            connect_timeout: scalars.proxy_connect_timeout.map_or(TIMEOUT, |time| time.0),
-            send_timeout: scalars.proxy_send_timeout.map_or(TIMEOUT, |time| time.0),
-            read_timeout: scalars.proxy_read_timeout.map_or(TIMEOUT, |time| time.0),
+            connect_timeout: time(scalars.proxy_connect_timeout, default.connect_timeout),
+            send_timeout: time(scalars.proxy_send_timeout, default.send_timeout),
+            read_timeout: time(scalars.proxy_read_timeout, default.read_timeout),
             intercept_errors: on(scalars.proxy_intercept_errors),
             next_upstream: NextUpstream {
                 conditions,

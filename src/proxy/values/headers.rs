@@ -45,32 +45,22 @@ pub(super) fn request_port(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
-    let lines = headers
-        .get_all(header::COOKIE)
-        .into_iter()
-        .map(|line| line.as_bytes());
-    lines
-        .flat_map(|line| line.split(|byte| *byte == b';'))
-        .map(<[u8]>::trim_ascii)
-        .filter_map(|pair| {
-            pair.iter()
-                .position(|byte| *byte == b'=')
-                .map(|at| pair.split_at(at))
-        })
-        .find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))
-        .map(|(_, value)| &value[1..])
+    let lines = headers.get_all(header::COOKIE).into_iter();
+    let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    value_of(pairs.map(<[u8]>::trim_ascii), name)
 }
 
 pub(super) fn argument<'a>(query: Option<&'a [u8]>, name: &str) -> Option<&'a [u8]> {
-    query?
-        .split(|byte| *byte == b'&')
-        .filter_map(|pair| {
-            pair.iter()
-                .position(|byte| *byte == b'=')
-                .map(|at| pair.split_at(at))
-        })
-        .find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))
-        .map(|(_, value)| &value[1..])
+    value_of(query?.split(|byte| *byte == b'&'), name)
+}
+
+/// The value of the first `name=value` of this name, in any case of its letters.
+fn value_of<'a>(mut pairs: impl Iterator<Item = &'a [u8]>, name: &str) -> Option<&'a [u8]> {
+    pairs.find_map(|pair| {
+        let (key, value) = pair.split_at(pair.iter().position(|byte| *byte == b'=')?);
+        key.eq_ignore_ascii_case(name.as_bytes())
+            .then_some(&value[1..])
+    })
 }
 
 /// The user name of Basic authentication.
