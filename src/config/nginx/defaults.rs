@@ -32,15 +32,22 @@ pub(super) fn apply(draft: &mut Draft, prefix: Option<&Path>) {
     });
     draft.proxy_set_header_inherit = Some(Word("on".into()));
     with_host(draft.proxy_set_header.get_or_insert_default());
+    with_hidden(
+        draft
+            .proxy_hide_header
+            .get_or_insert_with(|| OneOrMany(Vec::new())),
+    );
     for upstream in draft.upstreams.iter_mut().flat_map(IndexMap::values_mut) {
         upstream.keepalive.get_or_insert(KEEPALIVE);
     }
     for site in draft.sites.iter_mut().flatten() {
         site.proxy_set_header.as_mut().map(with_host);
+        site.proxy_hide_header.as_mut().map(with_hidden);
         let around = site.proxy_set_header.as_ref();
         let around = around.or(draft.proxy_set_header.as_ref());
         for location in site.locations.iter_mut().flatten() {
             location.proxy_set_header.as_mut().map(with_host);
+            location.proxy_hide_header.as_mut().map(with_hidden);
             let upstream = location.upstream.as_deref().unwrap_or_default();
             if upstream.starts_with("unix:") {
                 let headers = location.proxy_set_header.as_ref().or(around);
@@ -69,6 +76,20 @@ fn with_host(headers: &mut Headers) {
         let value = OneOrMany(vec![Word("$proxy_host".into())]);
         headers.insert("Host".into(), value);
     }
+}
+
+/// What nginx never passes on unless `proxy_pass_header` says so; `Date` and `Server` are ours anyway.
+const HIDDEN: [&str; 6] = [
+    "X-Pad",
+    "X-Accel-Expires",
+    "X-Accel-Redirect",
+    "X-Accel-Limit-Rate",
+    "X-Accel-Buffering",
+    "X-Accel-Charset",
+];
+
+fn with_hidden(OneOrMany(names): &mut OneOrMany<Word>) {
+    names.extend(HIDDEN.map(|name| Word(name.into())));
 }
 
 /// A file as nginx reads it: relative ones are below the prefix.

@@ -21,8 +21,8 @@ pub(in crate::config::nginx) fn upstream(
     let path = list.key(name);
     let value = directive.arguments.first();
     let upstreams = draft.upstreams.get_or_insert_default();
-    if let Some(known) = upstreams.keys().find(|key| key.eq_ignore_ascii_case(name)) {
-        let problem = Problem::DuplicateUpstream(known.clone());
+    if upstreams.keys().any(|key| key.eq_ignore_ascii_case(name)) {
+        let problem = Problem::DuplicateUpstream(name.to_owned());
         let word = &directive.arguments[0];
         return reader.report(directive, word, problem, None);
     }
