@@ -148,10 +148,8 @@ fn files_that_cannot_be_read_are_said_so() {
     let expected =
         "gapura: [emerg] open() \"/missing/gapura.yaml\" failed (2: No such file or directory)";
     assert_eq!(missing.to_string(), expected);
-    let other = config::load_str("", "/etc/nginx/nginx.conf", Path::new("")).expect_err("not yet");
-    assert_eq!(
-        other.to_string(),
-        "gapura: [emerg] \"/etc/nginx/nginx.conf\" is not a YAML file (.yaml or .yml)\n  \
-         nginx.conf files are not supported yet; write the sites in YAML"
-    );
+    let missing = config::load(Path::new("/missing/nginx.conf")).expect_err("it does not exist");
+    let expected =
+        "nginx: [emerg] open() \"/missing/nginx.conf\" failed (2: No such file or directory)";
+    assert_eq!(missing.to_string(), expected);
 }

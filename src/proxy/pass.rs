@@ -134,7 +134,13 @@ pub(super) fn shape_request(
     for header in &passage.pass.set_headers {
         value.clear();
         render(&header.value, &values, &mut value);
-        if value.is_empty() {
+        if header.again {
+            if !value.is_empty()
+                && let Ok(value) = HeaderValue::from_bytes(&value)
+            {
+                request.append_header(header.written.clone(), value)?;
+            }
+        } else if value.is_empty() {
             request.remove_header(&header.name);
         } else if let Ok(value) = HeaderValue::from_bytes(&value) {
             request.insert_header(header.written.clone(), value)?;

@@ -29,23 +29,25 @@ pub struct SetHeader {
     pub written: Bytes,
     /// Its value.
     pub value: Template,
+    /// One of the same name comes before it: nginx sends both.
+    pub again: bool,
 }
 
 impl ProxyPass {
     /// Prepares a Model's `proxy_pass`. Names that are no header names were refused by `config`;
     /// in a Model built by hand they are left out.
     pub fn new(settings: model::ProxyPass, upstream: Arc<Upstream>) -> Self {
-        let set_headers = settings
-            .set_headers
-            .iter()
-            .filter_map(|header| {
-                Some(SetHeader {
-                    name: HeaderName::from_bytes(header.name.as_bytes()).ok()?,
+        let mut set_headers: Vec<SetHeader> = Vec::with_capacity(settings.set_headers.len());
+        for header in &settings.set_headers {
+            if let Ok(name) = HeaderName::from_bytes(header.name.as_bytes()) {
+                set_headers.push(SetHeader {
+                    again: set_headers.iter().any(|earlier| earlier.name == name),
+                    name,
                     written: Bytes::from(header.name.clone()),
                     value: header.value.clone(),
-                })
-            })
-            .collect();
+                });
+            }
+        }
         let hide_headers = settings
             .hide_headers
             .iter()

@@ -48,6 +48,17 @@ fn x_forwarded_for_is_appended_to() {
 }
 
 #[test]
+fn a_header_set_twice_is_sent_twice() {
+    let backend = Backend::named("one");
+    let settings = "proxy_set_header: { X-Many: [first, $http_none, $remote_addr] }";
+    let gapura = Gapura::start(&site(&[&backend], settings));
+    gapura.exchange(request("GET", "/", "X-Many: mine\r\n"));
+    let request = backend.request();
+    let values: Vec<&str> = request.head.values("x-many").collect();
+    assert_eq!(values, ["first", "127.0.0.1"]);
+}
+
+#[test]
 fn several_x_forwarded_for_lines_become_one() {
     let backend = Backend::named("one");
     let gapura = Gapura::start(&site(&[&backend], ""));
