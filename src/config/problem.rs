@@ -1,6 +1,7 @@
 //! What can be wrong with a configuration. The kind is data; the sentence is `Display`, in nginx's
 //! words where nginx has some. What was expected instead stands beside the caret, not here.
 
+use crate::os_error::OsError;
 use std::fmt;
 
 /// What is wrong.
@@ -10,13 +11,9 @@ pub enum Problem {
     // Reading files.
     Open {
         path: String,
-        code: Option<i32>,
         reason: String,
     },
     NotUtf8 {
-        path: String,
-    },
-    NotSupported {
         path: String,
     },
     Syntax(String),
@@ -134,14 +131,8 @@ pub enum Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Open { path, code, reason } => match code {
-                Some(code) => write!(f, "open() \"{path}\" failed ({code}: {reason})"),
-                None => write!(f, "open() \"{path}\" failed ({reason})"),
-            },
+            Self::Open { path, reason } => write!(f, "open() \"{path}\" failed ({reason})"),
             Self::NotUtf8 { path } => write!(f, "\"{path}\" is not UTF-8 text"),
-            Self::NotSupported { path } => {
-                write!(f, "\"{path}\" is not a YAML file (.yaml or .yml)")
-            }
             Self::Syntax(message) | Self::InvalidShape(message) => f.write_str(message),
 
             Self::UnknownKey(key) => write!(f, "unknown key \"{key}\""),
@@ -260,14 +251,10 @@ impl Problem {
     /// nginx's sentence for a file that cannot be read.
     pub fn open(path: &std::path::Path, error: &std::io::Error) -> Self {
         let path = path.display().to_string();
-        let code = error.raw_os_error();
-        let text = error.to_string();
-        // std appends " (os error N)"; nginx has the number in front.
-        let reason = text
-            .split(" (os error")
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        Self::Open { path, code, reason }
+        let reason = match error.raw_os_error() {
+            Some(_) => OsError(error).to_string(),
+            None => error.to_string(),
+        };
+        Self::Open { path, reason }
     }
 }

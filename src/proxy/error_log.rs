@@ -5,11 +5,10 @@ use super::context::RequestContext;
 use super::failure::{Failure, has_begun};
 use super::values::ip;
 use crate::door::Refusal;
-use crate::os_error::OsError;
+use crate::os_error::{self, OsError};
 use log::{debug, error, warn};
 use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
-use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
@@ -169,17 +168,9 @@ fn upstream_failure(cause: &Error) -> String {
     }
 }
 
-/// The system's error at the bottom of an error, if there is one. Pingora wraps those of `connect()`
-/// in a type of its own.
+/// The system's error at the bottom of a request's, if there is one.
 pub(super) fn io_error(cause: &Error) -> Option<&io::Error> {
-    let mut next: Option<&(dyn StdError + 'static)> = Some(cause.root_cause());
-    while let Some(error) = next {
-        if let Some(io) = error.downcast_ref::<io::Error>() {
-            return Some(io);
-        }
-        next = error.source();
-    }
-    None
+    os_error::find(cause.root_cause())
 }
 
 /// An error in at most this many characters and without line ends: Pingora's may hold the whole

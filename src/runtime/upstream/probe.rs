@@ -1,13 +1,13 @@
 //! Pingora's health checks, made from the configuration's, and why they failed in one line.
 
 use crate::model::{CheckKind, HealthCheck as Settings};
+use crate::os_error::{self, OsError};
 use pingora::http::RequestHeader;
 use pingora_core::connectors::ConnectorOptions;
 use pingora_core::connectors::http::Connector;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_load_balancing::Backend;
 use pingora_load_balancing::health_check::{HealthCheck, HttpHealthCheck, TcpHealthCheck};
-use std::io;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 
@@ -118,9 +118,10 @@ fn reason(error: &Error) -> String {
         other => other.as_str(),
     };
     let cause = error.cause.as_deref();
-    let cause = cause.and_then(|cause| system_error(cause));
+    let cause = cause.and_then(|cause| os_error::find(cause));
+    let cause = cause.filter(|cause| cause.raw_os_error().is_some());
     match (cause, &error.context) {
-        (Some((code, text)), _) => format!("{action} ({code}: {text})"),
+        (Some(cause), _) => format!("{action} ({})", OsError(cause)),
         (None, Some(context)) => format!("{action}: {}", context.as_str()),
         (None, None) => action.to_owned(),
     }
@@ -131,16 +132,6 @@ fn innermost(error: &Error) -> &Error {
     let cause = error.cause.as_deref();
     let wrapped = cause.and_then(|cause| cause.downcast_ref::<Box<Error>>());
     wrapped.map_or(error, |wrapped| innermost(wrapped))
-}
-
-/// The number and text of the system's error, which Pingora may have wrapped in another one.
-fn system_error(error: &(dyn std::error::Error + 'static)) -> Option<(i32, String)> {
-    let Some(error) = error.downcast_ref::<io::Error>() else {
-        return system_error(error.source()?);
-    };
-    let (code, text) = (error.raw_os_error()?, error.to_string());
-    let text = text.split(" (os error").next().unwrap_or_default();
-    Some((code, text.to_owned()))
 }
 
 const UNEXPECTED_STATUS: &str = "unexpected status";
