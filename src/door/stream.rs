@@ -33,6 +33,8 @@ pub struct DoorStream {
     closed: bool,
     upgraded: AtomicBool,
     kept: AtomicBool,
+    /// Nothing is written any more, and the connection closes as soon as this is dropped.
+    silent: AtomicBool,
     /// A reader that waits past the end of the body.
     waiting: AtomicWaker,
     output: Output,
@@ -68,6 +70,7 @@ impl DoorStream {
             closed: false,
             upgraded: AtomicBool::new(false),
             kept: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
             waiting: AtomicWaker::new(),
             output: Output::Passes,
             send_timeout: AtomicU64::new(0),
@@ -86,6 +89,20 @@ impl DoorStream {
     pub fn upgraded(&self) {
         self.upgraded.store(true, Ordering::Release);
         self.waiting.wake();
+    }
+
+    /// Closes the connection without an answer, as nginx's `return 444` does: what Pingora still
+    /// writes is dropped, nothing of the client's is waited for, and TLS says no goodbye. A session
+    /// that came another way only ends its connection.
+    pub fn close_silently(session: &mut ServerSession) {
+        session.set_keepalive(None);
+        if let Some(stream) = Self::of(session) {
+            stream.silent.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed)
     }
 
     /// How long a single write or flush may wait for the client: nginx's `send_timeout`.
@@ -360,6 +377,7 @@ impl Drop for DoorStream {
     fn drop(&mut self) {
         if let Some(stream) = self.inner.take()
             && !self.closed
+            && !*self.silent.get_mut()
             && !*self.upgraded.get_mut()
         {
             let whole = self.is_body_done();
@@ -396,6 +414,9 @@ impl AsyncWrite for DoorStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.is_silent() {
+            return Poll::Ready(Ok(buf.len()));
+        }
         if let Some(length) = self.dropped(buf) {
             return Poll::Ready(Ok(length));
         }
@@ -419,7 +440,7 @@ impl AsyncWrite for DoorStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if matches!(self.output, Output::DropsHeader(_)) {
+        if self.is_silent() || matches!(self.output, Output::DropsHeader(_)) {
             let first = bufs.iter().find(|buf| !buf.is_empty());
             return self.poll_write(cx, first.map_or(&[], |buf| buf));
         }

@@ -63,6 +63,11 @@ impl Gateway {
         if ctx.passage.is_none() {
             return match location.action {
                 Action::AddSlash => redirect::add_slash(session, ctx).await,
+                Action::Status(444) => {
+                    // nginx's own: a status that is never sent.
+                    let status = StatusCode::from_u16(444).unwrap_or(StatusCode::NOT_FOUND);
+                    error_page::close_silently(session, ctx, status)
+                }
                 Action::Status(status) => {
                     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND);
                     error_page::answer(session, ctx, status).await

@@ -76,6 +76,18 @@ pub(super) async fn answer(
     Ok(true)
 }
 
+/// Closes the connection without an answer: nginx's `return 444`. The status is what the log says.
+/// `Ok(true)`: nothing is left to do.
+pub(super) fn close_silently(
+    session: &mut Session,
+    ctx: &mut RequestContext,
+    status: StatusCode,
+) -> Result<bool> {
+    ctx.logged_status = Some(status);
+    DoorStream::close_silently(session.as_downstream_mut());
+    Ok(true)
+}
+
 /// Writes an answer of Gapura's own, with the headers that every answer gets.
 pub(super) async fn write(
     session: &mut Session,

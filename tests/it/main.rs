@@ -16,6 +16,7 @@ mod support;
 mod all_down;
 mod balancing;
 mod bodies;
+mod closing;
 mod command_line;
 mod failover;
 mod faults;

@@ -15,7 +15,10 @@ use std::time::Duration;
 #[async_trait]
 impl Shutdown for DoorStream {
     async fn shutdown(&mut self) {
-        if let Some(inner) = &mut self.inner {
+        let silent = self.is_silent();
+        if let Some(inner) = &mut self.inner
+            && !silent
+        {
             inner.shutdown().await;
         }
     }
