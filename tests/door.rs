@@ -574,7 +574,7 @@ fn generation(name: &str, client: ClientLimits) -> Generation {
             client,
         }],
         upstreams: Vec::new(),
-        worker_processes: None,
+        process: model::Process::default(),
     };
     Generation::build(&model, &Registry::default(), |_| ListenerId(0)).expect("no patterns")
 }

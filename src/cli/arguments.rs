@@ -31,6 +31,9 @@ pub(super) struct Arguments {
     /// The error log.
     #[arg(short = 'e', value_name = "filename")]
     pub(super) error_log: Option<PathBuf>,
+    /// Directives before those of the configuration.
+    #[arg(short = 'g', value_name = "directives")]
+    pub(super) directives: Option<String>,
     /// The configuration.
     #[arg(short = 'c', value_name = "filename")]
     pub(super) configuration: Option<PathBuf>,
@@ -50,14 +53,14 @@ pub(super) enum Command {
 
 /// `-h`, in nginx's form.
 pub(super) const HELP: &str = "\
-Usage: gapura [-?hvVtTq] [-e filename] [-c filename] [-p prefix]
+Usage: gapura [-?hvVtTq] [-p prefix] [-e filename] [-c filename] [-g directives]
        gapura demo [--port port] [--backend-ports a,b]
        gapura schema
 
 Options:
   -?,-h         : this help
   -v            : show version and exit
-  -V            : show version and how it was built, then exit
+  -V            : show version, nginx's modules that there are, then exit
   -t            : test configuration and exit
   -T            : test configuration, print it and exit
   -q            : suppress non-error messages during configuration testing
@@ -65,6 +68,7 @@ Options:
   -e filename   : set error log file (default: standard error)
   -c filename   : set configuration file (default: /etc/gapura/gapura.yaml,
                   then /etc/nginx/nginx.conf)
+  -g directives : set global directives out of an nginx.conf
 
 Commands:
   demo          : two backends and a proxy in front of them, to try things out

@@ -4,7 +4,7 @@ mod arguments;
 #[cfg(feature = "demo")]
 mod demo;
 
-use crate::config::{self, source::Source};
+use crate::config::{self, CommandLine, source::Source};
 use crate::os_error::OsError;
 use crate::server::{self, Server};
 use arguments::{Arguments, Command};
@@ -36,12 +36,12 @@ fn run() -> Result<ExitCode, String> {
         Err(error) => return Ok(refuse(&error)),
     };
     if arguments.help {
-        eprint!("{}", version_line());
+        eprint!("{}", version_lines());
         eprint!("{}", arguments::HELP);
         return Ok(ExitCode::SUCCESS);
     }
     if arguments.version || arguments.build {
-        eprint!("{}", version_line());
+        eprint!("{}", version_lines());
         if arguments.build {
             eprint!("{}", build_lines());
         }
@@ -62,12 +62,16 @@ fn serve(arguments: &Arguments) -> Result<ExitCode, String> {
     let log = arguments
         .error_log
         .as_deref()
+        .filter(|path| *path != Path::new("stderr"))
         .map(|path| in_prefix(arguments, path));
     server::init_logger(log.as_deref()).map_err(|cause| open_failed(log.as_deref(), &cause))?;
-    let server = match &arguments.prefix {
-        Some(prefix) => Server::from_file(file).prefix(prefix),
-        None => Server::from_file(file),
-    };
+    let mut server = Server::from_file(file);
+    if let Some(prefix) = &arguments.prefix {
+        server = server.prefix(prefix);
+    }
+    if let Some(directives) = &arguments.directives {
+        server = server.directives(directives);
+    }
     server
         .run()
         .map_err(|error| with_name(&error.to_string()))?;
@@ -79,7 +83,11 @@ fn test(arguments: &Arguments) -> Result<ExitCode, String> {
     let file = configuration(arguments)?;
     let name = config::Language::of(&file).program();
     let shown = file.display();
-    match config::load_below(&file, arguments.prefix.as_deref()) {
+    let given = CommandLine {
+        prefix: arguments.prefix.clone(),
+        directives: arguments.directives.clone(),
+    };
+    match config::load_with(&file, &given) {
         Ok(loaded) => {
             for warning in &loaded.warnings {
                 eprintln!("{warning}");
@@ -179,8 +187,13 @@ fn refuse(error: &clap::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn version_line() -> String {
-    format!("gapura version: gapura/{}\n", env!("CARGO_PKG_VERSION"))
+/// nginx's line says whose behaviour is followed, for scripts that ask; the second who it really is.
+fn version_lines() -> String {
+    format!(
+        "nginx version: nginx/{}\ngapura version: gapura/{}\n",
+        crate::NGINX_VERSION,
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 fn build_lines() -> String {
@@ -189,9 +202,10 @@ fn build_lines() -> String {
         features.push("demo");
     }
     format!(
-        "built on Pingora 0.9 with rustls, for {} {}\nfeatures: {}\n",
+        "built on Pingora 0.9 with rustls, for {} {}\nfeatures: {}\nconfigure arguments: {}\n",
         std::env::consts::ARCH,
         std::env::consts::OS,
-        features.join(" ")
+        features.join(" "),
+        config::configure_arguments().join(" ")
     )
 }

@@ -83,7 +83,10 @@ impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: [{}] {}", self.program, self.severity, self.problem)?;
         if let Some(place) = &self.place {
-            write!(f, " in {}:{}", place.source.name(), place.span.start.line)?;
+            match place.source.is_command_line() {
+                true => f.write_str(" in command line")?,
+                false => write!(f, " in {}:{}", place.source.name(), place.span.start.line)?,
+            }
             return snippet(f, place, self.label.as_deref());
         }
         if let Some(path) = self.path.as_ref().filter(|path| !path.0.is_empty()) {

@@ -17,7 +17,7 @@ mod yaml;
 
 pub use builder::{Backend, Config, HealthCheck, Location, Site, Upstream};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use nginx::{DirectiveHelp, Treatment, directives};
+pub use nginx::{DirectiveHelp, Treatment, configure_arguments, directives};
 
 use crate::model::Model;
 use problem::Problem;
@@ -43,23 +43,37 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong with it, or that it cannot be read.
 pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
-    load_below(path, None)
+    load_with(path, &CommandLine::default())
 }
 
-/// Reads a configuration file whose relative log files are below `prefix`: nginx's `-p`.
+/// What nginx's command line says beside the configuration's name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CommandLine {
+    /// `-p`: the folder that an nginx.conf's relative log files are below.
+    pub prefix: Option<PathBuf>,
+    /// `-g`: directives of nginx's outermost level, read before those of the file.
+    pub directives: Option<String>,
+}
+
+/// Reads a configuration file together with what the command line says.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_below(path: &Path, prefix: Option<&Path>) -> Result<Loaded, Diagnostics> {
+pub fn load_with(path: &Path, given: &CommandLine) -> Result<Loaded, Diagnostics> {
     let base = path.parent().unwrap_or(Path::new(""));
     match Language::of(path) {
         Language::Yaml => {
+            if given.directives.is_some() {
+                let label = "write its meaning as a key of the file";
+                let problem = Problem::Syntax("\"-g\" takes directives of an nginx.conf".into());
+                return Err(Diagnostic::emerg(problem, None, Some(label.into())).into());
+            }
             let text = read(path)?;
             let mut loaded = load_yaml(&text, &path.display().to_string(), base)?;
             loaded.files.insert(0, path.to_owned());
             Ok(loaded)
         }
-        Language::Nginx => load_nginx(&nginx::open(path)?, base, prefix),
+        Language::Nginx => load_nginx(&nginx::open(path)?, base, given),
     }
 }
 
@@ -71,7 +85,7 @@ pub fn load_below(path: &Path, prefix: Option<&Path>) -> Result<Loaded, Diagnost
 pub fn load_str(text: &str, name: &str, base: &Path) -> Result<Loaded, Diagnostics> {
     match Language::of(Path::new(name)) {
         Language::Yaml => load_yaml(text, name, base),
-        Language::Nginx => load_nginx(&Source::new(name, text), base, None),
+        Language::Nginx => load_nginx(&Source::new(name, text), base, &CommandLine::default()),
     }
 }
 
@@ -105,9 +119,9 @@ impl Language {
 fn load_nginx(
     source: &Arc<Source>,
     folder: &Path,
-    prefix: Option<&Path>,
+    given: &CommandLine,
 ) -> Result<Loaded, Diagnostics> {
-    let parsed = nginx::parse(source, folder, prefix);
+    let parsed = nginx::parse(source, folder, given);
     let mut loaded = finish(
         parsed.outcome.model,
         parsed.outcome.files,

@@ -12,6 +12,9 @@ pub struct Source {
     line_starts: OnceLock<Vec<usize>>,
 }
 
+/// nginx's name for what `-g` says. A file of this name would lose its line numbers, no more.
+const COMMAND_LINE: &str = "command line";
+
 impl Source {
     /// A file of this name with this text.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
@@ -20,6 +23,16 @@ impl Source {
             text: text.into(),
             line_starts: OnceLock::new(),
         })
+    }
+
+    /// Directives of nginx's `-g`.
+    pub(super) fn of_command_line(text: &str) -> Arc<Self> {
+        Self::new(COMMAND_LINE, text)
+    }
+
+    /// Whether it is nginx's `-g`, which has no lines to speak of.
+    pub(super) fn is_command_line(&self) -> bool {
+        self.name == COMMAND_LINE
     }
 
     /// The name shown in errors: the path as it was given.

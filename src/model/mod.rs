@@ -7,6 +7,7 @@
 
 mod listener;
 mod location;
+mod process;
 mod site;
 mod template;
 mod upstream;
@@ -17,14 +18,13 @@ pub use location::{
     AccessLog, Action, AddHeader, ErrorPage, Limits, Location, LocationMatch, LogTarget,
     NextUpstream, Page, ProxyPass, ReplacedUri, RetryCondition, SetHeader,
 };
+pub use process::Process;
 pub use site::{ClientLimits, HeaderBuffers, HostPattern, Site};
 pub use template::{Part, Template, TemplateError};
 pub use upstream::{
     Balance, CheckKind, HealthCheck, Keepalive, Server, ServerAddress, Upstream, Weight,
 };
 pub use variable::{VARIABLES, Variable};
-
-use std::num::NonZeroUsize;
 
 /// Everything a server needs to know, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,8 +35,8 @@ pub struct Model {
     pub sites: Vec<Site>,
     /// Every upstream, named or implicit.
     pub upstreams: Vec<Upstream>,
-    /// How many threads serve; `None` is one for each processor.
-    pub worker_processes: Option<NonZeroUsize>,
+    /// What concerns the process as a whole.
+    pub process: Process,
 }
 
 impl Model {

@@ -6,6 +6,7 @@
 
 mod host;
 mod logger;
+mod pid_file;
 mod shutdown;
 mod sockets;
 mod state;
@@ -13,8 +14,9 @@ mod state;
 pub use logger::init as init_logger;
 pub use sockets::BindError;
 
-use crate::config::Diagnostics;
+use crate::config::{CommandLine, Diagnostics};
 use crate::model::ListenAddress;
+use crate::os_error::OsError;
 use crate::proxy::{Gateway, Router};
 use host::{Command, Host};
 use pingora_core::server::configuration::ServerConf;
@@ -22,6 +24,7 @@ use pingora_core::server::{RunArgs, Server as PingoraServer};
 use pingora_core::services::background::GenBackgroundService;
 use shutdown::{Shutdown, Stop};
 use state::{Source, State};
+use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -65,6 +68,9 @@ pub enum StartError {
     /// A pattern of a model built by hand does not compile.
     #[error("[emerg] {0}")]
     Pattern(#[from] pcre2::Error),
+    /// A file or a folder cannot be used: what was called for it, and why it failed.
+    #[error("[emerg] {0} \"{path}\" failed ({cause})", path = .1.display(), cause = OsError(.2))]
+    File(&'static str, PathBuf, #[source] io::Error),
     /// The server's thread could not be made, or ended before it served.
     #[error("[emerg] the server did not start: {0}")]
     Thread(String),
@@ -85,7 +91,8 @@ impl Server {
     /// A server of this configuration file, which is read when the server starts and again at
     /// every reload. `.yaml` and `.yml` are YAML, everything else is nginx's language.
     pub fn from_file(path: impl AsRef<Path>) -> Self {
-        Self::from_source(Source::File(PathBuf::from(path.as_ref()), None))
+        let path = PathBuf::from(path.as_ref());
+        Self::from_source(Source::File(path, CommandLine::default()))
     }
 
     /// A server of this YAML. Paths in it are relative to the current folder.
@@ -110,8 +117,18 @@ impl Server {
     /// nothing else is written. YAML's files are relative to the configuration.
     #[must_use]
     pub fn prefix(mut self, folder: impl AsRef<Path>) -> Self {
-        if let Source::File(_, prefix) = &mut self.source {
-            *prefix = Some(PathBuf::from(folder.as_ref()));
+        if let Source::File(_, given) = &mut self.source {
+            given.prefix = Some(PathBuf::from(folder.as_ref()));
+        }
+        self
+    }
+
+    /// Directives of nginx's outermost level that are read before those of an nginx.conf: nginx's
+    /// `-g`. With YAML they are an error.
+    #[must_use]
+    pub fn directives(mut self, text: impl Into<String>) -> Self {
+        if let Source::File(_, given) = &mut self.source {
+            given.directives = Some(text.into());
         }
         self
     }
@@ -131,7 +148,8 @@ impl Server {
     }
 
     /// Serves until the process gets a signal, nginx's: TERM and INT stop at once, QUIT finishes
-    /// the requests in flight first, HUP reloads.
+    /// the requests in flight first, HUP reloads. The process is this server's: its number is
+    /// written to the file of `pid`, its current folder is `working_directory`.
     ///
     /// # Errors
     /// The configuration is wrong, or an address cannot be listened on; nothing was served.
@@ -140,7 +158,8 @@ impl Server {
     /// Inside of a tokio runtime: it has runtimes of its own. See [`start`](Self::start).
     pub fn run(self) -> Result<(), StartError> {
         let shutdown = Shutdown::on_signals();
-        let state = State::load(self.source)?;
+        let mut state = State::load(self.source)?;
+        state.own_process()?;
         serve(state, self.gateway, shutdown, None);
         Ok(())
     }
@@ -251,6 +270,7 @@ fn serve(
     server.bootstrap();
     // The generation holds the logs open until the last lines are written.
     let (log_files, _live) = (Arc::clone(&state.log_files), Arc::clone(&state.live));
+    let pid_file = Arc::clone(&state.pid_file);
     let host = Arc::new(Host::new(state, gateway, &server.configuration, ready));
     let mut service = GenBackgroundService::new("gapura".into(), Arc::clone(&host));
     service.threads = Some(threads);
@@ -258,6 +278,7 @@ fn serve(
     let shutdown_signal = Box::new(shutdown.watching(host));
     server.run(RunArgs { shutdown_signal });
     log_files.flush();
+    pid_file.lock().take();
 }
 
 fn processors() -> usize {

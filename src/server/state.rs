@@ -2,10 +2,11 @@
 //! state, its logs, and the generation of now.
 
 use super::StartError;
+use super::pid_file::PidFile;
 use super::sockets::Sockets;
 use crate::access_log::LogFiles;
-use crate::config::{self, draft::Draft};
-use crate::model::{ListenAddress, Model};
+use crate::config::{self, CommandLine, draft::Draft};
+use crate::model::{ListenAddress, Model, Process};
 use crate::runtime::upstream::Registry;
 use crate::runtime::{Builder, Generation, ListenerId, Live};
 use log::warn;
@@ -20,8 +21,8 @@ const MIN_IDLE_CONNECTIONS: usize = 128;
 
 /// Where a configuration comes from, at the start and at every reload.
 pub(super) enum Source {
-    /// A file, and the folder that an nginx.conf's relative log files are below.
-    File(PathBuf, Option<PathBuf>),
+    /// A file, and what the command line says beside its name.
+    File(PathBuf, CommandLine),
     Yaml(String),
     Draft(Box<Draft>),
 }
@@ -35,6 +36,10 @@ pub(super) struct State {
     pub(super) live: Arc<Live>,
     /// `worker_processes`, as it was when the process started.
     pub(super) worker_threads: Option<NonZeroUsize>,
+    /// What the process was started with.
+    process: Process,
+    /// The file with the process's number, when this server is all that the process is for.
+    pub(super) pid_file: Arc<Mutex<Option<PidFile>>>,
     /// The size of the pool of idle connections, as it was when the process started.
     pub(super) idle_connections: usize,
 }
@@ -64,21 +69,50 @@ impl State {
             registry,
             log_files,
             live: Arc::new(Live::new(next.generation)),
-            worker_threads: model.worker_processes,
+            worker_threads: model.process.worker_processes,
+            process: model.process,
+            pid_file: Arc::default(),
             idle_connections: asked.max(MIN_IDLE_CONNECTIONS),
         })
+    }
+
+    /// Makes the process this server's own: its current folder, and the file with its number.
+    pub(super) fn own_process(&mut self) -> Result<(), StartError> {
+        if let Some(folder) = &self.process.working_directory {
+            self.source.make_absolute()?;
+            let failed = |cause| StartError::File("chdir()", folder.clone(), cause);
+            std::env::set_current_dir(folder).map_err(failed)?;
+        }
+        let mut pid_file = self.pid_file.lock();
+        if let Some(path) = &self.process.pid {
+            *pid_file = Some(PidFile::write(path)?);
+        }
+        Ok(())
+    }
+
+    /// Has the file with the process's number where a new configuration wants it.
+    fn move_pid_file(&self, path: Option<&Path>) -> Result<(), StartError> {
+        let mut pid_file = self.pid_file.lock();
+        if let (Some(old), Some(path)) = (pid_file.as_ref(), path)
+            && old.path() != path
+        {
+            *pid_file = Some(PidFile::write(path)?);
+        }
+        Ok(())
     }
 
     /// The next generation of the same source. Nothing has changed when it fails; new sockets are
     /// bound when it succeeds.
     pub(super) fn next(&self) -> Result<Next, StartError> {
         let model = read(&self.source)?;
-        build(
+        let next = build(
             &model,
             &mut self.sockets.lock(),
             &self.registry,
             &self.log_files,
-        )
+        )?;
+        self.move_pid_file(model.process.pid.as_deref())?;
+        Ok(next)
     }
 
     /// The bound addresses, with their real ports.
@@ -92,9 +126,23 @@ impl State {
     }
 }
 
+impl Source {
+    /// Finds its files wherever the process goes.
+    fn make_absolute(&mut self) -> Result<(), StartError> {
+        let Self::File(file, given) = self else {
+            return Ok(());
+        };
+        for path in [Some(file), given.prefix.as_mut()].into_iter().flatten() {
+            let failed = |cause| StartError::File("getcwd()", path.clone(), cause);
+            *path = std::path::absolute(&*path).map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
 fn read(source: &Source) -> Result<Model, StartError> {
     let loaded = match source {
-        Source::File(path, prefix) => config::load_below(path, prefix.as_deref())?,
+        Source::File(path, given) => config::load_with(path, given)?,
         Source::Yaml(text) => config::load_yaml(text, "configuration", Path::new(""))?,
         Source::Draft(draft) => config::load_draft(Draft::clone(draft), Path::new(""))?,
     };

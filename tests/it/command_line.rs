@@ -91,14 +91,22 @@ fn versions_and_help() {
     let version = concat!("gapura/", env!("CARGO_PKG_VERSION"));
     let short = run("", &["-v"]);
     assert_eq!(short.status.code(), Some(0));
-    assert_eq!(short.stderr, format!("gapura version: {version}\n"));
+    let lines = format!("nginx version: nginx/1.31.5\ngapura version: {version}\n");
+    assert_eq!(short.stderr, lines);
     let long = run("", &["-V"]);
     assert_eq!(long.status.code(), Some(0));
     assert!(long.stderr.starts_with(&short.stderr) && long.stderr.len() > short.stderr.len());
+    let arguments = long.stderr.lines().last().expect("a line");
+    assert!(
+        arguments.starts_with("configure arguments: "),
+        "{arguments}"
+    );
+    assert!(arguments.contains(" --without-http_fastcgi_module "));
+    assert!(!arguments.contains("--without-http_proxy_module"));
     for flag in ["-h", "-?"] {
         let help = run("", &[flag]);
         assert_eq!(help.status.code(), Some(0));
-        for option in ["-c ", "-t ", "-q ", "-v ", "-V ", "-p ", "-e "] {
+        for option in ["-c ", "-t ", "-q ", "-v ", "-V ", "-p ", "-e ", "-g "] {
             assert!(help.stderr.contains(option), "{option} in {}", help.stderr);
         }
     }

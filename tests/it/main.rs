@@ -25,6 +25,7 @@ mod health;
 mod hostile;
 mod log;
 mod nginx_conf;
+mod process;
 mod protocol;
 mod reload;
 mod routing;

@@ -171,6 +171,11 @@ impl Gapura {
         self.signal(libc::SIGHUP);
     }
 
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, signal: libc::c_int) {
         let pid = libc::pid_t::try_from(self.child.id()).expect("a process id");
         // SAFETY: kill(2) touches no memory, and the child is not reaped yet: the id is its own.

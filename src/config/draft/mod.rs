@@ -200,6 +200,10 @@ levels! {
     top {
         /// How many threads serve: a number, or `auto` for one for each processor.
         worker_processes: Word,
+        /// The file that holds the process's number while it serves.
+        pid: String,
+        /// The current folder of the process.
+        working_directory: String,
         /// Where sites listen that name no address themselves.
         listen: OneOrMany<Word>,
         /// Groups of servers by name, for sites and locations to refer to.

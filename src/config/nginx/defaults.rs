@@ -92,8 +92,11 @@ fn with_hidden(OneOrMany(names): &mut OneOrMany<Word>) {
     names.extend(HIDDEN.map(|name| Word(name.into())));
 }
 
-/// A file as nginx reads it: relative ones are below the prefix.
+/// A file as nginx reads it: relative ones are below the prefix, and not below the configuration's
+/// folder as those of YAML.
 pub(super) fn in_prefix(prefix: Option<&Path>, file: &str) -> String {
-    let prefix = prefix.unwrap_or(Path::new(PREFIX));
-    prefix.join(file).display().to_string()
+    let path = prefix.unwrap_or(Path::new(PREFIX)).join(file);
+    // An error means that there is no current folder: then nothing relative can be found.
+    let path = std::path::absolute(&path).unwrap_or(path);
+    path.display().to_string()
 }

@@ -8,16 +8,19 @@
 //! | what a directive is: where it may stand, what it takes, what becomes of it | `table`, `directives/` |
 //! | directives to Draft | `reader/`, `defaults` |
 //! | where the parts of the Draft stand | `positions` |
+//! | which of nginx's modules that makes | `modules` |
 
 mod defaults;
 mod directives;
 mod files;
 mod lexer;
+mod modules;
 mod parser;
 mod positions;
 mod reader;
 mod table;
 
+use super::CommandLine;
 use super::diagnostic::{Diagnostic, Diagnostics, Severity};
 use super::path::Finding;
 use super::problem::Problem;
@@ -69,6 +72,12 @@ pub fn directives() -> Vec<DirectiveHelp> {
     list
 }
 
+/// The arguments that nginx would have been configured with, to do what Gapura does: `--with-…` and
+/// `--without-…` for the modules that can be chosen.
+pub fn configure_arguments() -> Vec<String> {
+    modules::configure_arguments()
+}
+
 /// Reads the file at a path.
 ///
 /// # Errors
@@ -77,13 +86,20 @@ pub(super) fn open(path: &Path) -> Result<Arc<Source>, Diagnostics> {
     files::open(path).map_err(|problem| Diagnostic::emerg(problem, None, None).of_nginx().into())
 }
 
-/// Reads an nginx.conf. What it includes is looked for in `folder`, log files below `prefix`.
-pub(super) fn parse(source: &Arc<Source>, folder: &Path, prefix: Option<&Path>) -> Parsed {
+/// Reads an nginx.conf, and before it what stands in the command line. What it includes is looked for
+/// in `folder`, log files below the prefix.
+pub(super) fn parse(source: &Arc<Source>, folder: &Path, given: &CommandLine) -> Parsed {
+    let prefix = given.prefix.as_deref();
     let mut files = files::Files::new(source, folder);
     let parser::Tree {
-        directives,
+        mut directives,
         mut diagnostics,
     } = parser::parse(source, &mut files);
+    if let Some(text) = &given.directives {
+        let before = parser::parse(&Source::of_command_line(text), &mut files);
+        directives.splice(0..0, before.directives);
+        diagnostics.splice(0..0, before.diagnostics);
+    }
     let table = table::Table::new();
     let read = reader::read(&directives, &table, prefix, false);
     let is_broken = !diagnostics.is_empty();

@@ -177,7 +177,7 @@ impl Parser<'_> {
     fn end_of_file(&mut self, source: &Arc<Source>, end: Span, words: &[Word], open: &[Open]) {
         if let Some(last) = words.last() {
             let label = format!("a `;` is missing behind `{}`", last.text);
-            self.report(source, end, end_in_directive(), Some(label));
+            self.report(source, end, end_in_directive(source), Some(label));
         } else if let Some(block) = open.last() {
             let name = (block.name.as_ref()).map_or("{", |(name, _)| name.text.as_str());
             let label = format!(
@@ -198,7 +198,7 @@ impl Parser<'_> {
             LexicalError::Unterminated { end, quote } => {
                 let label = quote
                     .map(|quote| format!("the quote in line {} is not closed", quote.start.line));
-                self.report(source, end, end_in_directive(), label);
+                self.report(source, end, end_in_directive(source), label);
             }
             LexicalError::TooLong {
                 start,
@@ -317,6 +317,10 @@ fn unexpected(found: char) -> Problem {
     Problem::Syntax(format!("unexpected \"{found}\""))
 }
 
-fn end_in_directive() -> Problem {
-    Problem::Syntax("unexpected end of file, expecting \";\" or \"}\"".into())
+fn end_in_directive(source: &Source) -> Problem {
+    let text = match source.is_command_line() {
+        true => "unexpected end of parameter, expecting \";\"",
+        false => "unexpected end of file, expecting \";\" or \"}\"",
+    };
+    Problem::Syntax(text.into())
 }

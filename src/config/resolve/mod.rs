@@ -19,7 +19,9 @@ use super::draft::{Common, Draft};
 use super::path::{Finding, Path};
 use super::problem::Problem;
 use super::suggest;
-use crate::model::{ListenAddress, Model, Site, Template, Upstream, UpstreamId, VARIABLES};
+use crate::model::{
+    ListenAddress, Model, Process, Site, Template, Upstream, UpstreamId, VARIABLES,
+};
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -45,7 +47,7 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
         upstream_names: HashMap::new(),
         taken_names: HashSet::new(),
     };
-    let worker_processes = resolver.worker_processes(draft);
+    let process = resolver.process(draft);
     resolver.named_upstreams(draft);
 
     let top = settings::Level {
@@ -78,7 +80,7 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
             listeners: listeners.finish(),
             sites,
             upstreams: resolver.upstreams,
-            worker_processes,
+            process,
         },
         files: resolver.pages.files(),
         findings: resolver.findings,
@@ -106,6 +108,16 @@ struct Resolver {
 impl Resolver {
     fn report(&mut self, finding: Finding) {
         self.findings.push(finding);
+    }
+
+    fn process(&mut self, draft: &Draft) -> Process {
+        let file = |written: &Option<String>| written.as_ref().map(|path| self.base.join(path));
+        let (pid, working_directory) = (file(&draft.pid), file(&draft.working_directory));
+        Process {
+            worker_processes: self.worker_processes(draft),
+            pid,
+            working_directory,
+        }
     }
 
     fn worker_processes(&mut self, draft: &Draft) -> Option<NonZeroUsize> {

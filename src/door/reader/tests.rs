@@ -55,7 +55,7 @@ fn listener() -> Arc<Listener> {
             site("small", tight),
         ],
         upstreams: Vec::new(),
-        worker_processes: None,
+        process: model::Process::default(),
     };
     let generation = Generation::build(&model, &Registry::default(), |_| ListenerId(0));
     let generation = generation.expect("no patterns");

@@ -10,7 +10,7 @@ rows! {
     "daemon" in MAIN, takes FLAG | ONCE, warned_unless(&["off"], "Gapura stays in the foreground: start it from a service manager, and write `daemon off`"), "whether to go to the background";
     "master_process" in MAIN, takes FLAG | ONCE, accepted("Gapura is one process with threads"), "whether workers are processes of their own";
     "timer_resolution" in MAIN, takes ONE | ONCE, accepted("it saves nginx system calls"), "how often the time is asked for";
-    "pid" in MAIN, takes ONE | ONCE, warned("no pid file is written yet: let the service manager watch the process"), "the file with the process's number";
+    "pid" in MAIN, takes ONE | ONCE, call(main::pid), "the file with the process's number";
     "lock_file" in MAIN, takes ONE | ONCE, accepted("there is one process, which needs no lock"), "a lock between workers";
     "worker_processes" in MAIN, takes ONE | ONCE, call(main::worker_processes), "how many threads serve";
     "debug_points" in MAIN, takes ONE | ONCE, accepted("it is for debugging nginx itself"), "where nginx stops for a debugger";
@@ -20,7 +20,7 @@ rows! {
     "worker_rlimit_nofile" in MAIN, takes ONE | ONCE, warned("the limit of open files is left as it is: set it where Gapura is started"), "how many files may be open";
     "worker_rlimit_core" in MAIN, takes ONE | ONCE, accepted("it bounds core dumps of nginx"), "the largest core dump";
     "worker_shutdown_timeout" in MAIN, takes ONE | ONCE, warned("a graceful stop has a time of its own"), "how long a graceful stop may take";
-    "working_directory" in MAIN, takes ONE | ONCE, accepted("it is where nginx leaves core dumps"), "the current folder";
+    "working_directory" in MAIN, takes ONE | ONCE, call(main::working_directory), "the current folder";
     "env" in MAIN, takes ONE, accepted("the environment is kept as it is"), "an environment variable that is kept";
     "load_module" in MAIN, takes ONE, warned("Gapura has no modules to load; a directive that only a module knows is an error of its own"), "a module to load";
     "include" in ANYWHERE, takes ONE, unsupported("one pattern or file for each `include`"), "other files, read in this place";
