@@ -30,7 +30,7 @@ pub use gapura::{Gapura, Launch, request, run, run_with};
 pub use node::NodeBackend;
 pub use ports::free_port;
 pub use silent::SilentBackend;
-pub use wire::{Framing, read_head};
+pub use wire::{Framing, read_body, read_head};
 
 use std::net::SocketAddr;
 use std::thread;
