@@ -559,6 +559,7 @@ fn generation(name: &str, client: ClientLimits) -> Generation {
         error_pages: Vec::new(),
         retry_after: None,
         access_log: Vec::new(),
+        files: Arc::default(),
     };
     let model = Model {
         listeners: vec![model::Listener {

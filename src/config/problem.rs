@@ -117,6 +117,11 @@ pub enum Problem {
         port: String,
     },
     DuplicateUpstream(String),
+    DuplicateExtension {
+        extension: String,
+        content_type: String,
+        previous: String,
+    },
     ServesFiles(String),
     OutsideLocation {
         inner: String,
@@ -231,6 +236,15 @@ impl fmt::Display for Problem {
                 write!(f, "upstream \"{upstream}\" may not have port {port}")
             }
             Self::DuplicateUpstream(name) => write!(f, "duplicate upstream \"{name}\""),
+            Self::DuplicateExtension {
+                extension,
+                content_type,
+                previous,
+            } => write!(
+                f,
+                "duplicate extension \"{extension}\", content type: \"{content_type}\", \
+                 previous content type: \"{previous}\""
+            ),
             Self::ServesFiles(name) => {
                 write!(f, "{name} serves files, which is not supported")
             }

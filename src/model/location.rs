@@ -1,9 +1,10 @@
 //! A location: what is done with the requests of one part of a site.
 
-use super::{Template, UpstreamId};
+use super::{Files, Template, UpstreamId};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One `location`, with every setting it inherits filled in.
@@ -26,6 +27,8 @@ pub struct Location {
     pub retry_after: Option<Duration>,
     /// Where its requests are logged.
     pub access_log: Vec<AccessLog>,
+    /// How it answers from files.
+    pub files: Arc<Files>,
 }
 
 /// How a location matches a normalised path, with nginx's precedence.

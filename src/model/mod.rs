@@ -5,6 +5,7 @@
 //! a template is a [`Template`], an upstream is an [`UpstreamId`]. It knows no language and no
 //! position in a file; two files that mean the same give equal models.
 
+mod files;
 mod listener;
 mod location;
 mod process;
@@ -13,6 +14,10 @@ mod template;
 mod upstream;
 mod variable;
 
+pub use files::{
+    Alias, Files, Folder, IfModifiedSince, Listing, ListingFormat, Symlinks, TriedFile, TryFiles,
+    TryLast, Types,
+};
 pub use listener::{ListenAddress, Listener};
 pub use location::{
     AccessLog, Action, AddHeader, ErrorPage, Limits, Location, LocationMatch, LogTarget,

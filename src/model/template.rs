@@ -84,6 +84,20 @@ impl Template {
         Self { parts }
     }
 
+    /// The same, without this character at its end.
+    #[must_use]
+    pub fn without_suffix(mut self, suffix: char) -> Self {
+        if let Some(Part::Literal(text)) = self.parts.last_mut()
+            && text.ends_with(suffix)
+        {
+            text.pop();
+            if text.is_empty() {
+                self.parts.pop();
+            }
+        }
+        self
+    }
+
     /// Its pieces, in order. None is an empty literal, and no two literals follow each other.
     pub fn parts(&self) -> &[Part] {
         &self.parts

@@ -62,6 +62,7 @@ variables! {
         ConnectionRequests = "connection_requests", "requests so far on this connection";
         ContentLength = "content_length", "the request's Content-Length";
         ContentType = "content_type", "the request's Content-Type";
+        DocumentRoot = "document_root", "the folder that files come from: `root` or `alias`";
         DocumentUri = "document_uri", "the same as $uri";
         Host = "host", "the host of the request line or the Host header, lower case, without port; else the site's name";
         Hostname = "hostname", "this machine's name";
@@ -74,10 +75,12 @@ variables! {
         ProxyAddXForwardedFor = "proxy_add_x_forwarded_for", "the request's X-Forwarded-For with $remote_addr appended";
         ProxyHost = "proxy_host", "name and port of the upstream";
         QueryString = "query_string", "the same as $args";
+        RealpathRoot = "realpath_root", "$document_root without symbolic links";
         RemoteAddr = "remote_addr", "the client's address";
         RemotePort = "remote_port", "the client's port";
         RemoteUser = "remote_user", "the user name of Basic authentication";
         Request = "request", "the request line";
+        RequestFilename = "request_filename", "the file behind the path";
         RequestId = "request_id", "16 random bytes in hexadecimal";
         RequestLength = "request_length", "bytes of the request: line, header and body";
         RequestMethod = "request_method", "the request's method";

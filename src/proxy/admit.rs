@@ -2,7 +2,7 @@
 
 use super::context::{Passage, RequestContext};
 use super::router::{Route, RouteRequest, Target};
-use super::{Gateway, error_log, error_page, redirect, values};
+use super::{Gateway, error_log, error_page, local, redirect, values};
 use crate::door::DoorStream;
 use crate::runtime::upstream::Upstream;
 use crate::runtime::{Action, ProxyPass};
@@ -183,7 +183,7 @@ async fn answer_directly(
     if !bodiless {
         response.insert_header(header::CONTENT_LENGTH, body.len())?;
     }
-    error_page::write(session, ctx, response, body).await?;
+    local::write(session, ctx, response, body).await?;
     Ok(true)
 }
 

@@ -121,6 +121,16 @@ impl RequestContext {
         &self.admission().arrival
     }
 
+    /// The path that is asked for now.
+    pub(super) fn path(&self) -> &[u8] {
+        self.arrival().line.path()
+    }
+
+    /// The query that is asked for now.
+    pub(super) fn query(&self) -> Option<&[u8]> {
+        self.arrival().line.query()
+    }
+
     /// The location's settings; the site's own before the location is known.
     pub(super) fn settings(&self) -> &model::Location {
         &self.place().settings

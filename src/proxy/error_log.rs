@@ -94,6 +94,24 @@ pub(super) fn router_failed(session: &Session, ctx: &RequestContext, cause: &str
     error!("{}", Line(session, ctx, &cause.escape_debug()));
 }
 
+/// Something is wrong with a file.
+pub(super) fn file(session: &Session, ctx: &RequestContext, what: &dyn fmt::Display) {
+    error!("{}", Line(session, ctx, what));
+}
+
+/// The system refused a file: `open() "/srv/x" failed (2: No such file or directory)`.
+pub(super) fn file_failed(
+    session: &Session,
+    ctx: &RequestContext,
+    call: &str,
+    name: &str,
+    cause: &io::Error,
+) {
+    let name = name.escape_debug();
+    let what = format_args!("{call} \"{name}\" failed ({})", OsError(cause));
+    file(session, ctx, &what);
+}
+
 /// A failure nobody expected.
 pub(super) fn internal(session: &Session, ctx: &RequestContext, cause: &Error) {
     error!("{}", Line(session, ctx, &Short(cause)));

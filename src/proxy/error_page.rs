@@ -4,11 +4,11 @@
 
 use super::context::RequestContext;
 use super::failure::{Failure, has_begun};
-use super::{answer, built_in, error_log, log_line};
+use super::{built_in, error_log, local, log_line};
 use crate::door::{DoorStream, Refusal};
 use crate::model::Page;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use pingora_core::{Error, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::{FailToProxy, Session};
@@ -72,7 +72,7 @@ pub(super) async fn answer(
     {
         response.insert_header(header::RETRY_AFTER, after.as_secs())?;
     }
-    write(session, ctx, response, page.body).await?;
+    local::write(session, ctx, response, page.body).await?;
     Ok(true)
 }
 
@@ -86,38 +86,6 @@ pub(super) fn close_silently(
     ctx.logged_status = Some(status);
     DoorStream::close_silently(session.as_downstream_mut());
     Ok(true)
-}
-
-/// Writes an answer of Gapura's own, with the headers that every answer gets.
-pub(super) async fn write(
-    session: &mut Session,
-    ctx: &RequestContext,
-    mut response: ResponseHeader,
-    body: Bytes,
-) -> Result<()> {
-    // A body that nobody asked for would cost the connection. What is there is read away; what is
-    // still to come is not waited for.
-    let downstream = session.as_downstream_mut();
-    if DoorStream::of(downstream).is_some_and(DoorStream::holds_body) {
-        downstream
-            .drain_request_body()
-            .await
-            .map_err(Error::into_down)?;
-    }
-    response.insert_header(header::SERVER, HeaderValue::from_static(SERVER))?;
-    answer::add_headers(session, &mut response, ctx)?;
-    let headers_only = session.req_header().method == Method::HEAD || body.is_empty();
-    let written = session
-        .write_response_header(Box::new(response), headers_only)
-        .await;
-    written.map_err(Error::into_down)?;
-    if !headers_only {
-        session
-            .write_response_body(Some(body), true)
-            .await
-            .map_err(Error::into_down)?;
-    }
-    Ok(())
 }
 
 /// The site's page for a status, if it has one.

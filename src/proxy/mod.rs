@@ -9,6 +9,8 @@
 //! | the answer | `answer` |
 //! | what went wrong, and its status | `failure` |
 //! | an error's page | `error_page`, `built_in` |
+//! | answers made from files | `files/` |
+//! | the way out of Gapura's own answers | `local` |
 //! | the access log | `log_line` |
 //!
 //! Nothing here knows a configuration file; everything comes from the generation that the door has
@@ -21,6 +23,10 @@ mod context;
 mod error_log;
 mod error_page;
 mod failure;
+#[allow(dead_code, reason = "locations that answer from files come next")]
+mod files;
+#[allow(dead_code, reason = "locations that answer from files come next")]
+mod local;
 mod log_line;
 mod pass;
 mod redirect;

@@ -1,7 +1,7 @@
 //! Redirects of Gapura's own.
 
 use super::context::RequestContext;
-use super::{built_in, error_page};
+use super::{built_in, local};
 use http::{HeaderValue, StatusCode, header};
 use pingora_core::{Error, ErrorType, OrErr, Result};
 use pingora_http::ResponseHeader;
@@ -10,6 +10,29 @@ use pingora_proxy::Session;
 /// Sends the client to the same path with a slash behind it, as nginx does for "/x" where only
 /// "location /x/" passes requests on.
 pub(super) async fn add_slash(session: &mut Session, ctx: &RequestContext) -> Result<bool> {
+    let arrival = ctx.arrival();
+    // The path as it was sent, so that it stays encoded.
+    let target = arrival.line.target();
+    let path = target
+        .split(|byte| *byte == b'?')
+        .next()
+        .unwrap_or_default();
+    let mut target = path.to_vec();
+    target.push(b'/');
+    if let Some(query) = arrival.line.query() {
+        target.push(b'?');
+        target.extend_from_slice(query);
+    }
+    moved(session, ctx, &target).await?;
+    Ok(true)
+}
+
+/// Sends the client to another path of the site for good.
+pub(super) async fn moved(
+    session: &mut Session,
+    ctx: &RequestContext,
+    target: &[u8],
+) -> Result<()> {
     let arrival = ctx.arrival();
     let scheme = if arrival.connection.secure {
         "https"
@@ -25,18 +48,7 @@ pub(super) async fn add_slash(session: &mut Session, ctx: &RequestContext) -> Re
     if let Some(local) = local.filter(|local| local.port() != default_port) {
         location.extend_from_slice(format!(":{}", local.port()).as_bytes());
     }
-    // The path as it was sent, so that it stays encoded.
-    let target = arrival.line.target();
-    let path = target
-        .split(|byte| *byte == b'?')
-        .next()
-        .unwrap_or_default();
-    location.extend_from_slice(path);
-    location.push(b'/');
-    if let Some(query) = arrival.line.query() {
-        location.push(b'?');
-        location.extend_from_slice(query);
-    }
+    location.extend_from_slice(target);
     let location = HeaderValue::from_bytes(&location)
         .or_err(ErrorType::InternalError, "a path that is no header value")
         .map_err(Error::into_in)?;
@@ -46,6 +58,5 @@ pub(super) async fn add_slash(session: &mut Session, ctx: &RequestContext) -> Re
     response.insert_header(header::CONTENT_TYPE, "text/html; charset=utf-8")?;
     response.insert_header(header::CONTENT_LENGTH, body.len())?;
     response.insert_header(header::LOCATION, location)?;
-    error_page::write(session, ctx, response, body).await?;
-    Ok(true)
+    local::write(session, ctx, response, body).await
 }

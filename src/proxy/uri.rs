@@ -16,14 +16,9 @@ pub(super) fn target(
     let escape = asked_path.iter().any(|byte| matches!(byte, b'%' | b' '));
     let mut target = Vec::with_capacity(uri.with.len() + asked.len());
     target.extend_from_slice(uri.with.as_bytes());
-    for &byte in rest {
-        if escape && must_be_escaped(byte) {
-            target.push(b'%');
-            target.push(HEXADECIMAL[usize::from(byte >> 4)]);
-            target.push(HEXADECIMAL[usize::from(byte & 15)]);
-        } else {
-            target.push(byte);
-        }
+    match escape {
+        true => self::escape(rest, &mut target),
+        false => target.extend_from_slice(rest),
     }
     if let Some(query) = query.filter(|query| !query.is_empty()) {
         target.push(b'?');
@@ -32,11 +27,38 @@ pub(super) fn target(
     target
 }
 
+/// Appends a path as it stands in a URI.
+pub(super) fn escape(path: &[u8], out: &mut Vec<u8>) {
+    escape_where(must_be_escaped, path, out);
+}
+
+/// Appends a part of a path, such as a file's name, as it stands in a URI.
+pub(super) fn escape_component(part: &[u8], out: &mut Vec<u8>) {
+    // nginx's NGX_ESCAPE_URI_COMPONENT: all but RFC 3986's unreserved characters.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    escape_where(|byte| !plain(byte), part, out);
+}
+
+fn escape_where(must_be_escaped: impl Fn(u8) -> bool, text: &[u8], out: &mut Vec<u8>) {
+    for &byte in text {
+        if must_be_escaped(byte) {
+            out.push(b'%');
+            out.push(HEXADECIMAL[usize::from(byte >> 4)]);
+            out.push(HEXADECIMAL[usize::from(byte & 15)]);
+        } else {
+            out.push(byte);
+        }
+    }
+}
+
 const HEXADECIMAL: &[u8; 16] = b"0123456789ABCDEF";
 
 /// nginx's NGX_ESCAPE_URI.
 fn must_be_escaped(byte: u8) -> bool {
-    matches!(byte, 0..=b' ' | b'#' | b'%' | b'?' | 0x7f..)
+    matches!(
+        byte,
+        0..=b' ' | b'"' | b'#' | b'%' | b'<' | b'>' | b'?' | b'\\' | b'^' | b'`' | b'{'..=b'}' | 0x7f..
+    )
 }
 
 #[cfg(test)]

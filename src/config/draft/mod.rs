@@ -179,6 +179,39 @@ levels! {
         /// Where requests are logged: `off`, `stdout`, `stderr` or a file, or several with a format
         /// each. Replaces the enclosing level's as a group.
         access_log: OrOff<OneOrMany<Short<AccessLog>>>,
+        /// The folder of the files that are answered with; the request's path goes behind it. `$variables`
+        /// may stand in it.
+        root: Word,
+        /// The files that stand for a folder, in the order in which they are looked for. One that starts
+        /// with `/` is a path of the site.
+        index: OneOrMany<Word>,
+        /// Types of files, and the ends of the names that have them: `text/html: html htm`. Replaces the
+        /// enclosing level's as a group.
+        types: IndexMap<String, OneOrMany<Word>>,
+        /// The type of a file whose name says none.
+        default_type: Word,
+        /// Whether files are answered with an `ETag`.
+        etag: Switch,
+        /// When a date that the client knows makes a 304: `exact` when it is the file's, `before` when it
+        /// is not older, `off` never.
+        #[schemars(extend("enum" = ["exact", "before", "off", null]))]
+        if_modified_since: Word,
+        /// How many ranges one answer may have; 0 ignores them all.
+        max_ranges: u64,
+        /// Whether files that are not there are logged.
+        log_not_found: Switch,
+        /// Which symbolic links are refused: `on` all, `if_not_owner` those that do not belong to whom
+        /// their file belongs to, `off` none. With `from=FOLDER` they are followed up to there.
+        disable_symlinks: Word,
+        /// Whether a folder without an index file is listed.
+        autoindex: Switch,
+        /// The form of that list.
+        #[schemars(extend("enum" = ["html", "xml", "json", "jsonp", null]))]
+        autoindex_format: Word,
+        /// Whether sizes are given in bytes, not rounded to K, M and G.
+        autoindex_exact_size: Switch,
+        /// Whether times are local, not GMT.
+        autoindex_localtime: Switch,
     }
     client {
         /// How long the client may take to send a request's header.
@@ -254,6 +287,9 @@ levels! {
         uri: String,
         /// Answers with this status and its page, without asking any server.
         r#return: u64,
+        /// The folder of the files that are answered with, in place of the location's own path: with
+        /// path `/i/` and alias `/data/`, `/i/x` is `/data/x`.
+        alias: Word,
     }
 }
 

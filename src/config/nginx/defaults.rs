@@ -13,6 +13,9 @@ const KEEPALIVE: u64 = 32;
 /// Where relative files are, as Debian builds nginx; `-p` says otherwise.
 const PREFIX: &str = "/usr/share/nginx";
 
+/// Where files are when nothing else is written, below the folder of `-p`.
+const ROOT: &str = "html";
+
 /// Where requests are logged when nothing else is written: as every distribution builds nginx, and,
 /// below the folder of `-p`, as its own sources do.
 const ACCESS_LOG: &str = "/var/log/nginx/access.log";
@@ -30,6 +33,10 @@ pub(super) fn apply(draft: &mut Draft, prefix: Option<&Path>) {
             format: Some("combined".into()),
         })]))
     });
+    if prefix.is_some() {
+        let root = || Word(in_prefix(prefix, ROOT));
+        draft.root.get_or_insert_with(root);
+    }
     draft.proxy_set_header_inherit = Some(Word("on".into()));
     with_host(draft.proxy_set_header.get_or_insert_default());
     with_hidden(

@@ -106,7 +106,8 @@ pub(super) fn parse(source: &Arc<Source>, folder: &Path, given: &CommandLine) ->
     let only_lost = |found: &Diagnostic| is_broken && matches!(found.problem, Problem::Missing(_));
     let said = read.diagnostics.into_iter();
     diagnostics.extend(said.filter(|found| !only_lost(found)));
-    let mut outcome = resolve::resolve(&read.draft, folder);
+    let base = defaults::in_prefix(prefix, "");
+    let mut outcome = resolve::resolve(&read.draft, Path::new(&base));
     let findings = std::mem::take(&mut outcome.findings);
     if !findings.is_empty() {
         let has_errors = diagnostics

@@ -7,7 +7,7 @@
 use super::parser::Directive;
 use super::reader::{Level, Reader};
 use super::{DirectiveHelp, Treatment};
-use crate::config::draft::{ClientMut, CommonMut, Size, Switch, Time};
+use crate::config::draft::{ClientMut, CommonMut, OneOrMany, Size, Switch, Time, Word};
 use crate::config::path::Path;
 use std::collections::HashMap;
 
@@ -156,6 +156,11 @@ pub(super) enum Apply {
     Size(Common<Size>),
     Switch(Common<Switch>),
     Number(Common<u64>),
+    Word(Common<Word>),
+    /// All arguments; those of a second directive are added.
+    Words(Common<OneOrMany<Word>>),
+    /// All arguments, as one text.
+    Text(Common<Word>),
     ClientTime(Client<Time>),
     ClientSwitch(Client<Switch>),
     ClientNumber(Client<u64>),

@@ -8,6 +8,7 @@ use super::settings::Level;
 use super::upstream::Written;
 use crate::model::{Action, Location, LocationMatch, ReplacedUri};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The keys that say where requests go, of a site or of a location.
 struct Target<'a> {
@@ -109,6 +110,10 @@ impl Resolver {
             locations.extend(action.map(|action| {
                 let mut location = location(matcher, action, &level);
                 location.pass.uri = uri;
+                if let Some(alias) = &written.alias {
+                    let (matcher, files) = (&location.matcher, &location.files);
+                    location.files = self.alias(alias, matcher, files, &at);
+                }
                 location
             }));
         }
@@ -258,6 +263,7 @@ fn location(matcher: LocationMatch, action: Action, level: &Level<'_>) -> Locati
         error_pages: level.error_pages(),
         retry_after: level.retry_after(),
         access_log: level.access_log(),
+        files: Arc::clone(&level.groups.files),
     }
 }
 

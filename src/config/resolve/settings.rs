@@ -8,11 +8,12 @@ use super::super::problem::Problem;
 use super::super::suggest;
 use super::{Resolver, fit, invalid};
 use crate::model::{
-    AccessLog, AddHeader, ErrorPage, Limits, LogTarget, NextUpstream, ProxyPass, RetryCondition,
-    SetHeader,
+    AccessLog, AddHeader, ErrorPage, Files, Limits, LogTarget, NextUpstream, ProxyPass,
+    RetryCondition, SetHeader,
 };
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The settings in force at a level.
@@ -30,6 +31,7 @@ pub(super) struct Groups {
     error_pages: Rc<Vec<ErrorPage>>,
     access_log: Rc<Vec<AccessLog>>,
     conditions: Option<Rc<BTreeSet<RetryCondition>>>,
+    pub(super) files: Arc<Files>,
 }
 
 impl Resolver {
@@ -61,6 +63,7 @@ impl Resolver {
             let conditions = self.conditions(written, &path.key("proxy_next_upstream"));
             groups.conditions = Some(Rc::new(conditions));
         }
+        groups.files = self.level_files(written, scalars, &outer.groups.files, path);
         Level { scalars, groups }
     }
 

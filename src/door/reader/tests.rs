@@ -25,6 +25,7 @@ fn listener() -> Arc<Listener> {
         error_pages: Vec::new(),
         retry_after: None,
         access_log: Vec::new(),
+        files: Arc::default(),
     };
     let site = |name: &str, client| model::Site {
         name: name.into(),

@@ -6,6 +6,7 @@ mod write;
 pub(super) use write::ip;
 
 use super::context::{RequestContext, Try};
+use super::files;
 use crate::door::{Arrival, Refusal};
 use crate::model::Variable;
 use crate::runtime::Values;
@@ -59,6 +60,9 @@ impl Values for Exchange<'_> {
             Variable::ContentLength => header_value(headers, header::CONTENT_LENGTH, out),
             Variable::ContentType => header_value(headers, header::CONTENT_TYPE, out),
             Variable::Cookie(name) => bytes(cookie(headers, name), out),
+            Variable::DocumentRoot => files::path::root(self, out),
+            Variable::RealpathRoot => files::path::real_root(self, out),
+            Variable::RequestFilename => files::path::filename(self, out),
             Variable::Http(name) => headers_of(headers, name, out),
             Variable::IsRequestPort => request_port(headers).is_some() && text(":", out),
             Variable::ProxyAddXForwardedFor => {
@@ -165,11 +169,14 @@ fn of_arrival(arrival: &Arrival, variable: &Variable, out: &mut Vec<u8>) -> bool
         | Variable::ContentLength
         | Variable::ContentType
         | Variable::Cookie(_)
+        | Variable::DocumentRoot
         | Variable::Http(_)
         | Variable::IsRequestPort
         | Variable::ProxyAddXForwardedFor
         | Variable::ProxyHost
+        | Variable::RealpathRoot
         | Variable::RemoteUser
+        | Variable::RequestFilename
         | Variable::RequestId
         | Variable::RequestPort
         | Variable::SentHttp(_)

@@ -1,6 +1,6 @@
 //! HTTP itself: servers, locations, connections.
 
-use crate::config::nginx::reader::{http, listen, location, server};
+use crate::config::nginx::reader::{files, http, listen, location, server};
 use crate::config::nginx::table::{
     BLOCK, FLAG, FOUR, HTTP, IF_LOCATION, LEVELS, LOCATION, MAIN, NONE, ONCE, ONE, SERVER, SEVERAL,
     SOME, THREE, TWO, accepted, call, only, rows, setting, unsupported, warned, warned_unless,
@@ -9,7 +9,7 @@ use crate::config::nginx::table::{
 rows! {
     "try_files" in SERVER | LOCATION, takes SEVERAL | ONCE, unsupported("files are not served yet: pass these requests to a server with `proxy_pass`"), "files that are tried before something else";
     "http" in MAIN, takes BLOCK | NONE | ONCE, call(http::http), "the servers of HTTP";
-    "output_buffers" in LEVELS, takes TWO | ONCE, accepted("answers made from files are an error of their own"), "memory for files";
+    "output_buffers" in LEVELS, takes TWO | ONCE, accepted("files are read in pieces of a fixed size; answers are the same"), "memory for files";
     "variables_hash_max_size" in HTTP, takes ONE | ONCE, accepted("its tables grow as they need to"), "the size of a table";
     "variables_hash_bucket_size" in HTTP, takes ONE | ONCE, accepted("its tables grow as they need to"), "the size of a table";
     "server_names_hash_max_size" in HTTP, takes ONE | ONCE, accepted("its tables grow as they need to"), "the size of a table";
@@ -27,12 +27,12 @@ rows! {
     "location" in SERVER | LOCATION, takes BLOCK | ONE | TWO, call(location::location), "a part of a site, by its paths";
     "listen" in SERVER, takes SOME, call(listen::listen), "an address to listen on";
     "server_name" in SERVER, takes SOME, call(server::server_name), "the hosts of a server";
-    "types_hash_max_size" in LEVELS, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "the size of a table";
-    "types_hash_bucket_size" in LEVELS, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "the size of a table";
-    "types" in LEVELS, takes BLOCK | NONE, accepted("answers made from files are an error of their own"), "types of files by their ends";
-    "default_type" in LEVELS, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "the type of a file with an unknown end";
-    "root" in LEVELS | IF_LOCATION, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "the folder of files";
-    "alias" in LOCATION, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "the folder of a location's files";
+    "types_hash_max_size" in LEVELS, takes ONE | ONCE, accepted("its tables grow as they need to"), "the size of a table";
+    "types_hash_bucket_size" in LEVELS, takes ONE | ONCE, accepted("its tables grow as they need to"), "the size of a table";
+    "types" in LEVELS, takes BLOCK | NONE, call(files::types), "types of files by their ends";
+    "default_type" in LEVELS, takes ONE | ONCE, setting!(Word default_type), "the type of a file with an unknown end";
+    "root" in LEVELS | IF_LOCATION, takes ONE | ONCE, setting!(Word root), "the folder of files";
+    "alias" in LOCATION, takes ONE | ONCE, call(files::alias), "the folder of a location's files";
     "limit_except" in LOCATION, takes BLOCK | SOME, unsupported("methods cannot be limited yet"), "limits on all but these methods";
     "client_max_body_size" in LEVELS, takes ONE | ONCE, setting!(Size client_max_body_size), "the largest request body";
     "client_body_buffer_size" in LEVELS, takes ONE | ONCE, accepted("bodies are passed on as they come"), "memory for a request's body";
@@ -41,14 +41,14 @@ rows! {
     "client_body_in_file_only" in LEVELS, takes ONE | ONCE, only(&["off"], "no body is written to a file"), "whether bodies are written to files";
     "client_body_in_single_buffer" in LEVELS, takes FLAG | ONCE, accepted("bodies are passed on as they come"), "whether a body is in one buffer";
     "client_body_early_read" in HTTP | SERVER, takes SOME, accepted("bodies are passed on as they come"), "whether a body is read early";
-    "sendfile" in LEVELS | IF_LOCATION, takes FLAG | ONCE, accepted("answers made from files are an error of their own"), "how files are sent";
-    "sendfile_max_chunk" in LEVELS, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "how files are sent";
+    "sendfile" in LEVELS | IF_LOCATION, takes FLAG | ONCE, accepted("files are read off the threads that serve; answers are the same"), "how files are sent";
+    "sendfile_max_chunk" in LEVELS, takes ONE | ONCE, accepted("files are read off the threads that serve; answers are the same"), "how files are sent";
     "subrequest_output_buffer_size" in LEVELS, takes ONE | ONCE, accepted("there are no subrequests"), "memory for subrequests";
-    "aio" in LEVELS, takes ONE, accepted("answers made from files are an error of their own"), "how files are read";
-    "aio_write" in LEVELS, takes FLAG | ONCE, accepted("answers made from files are an error of their own"), "how files are read";
-    "read_ahead" in LEVELS, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "how files are read";
-    "directio" in LEVELS, takes ONE, accepted("answers made from files are an error of their own"), "how files are read";
-    "directio_alignment" in LEVELS, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "how files are read";
+    "aio" in LEVELS, takes ONE, accepted("files are read off the threads that serve; answers are the same"), "how files are read";
+    "aio_write" in LEVELS, takes FLAG | ONCE, accepted("it is how temporary files are written; answers are the same"), "how files are read";
+    "read_ahead" in LEVELS, takes ONE | ONCE, accepted("files are read off the threads that serve; answers are the same"), "how files are read";
+    "directio" in LEVELS, takes ONE, accepted("files are read off the threads that serve; answers are the same"), "how files are read";
+    "directio_alignment" in LEVELS, takes ONE | ONCE, accepted("files are read off the threads that serve; answers are the same"), "how files are read";
     "tcp_nopush" in LEVELS, takes FLAG | ONCE, accepted("it is how nginx talks to the kernel; answers are the same"), "how packets are filled";
     "tcp_nodelay" in LEVELS, takes FLAG | ONCE, accepted("it is always on"), "whether small packets are sent at once";
     "send_timeout" in LEVELS, takes ONE | ONCE, setting!(Time send_timeout), "how long the client may pause while it takes the answer";
@@ -73,24 +73,24 @@ rows! {
     "port_in_redirect" in LEVELS, takes FLAG | ONCE, only(&["on"], "redirects always name the port"), "whether redirects name the port";
     "msie_padding" in LEVELS, takes FLAG | ONCE, accepted("it is for browsers that are gone"), "longer errors for Internet Explorer";
     "msie_refresh" in LEVELS, takes FLAG | ONCE, accepted("it is for browsers that are gone"), "refreshes for Internet Explorer";
-    "log_not_found" in LEVELS, takes FLAG | ONCE, accepted("answers made from files are an error of their own"), "whether missing files are logged";
+    "log_not_found" in LEVELS, takes FLAG | ONCE, setting!(Switch log_not_found), "whether missing files are logged";
     "log_subrequest" in LEVELS, takes FLAG | ONCE, accepted("there are no subrequests"), "whether subrequests are logged";
     "recursive_error_pages" in LEVELS, takes FLAG | ONCE, accepted("a setting of `error_page`, which is an error of its own"), "whether pages have pages";
     "server_tokens" in LEVELS, takes ONE | ONCE, accepted("Gapura names itself without a version, on purpose"), "what `Server` says";
-    "if_modified_since" in LEVELS, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "how dates are compared";
-    "max_ranges" in LEVELS, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "how many ranges may be asked for";
+    "if_modified_since" in LEVELS, takes ONE | ONCE, setting!(Word if_modified_since), "how dates are compared";
+    "max_ranges" in LEVELS, takes ONE | ONCE, setting!(Number max_ranges), "how many ranges may be asked for";
     "chunked_transfer_encoding" in LEVELS, takes FLAG | ONCE, only(&["on"], "HTTP/1.1 answers without a length are always chunked"), "whether answers may be chunked";
-    "etag" in LEVELS, takes FLAG | ONCE, accepted("answers made from files are an error of their own"), "whether files have an ETag";
+    "etag" in LEVELS, takes FLAG | ONCE, setting!(Switch etag), "whether files have an ETag";
     "early_hints" in LEVELS, takes SOME, warned("103 answers are not passed on"), "when 103 answers are passed on";
     "error_page" in LEVELS | IF_LOCATION, takes SEVERAL, unsupported("error pages of an nginx.conf are not shown yet: leave Gapura's own"), "what is shown for errors";
     "post_action" in LEVELS | IF_LOCATION, takes ONE | ONCE, unsupported("nothing can be called after a request"), "a location called after a request";
     "error_log" in LEVELS, takes SOME, warned_unless(&["stderr", "/dev/stderr"], "errors go to standard error, or to the file of `-e`"), "where errors are logged";
-    "open_file_cache" in LEVELS, takes ONE | TWO, accepted("answers made from files are an error of their own"), "how files are kept open";
-    "open_file_cache_valid" in LEVELS, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "how files are kept open";
-    "open_file_cache_min_uses" in LEVELS, takes ONE | ONCE, accepted("answers made from files are an error of their own"), "how files are kept open";
-    "open_file_cache_errors" in LEVELS, takes FLAG | ONCE, accepted("answers made from files are an error of their own"), "how files are kept open";
-    "open_file_cache_events" in LEVELS, takes FLAG | ONCE, accepted("answers made from files are an error of their own"), "how files are kept open";
+    "open_file_cache" in LEVELS, takes ONE | TWO, accepted("files are opened for each request, so that none is answered that has changed"), "how files are kept open";
+    "open_file_cache_valid" in LEVELS, takes ONE | ONCE, accepted("files are opened for each request, so that none is answered that has changed"), "how files are kept open";
+    "open_file_cache_min_uses" in LEVELS, takes ONE | ONCE, accepted("files are opened for each request, so that none is answered that has changed"), "how files are kept open";
+    "open_file_cache_errors" in LEVELS, takes FLAG | ONCE, accepted("files are opened for each request, so that none is answered that has changed"), "how files are kept open";
+    "open_file_cache_events" in LEVELS, takes FLAG | ONCE, accepted("files are opened for each request, so that none is answered that has changed"), "how files are kept open";
     "resolver" in LEVELS, takes SOME | ONCE, accepted("names of servers are looked up by the system's resolver; variables in `proxy_pass` are an error of their own"), "servers that resolve names";
     "resolver_timeout" in LEVELS, takes ONE | ONCE, accepted("names of servers are looked up by the system's resolver"), "how long resolving may take";
-    "disable_symlinks" in LEVELS, takes ONE | TWO, accepted("answers made from files are an error of their own"), "whether links to files are followed";
+    "disable_symlinks" in LEVELS, takes ONE | TWO, setting!(Text disable_symlinks), "whether links to files are followed";
 }

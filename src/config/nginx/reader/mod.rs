@@ -1,6 +1,7 @@
 //! Directives to Draft: each is looked up in the table, checked as nginx checks it, and given to
 //! what its row says. A mistake costs its directive and is reported; reading goes on.
 
+pub(super) mod files;
 pub(super) mod headers;
 pub(super) mod http;
 pub(super) mod listen;
@@ -13,10 +14,10 @@ pub(super) mod upstream;
 
 use super::lexer::Word;
 use super::parser::Directive;
-use super::positions::Positions;
+use super::positions::{Piece, Positions};
 use super::table::{Apply, BLOCK, Class, Contexts, FLAG, MAIN, ONCE, Row, Table};
 use crate::config::diagnostic::Diagnostic;
-use crate::config::draft::{self, ClientMut, CommonMut, Draft, Switch};
+use crate::config::draft::{self, ClientMut, CommonMut, Draft, OneOrMany, Switch};
 use crate::config::path::Path;
 use crate::config::problem::Problem;
 use crate::config::suggest;
@@ -270,6 +271,22 @@ impl Reader<'_> {
                     "invalid number",
                 );
             }
+            Apply::Word(field) => {
+                let word = Some(draft::Word(text.to_owned()));
+                self.put(word, level.common().map(field), directive, "invalid value");
+            }
+            Apply::Words(field) => {
+                let Some(common) = level.common() else { return };
+                let list = field(common).get_or_insert_with(Default::default);
+                return self.add_words(list, directive, path);
+            }
+            Apply::Text(field) => {
+                let Some(common) = level.common() else { return };
+                let (word, pieces) = joined(&directive.arguments);
+                *field(common) = Some(word);
+                let at = path.key(name);
+                return (self.positions).record_pieces(&at, directive, &directive.name, || pieces);
+            }
             Apply::ClientTime(field) => {
                 let time = text.parse().ok();
                 self.put(time, level.client().map(field), directive, "invalid value");
@@ -291,6 +308,27 @@ impl Reader<'_> {
         let value = directive.arguments.first();
         self.positions
             .record(&path.key(name), directive, &directive.name, value);
+    }
+
+    /// Adds a directive's arguments to a list of the Draft.
+    fn add_words(
+        &mut self,
+        OneOrMany(list): &mut OneOrMany<draft::Word>,
+        directive: &Directive,
+        path: &Path<'_>,
+    ) {
+        let path = path.key(&directive.name.text);
+        if list.is_empty() {
+            let value = directive.arguments.first();
+            self.positions
+                .record(&path, directive, &directive.name, value);
+        }
+        for word in &directive.arguments {
+            let at = path.index(list.len());
+            self.positions
+                .record(&at, directive, &directive.name, Some(word));
+            list.push(draft::Word(word.text.clone()));
+        }
     }
 
     fn put<T>(
@@ -382,6 +420,24 @@ impl Reader<'_> {
         self.diagnostics
             .push(Diagnostic::emerg(problem, place, label).of_nginx());
     }
+}
+
+/// Arguments as one text, with spaces between them, and where each of them stands.
+fn joined(words: &[Word]) -> (draft::Word, Vec<Piece>) {
+    let mut text = String::new();
+    let mut pieces = Vec::with_capacity(words.len());
+    for word in words {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        pieces.push(Piece {
+            offset: text.len(),
+            skipped: 0,
+            word: word.clone(),
+        });
+        text.push_str(&word.text);
+    }
+    (draft::Word(text), pieces)
 }
 
 /// nginx's `on` and `off`, in any case.

@@ -1,0 +1,89 @@
+//! The way out of answers that Gapura makes itself.
+
+use super::context::RequestContext;
+use super::files::body::Body;
+use super::files::conditional;
+use super::{answer, error_page};
+use crate::door::DoorStream;
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode, header};
+use pingora_core::{Error, Result};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+
+/// An answer with the headers that every answer gets, not yet sent.
+pub(super) struct Answer {
+    pub(super) response: ResponseHeader,
+}
+
+/// Gives an answer the headers that every answer gets.
+pub(super) fn shape(
+    session: &Session,
+    ctx: &RequestContext,
+    mut response: ResponseHeader,
+) -> Result<Answer> {
+    let server = HeaderValue::from_static(error_page::SERVER);
+    response.insert_header(header::SERVER, server)?;
+    answer::add_headers(session, &mut response, ctx)?;
+    Ok(Answer { response })
+}
+
+/// Writes an answer whose body is in memory.
+pub(super) async fn write(
+    session: &mut Session,
+    ctx: &RequestContext,
+    response: ResponseHeader,
+    body: Bytes,
+) -> Result<()> {
+    let answer = shape(session, ctx, response)?;
+    answer.send(session, Body::text(body)).await
+}
+
+impl Answer {
+    /// Whether its body is not what it was made of, so that no ranges of it can be sent.
+    pub(super) fn is_changed(&self) -> bool {
+        false
+    }
+
+    pub(super) fn etag(&self) -> Option<&[u8]> {
+        let etag = self.response.headers.get(header::ETAG)?;
+        Some(etag.as_bytes())
+    }
+
+    /// Seconds since 1970.
+    pub(super) fn last_modified(&self) -> Option<i64> {
+        let date = self.response.headers.get(header::LAST_MODIFIED)?;
+        conditional::parse_time(date.as_bytes())
+    }
+
+    /// Writes it, reading away a request's body that nobody asked for: it would cost the connection.
+    /// What is there is read; what is still to come is not waited for.
+    pub(super) async fn send(self, session: &mut Session, mut body: Body) -> Result<()> {
+        let downstream = session.as_downstream_mut();
+        if DoorStream::of(downstream).is_some_and(DoorStream::holds_body) {
+            downstream
+                .drain_request_body()
+                .await
+                .map_err(Error::into_down)?;
+        }
+        let status = self.response.status;
+        let headers_only = session.req_header().method == Method::HEAD
+            || status == StatusCode::NO_CONTENT
+            || status == StatusCode::NOT_MODIFIED
+            || body.is_empty();
+        session
+            .write_response_header(Box::new(self.response), headers_only)
+            .await
+            .map_err(Error::into_down)?;
+        if headers_only {
+            return Ok(());
+        }
+        while let Some((chunk, last)) = body.next().await? {
+            session
+                .write_response_body(Some(chunk), last)
+                .await
+                .map_err(Error::into_down)?;
+        }
+        Ok(())
+    }
+}
