@@ -77,6 +77,7 @@ pub enum Problem {
     PageType(String),
     Zero(String),
     TooLarge(String),
+    Buffers(&'static str),
     UnknownBalance(String),
     UnknownHealthCheck(String),
 
@@ -197,6 +198,7 @@ impl fmt::Display for Problem {
             Self::PageType(path) => write!(f, "unknown type of page \"{path}\""),
             Self::Zero(key) => write!(f, "\"{key}\" cannot be 0"),
             Self::TooLarge(key) => write!(f, "\"{key}\" is too large"),
+            Self::Buffers(rule) => f.write_str(rule),
             Self::UnknownBalance(name) => write!(f, "unknown balance \"{name}\""),
             Self::UnknownHealthCheck(name) => write!(f, "unknown type of health check \"{name}\""),
 

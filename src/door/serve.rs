@@ -96,8 +96,7 @@ impl<A: Application> Door<A> {
                 Some(reused) => reused.consume().0.into_any().downcast().ok()?,
                 None => self.kept(connection)?,
             };
-            if !stream.is_body_done() {
-                // What follows may be the rest of a body: never to be taken for a request.
+            if !stream.is_reusable() {
                 return None;
             }
         }

@@ -1,31 +1,41 @@
-//! The stream below Pingora's session: one request's body at a time.
+//! The stream below Pingora's session: one request's body at a time, and its answer.
 
+mod body;
 mod delegated;
+mod held;
+mod output;
+mod patience;
+mod rules;
 
 use super::chunked::Chunked;
 use super::connection::Leftover;
 use super::{Connection, Framing};
-use bytes::{Buf, BytesMut};
+use crate::runtime::Location;
+use body::Body;
+use bytes::BytesMut;
 use futures_util::task::AtomicWaker;
+use output::Output;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
+use rules::Rules;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A client connection as Pingora's session sees it.
 ///
 /// It gives the session the bytes of one body and no more: what follows is kept for the next
-/// request. Past the end of the body a read waits, and notices a client that closes. After
+/// request. Past the end of the body a read waits, and notices a client that closes. What is
+/// written goes to the client at its pace, or is [taken ahead of it](Self::read_ahead). After
 /// [`upgraded`](Self::upgraded) everything passes.
 pub struct DoorStream {
     /// `None` only while it is dropped.
     inner: Option<Stream>,
     connection: Arc<Connection>,
+    rules: Rules,
     /// Read from the connection and not given on yet. Empty and without memory most of the time.
     input: BytesMut,
     body: Body,
@@ -38,26 +48,10 @@ pub struct DoorStream {
     /// A reader that waits past the end of the body.
     waiting: AtomicWaker,
     output: Output,
-    /// `send_timeout` in milliseconds: how long a write may wait for the client. 0 is for ever.
-    send_timeout: AtomicU64,
-    /// Runs while a write waits.
-    patience: Option<Pin<Box<tokio::time::Sleep>>>,
-}
-
-/// What may still be read for this request.
-enum Body {
-    Length(u64),
-    Chunked(Chunked),
-    Done,
-    /// Malformed, or cut off.
-    Broken,
-}
-
-/// What happens to what is written.
-enum Output {
-    Passes,
-    /// An HTTP/0.9 client gets no header: how much of the blank line at its end was seen.
-    DropsHeader(usize),
+    /// Whether the answer is taken as fast as it comes.
+    ahead: AtomicBool,
+    /// The next read is no read: it waits until everything is sent.
+    settling: AtomicBool,
 }
 
 impl DoorStream {
@@ -65,6 +59,7 @@ impl DoorStream {
         Self {
             inner: Some(inner),
             connection,
+            rules: Rules::default(),
             input: BytesMut::new(),
             body: Body::Done,
             closed: false,
@@ -72,9 +67,9 @@ impl DoorStream {
             kept: AtomicBool::new(false),
             silent: AtomicBool::new(false),
             waiting: AtomicWaker::new(),
-            output: Output::Passes,
-            send_timeout: AtomicU64::new(0),
-            patience: None,
+            output: Output::default(),
+            ahead: AtomicBool::new(false),
+            settling: AtomicBool::new(false),
         }
     }
 
@@ -84,11 +79,43 @@ impl DoorStream {
         session.as_http1()?.stream().as_any().downcast_ref()
     }
 
+    /// From now on the settings of this location hold for the connection. To be called whenever
+    /// another location takes the request.
+    pub fn enter(&self, location: &Arc<Location>) {
+        self.rules.replace(Arc::clone(location));
+    }
+
     /// From now on everything passes in both directions. To be called once the request was
     /// answered with 101; until then what the client sends early is held back.
     pub fn upgraded(&self) {
         self.upgraded.store(true, Ordering::Release);
         self.waiting.wake();
+    }
+
+    /// Takes the answer as fast as it comes, within the location's `proxy_buffering` limits, and
+    /// sends it at the client's pace. To be called before its header is written. What is not sent
+    /// by the end is waited for with [`settle`](Self::settle).
+    pub fn read_ahead(&self) {
+        self.ahead.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until the client has taken what was written, or has kept it waiting for longer than
+    /// `send_timeout`, or is gone.
+    pub async fn settle(session: &mut ServerSession) {
+        let Some(stream) = Self::of(session).filter(|stream| !stream.output.is_settled()) else {
+            return;
+        };
+        stream.settling.store(true, Ordering::Relaxed);
+        if let ServerSession::H1(session) = session
+            && let Err(cause) = session.idle().await
+        {
+            log::debug!("the client did not take all of its answer: {cause}");
+        }
+    }
+
+    /// How many bytes of the answer were taken and not sent.
+    pub fn unsent(&self) -> u64 {
+        self.output.held()
     }
 
     /// Closes the connection without an answer, as nginx's `return 444` does: what Pingora still
@@ -103,30 +130,6 @@ impl DoorStream {
 
     fn is_silent(&self) -> bool {
         self.silent.load(Ordering::Relaxed)
-    }
-
-    /// How long a single write or flush may wait for the client: nginx's `send_timeout`.
-    pub fn set_send_timeout(&self, limit: Duration) {
-        let milliseconds = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        self.send_timeout.store(milliseconds, Ordering::Relaxed);
-    }
-
-    /// What comes of a write that may have to wait.
-    fn patiently<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        outcome: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        let limit = *self.send_timeout.get_mut();
-        if outcome.is_ready() || limit == 0 {
-            self.patience = None;
-            return outcome;
-        }
-        let patience = self
-            .patience
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(Duration::from_millis(limit))));
-        ready!(patience.as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::from(io::ErrorKind::TimedOut)))
     }
 
     /// Whether what is left of the body can be read without waiting for the client.
@@ -169,8 +172,16 @@ impl DoorStream {
         }
     }
 
+    /// Whether nothing of the last request stands in the way of the next one.
+    pub(super) fn is_reusable(&self) -> bool {
+        // What follows may be the rest of a body: never to be taken for a request.
+        self.is_body_done() && self.output.is_settled() && !self.closed
+    }
+
     /// Starts the body of the next request.
     pub(super) fn expect_body(&mut self, framing: Framing) {
+        self.rules.clear();
+        *self.ahead.get_mut() = false;
         self.body = match framing {
             Framing::None => Body::Done,
             Framing::Length(length) => Body::Length(length),
@@ -180,7 +191,7 @@ impl DoorStream {
 
     /// Answers without a header.
     pub(super) fn drop_header(&mut self) {
-        self.output = Output::DropsHeader(0);
+        self.output.drop_header();
     }
 
     /// Nothing of the client's matters any more: the connection closes at once when this is dropped.
@@ -193,182 +204,12 @@ impl DoorStream {
         self.body = Body::Broken;
     }
 
-    /// Waits for more input. `Ok(0)` when the client has closed.
-    pub(super) async fn fill(&mut self) -> io::Result<usize> {
-        std::future::poll_fn(|cx| self.poll_fill(cx)).await
-    }
-
     fn inner(&mut self) -> Pin<&mut Stream> {
         Pin::new(self.inner.as_mut().expect(HELD))
     }
 
     fn inner_ref(&self) -> &Stream {
         self.inner.as_ref().expect(HELD)
-    }
-
-    /// Reads into a buffer on the stack first, so that a connection that waits holds no memory.
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut space = [std::mem::MaybeUninit::uninit(); READ_AHEAD];
-        let mut space = ReadBuf::uninit(&mut space);
-        ready!(self.inner().poll_read(cx, &mut space))?;
-        let read = space.filled();
-        if read.is_empty() {
-            self.closed = true;
-        }
-        self.input.extend_from_slice(read);
-        Poll::Ready(Ok(read.len()))
-    }
-
-    /// Gives on what is there of the input, at most `limit` bytes.
-    fn give(&mut self, buf: &mut ReadBuf<'_>, limit: usize) -> usize {
-        let length = limit.min(self.input.len()).min(buf.remaining());
-        buf.put_slice(&self.input[..length]);
-        self.input.advance(length);
-        if self.input.is_empty() {
-            self.input = BytesMut::new();
-        }
-        self.connection.count_received(length);
-        length
-    }
-
-    /// Reads straight into the session's buffer, at most `limit` bytes, and gives how many.
-    fn poll_direct(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-        limit: u64,
-    ) -> Poll<io::Result<usize>> {
-        let before = buf.filled().len();
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        if buf.remaining() <= limit {
-            ready!(self.inner().poll_read(cx, buf))?;
-        } else {
-            let mut part = ReadBuf::new(buf.initialize_unfilled_to(limit));
-            ready!(self.inner().poll_read(cx, &mut part))?;
-            let read = part.filled().len();
-            buf.advance(read);
-        }
-        let read = buf.filled().len() - before;
-        self.connection.count_received(read);
-        if read == 0 {
-            self.closed = true;
-        }
-        Poll::Ready(Ok(read))
-    }
-
-    fn poll_upgraded(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.input.is_empty() {
-            ready!(self.poll_direct(cx, buf, u64::MAX))?;
-        } else {
-            self.give(buf, usize::MAX);
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Past the end of the body: waits, reads ahead a little, and notices a client that closes.
-    fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.waiting.register(cx.waker());
-        if self.upgraded.load(Ordering::Acquire) {
-            // Between the caller's check and the registration.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        while !self.closed {
-            if self.input.len() >= READ_AHEAD {
-                return Poll::Pending;
-            }
-            ready!(self.poll_fill(cx))?;
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_body(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.body {
-            Body::Done => self.poll_done(cx),
-            Body::Broken => Poll::Ready(Ok(())),
-            Body::Length(left) => {
-                let left = *left;
-                let read = if self.input.is_empty() {
-                    ready!(self.poll_direct(cx, buf, left))?
-                } else {
-                    self.give(buf, usize::try_from(left).unwrap_or(usize::MAX))
-                };
-                self.body = match left - read as u64 {
-                    _ if read == 0 => Body::Broken,
-                    0 => Body::Done,
-                    left => Body::Length(left),
-                };
-                Poll::Ready(Ok(()))
-            }
-            Body::Chunked(_) => self.poll_chunked(cx, buf),
-        }
-    }
-
-    fn poll_chunked(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let Body::Chunked(chunked) = &mut self.body else {
-            return Poll::Ready(Ok(()));
-        };
-        let data = chunked.data_left();
-        if self.input.is_empty() && data >= READ_AHEAD as u64 {
-            // The middle of a large chunk needs no look at its bytes.
-            let read = ready!(self.poll_direct(cx, buf, data))?;
-            if let Body::Chunked(chunked) = &mut self.body {
-                chunked.skip(read);
-            }
-            if read == 0 {
-                self.body = Body::Broken;
-            }
-            return Poll::Ready(Ok(()));
-        }
-        if self.input.is_empty() && ready!(self.poll_fill(cx))? == 0 {
-            self.body = Body::Broken;
-            return Poll::Ready(Ok(()));
-        }
-        let available = self.input.len().min(buf.remaining());
-        let Body::Chunked(chunked) = &mut self.body else {
-            return Poll::Ready(Ok(()));
-        };
-        match chunked.advance(&self.input[..available]) {
-            Ok(length) => {
-                if chunked.is_done() {
-                    self.body = Body::Done;
-                }
-                self.give(buf, length);
-                Poll::Ready(Ok(()))
-            }
-            Err(malformed) => {
-                self.body = Body::Broken;
-                Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, malformed)))
-            }
-        }
-    }
-
-    /// How many bytes of `text` belong to a header that is not written, or `None` when all of it
-    /// is to be written.
-    fn dropped(&mut self, text: &[u8]) -> Option<usize> {
-        let Output::DropsHeader(seen) = &mut self.output else {
-            return None;
-        };
-        for (at, &byte) in text.iter().enumerate() {
-            *seen = match (*seen, byte) {
-                (seen, _) if byte == BLANK_LINE[seen] => seen + 1,
-                (_, b'\r') => 1,
-                _ => 0,
-            };
-            if *seen == BLANK_LINE.len() {
-                self.output = Output::Passes;
-                return Some(at + 1);
-            }
-        }
-        Some(text.len())
     }
 }
 
@@ -398,9 +239,15 @@ impl AsyncRead for DoorStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if *self.settling.get_mut() {
+            let outcome = ready!(self.poll_settled(cx));
+            *self.settling.get_mut() = false;
+            return Poll::Ready(outcome);
+        }
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
+        self.send_on(cx)?;
         if self.upgraded.load(Ordering::Acquire) {
             return self.poll_upgraded(cx, buf);
         }
@@ -414,21 +261,11 @@ impl AsyncWrite for DoorStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.is_silent() {
-            return Poll::Ready(Ok(buf.len()));
-        }
-        if let Some(length) = self.dropped(buf) {
-            return Poll::Ready(Ok(length));
-        }
-        let outcome = self.inner().poll_write(cx, buf);
-        let written = ready!(self.patiently(cx, outcome))?;
-        self.connection.count_sent(written);
-        Poll::Ready(Ok(written))
+        self.poll_send(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = self.inner().poll_flush(cx);
-        self.patiently(cx, outcome)
+        self.poll_flush_now(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -440,24 +277,12 @@ impl AsyncWrite for DoorStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.is_silent() || matches!(self.output, Output::DropsHeader(_)) {
-            let first = bufs.iter().find(|buf| !buf.is_empty());
-            return self.poll_write(cx, first.map_or(&[], |buf| buf));
-        }
-        let outcome = self.inner().poll_write_vectored(cx, bufs);
-        let written = ready!(self.patiently(cx, outcome))?;
-        self.connection.count_sent(written);
-        Poll::Ready(Ok(written))
+        self.poll_send_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.inner_ref().is_write_vectored()
     }
 }
-
-/// How much is read at once, and how much of later requests is kept while one is served.
-const READ_AHEAD: usize = 4096;
-
-const BLANK_LINE: &[u8; 4] = b"\r\n\r\n";
 
 const HELD: &str = "the connection is held until the stream is dropped";

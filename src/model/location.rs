@@ -1,6 +1,6 @@
 //! A location: what is done with the requests of one part of a site.
 
-use super::{Files, Template, UpstreamId};
+use super::{AnswerBuffering, Files, Template, UpstreamId};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -78,6 +78,8 @@ pub struct ProxyPass {
     pub intercept_errors: bool,
     /// `proxy_next_upstream` and its kin.
     pub next_upstream: NextUpstream,
+    /// `proxy_buffering` and its kin.
+    pub buffering: AnswerBuffering,
     /// What the location's path is replaced with; `None` passes the target on as the client sent it.
     pub uri: Option<ReplacedUri>,
 }
@@ -108,6 +110,7 @@ impl Default for ProxyPass {
                 tries: None,
                 timeout: None,
             },
+            buffering: AnswerBuffering::default(),
             uri: None,
         }
     }

@@ -5,6 +5,7 @@
 //! a template is a [`Template`], an upstream is an [`UpstreamId`]. It knows no language and no
 //! position in a file; two files that mean the same give equal models.
 
+mod buffering;
 mod files;
 mod listener;
 mod location;
@@ -14,6 +15,7 @@ mod template;
 mod upstream;
 mod variable;
 
+pub use buffering::AnswerBuffering;
 pub use files::{
     Alias, Files, Folder, IfModifiedSince, Listing, ListingFormat, Symlinks, TriedFile, TryFiles,
     TryLast, Types,

@@ -29,7 +29,7 @@ impl Gateway {
         let limits = location.settings.limits.clone();
         session.set_read_timeout(Some(limits.client_body_timeout));
         if let Some(stream) = DoorStream::of(session.as_downstream()) {
-            stream.set_send_timeout(limits.send_timeout);
+            stream.enter(&location);
         }
         if session.req_header().version != Version::HTTP_11 {
             // RFC 9110, 15.2: these clients cannot read a 1xx.

@@ -81,6 +81,7 @@ pub(super) fn shape(
         return Ok(());
     } else {
         remove_hop_by_hop(response);
+        read_ahead(session, response, ctx);
     }
     if let Some(passage) = &ctx.passage {
         for name in &passage.pass.hide_headers {
@@ -108,6 +109,22 @@ fn upgrade(session: &mut Session, ctx: &mut RequestContext) {
     }
     if let Some(admission) = &mut ctx.admission {
         admission.arrival.release_generation();
+    }
+}
+
+/// Has the answer read as fast as it comes, where the location or the answer itself says so.
+fn read_ahead(session: &Session, response: &ResponseHeader, ctx: &RequestContext) {
+    let wanted = match response
+        .headers
+        .get("x-accel-buffering")
+        .map(HeaderValue::as_bytes)
+    {
+        Some(word) if word.eq_ignore_ascii_case(b"yes") => true,
+        Some(word) if word.eq_ignore_ascii_case(b"no") => false,
+        _ => ctx.settings().pass.buffering.enabled,
+    };
+    if wanted && let Some(stream) = DoorStream::of(session.as_downstream()) {
+        stream.read_ahead();
     }
 }
 

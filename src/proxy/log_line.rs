@@ -2,18 +2,20 @@
 
 use super::context::RequestContext;
 use super::values::{Exchange, Refused};
-use crate::door::Refusal;
+use crate::door::{DoorStream, Refusal};
 use crate::runtime::{AccessLog, Values, render_line};
 use pingora_proxy::Session;
 
-/// `logging`: ends the last try and writes the request's lines.
-pub(super) fn finish(session: &Session, ctx: &mut RequestContext) {
+/// `logging`: ends the last try, lets the client take what is left of its answer, and writes the
+/// request's lines. The connection to the upstream is free by now.
+pub(super) async fn finish(session: &mut Session, ctx: &mut RequestContext) {
     if ctx.admission.is_none() {
         return;
     }
     if let Some(passage) = &mut ctx.passage {
         passage.release();
     }
+    DoorStream::settle(session.as_downstream_mut()).await;
     write(
         &ctx.place().access_log,
         &Exchange {

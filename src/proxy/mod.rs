@@ -227,7 +227,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, _: Option<&Error>, ctx: &mut Self::CTX) {
-        log_line::finish(session, ctx);
+        log_line::finish(session, ctx).await;
     }
 
     // Every failure is logged by `error_log`, in nginx's words.

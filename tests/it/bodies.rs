@@ -101,7 +101,7 @@ fn a_client_that_does_not_read_holds_the_backend_back() {
         }
         Ok(Then::Keep)
     });
-    let gapura = Gapura::start(&site(&[&backend], ""));
+    let gapura = Gapura::start(&site(&[&backend], "proxy_max_temp_file_size: 0"));
     let mut client = gapura.connect();
     client.send(request("GET", "/", ""));
     client.read_head();

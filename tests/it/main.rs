@@ -16,6 +16,7 @@ mod support;
 mod all_down;
 mod balancing;
 mod bodies;
+mod buffering;
 mod closing;
 mod command_line;
 mod failover;

@@ -146,6 +146,23 @@ levels! {
         proxy_send_timeout: Time,
         /// How long a server may pause while it sends the answer.
         proxy_read_timeout: Time,
+        /// Whether an answer is read as fast as the server sends it, and held for a client that is
+        /// slower. An answer's `X-Accel-Buffering: yes` or `no` decides for itself.
+        proxy_buffering: Switch,
+        /// The memory for the first part of an answer.
+        proxy_buffer_size: Size,
+        /// How many and how large buffers hold the rest of an answer: a number and a size, `8 4k`.
+        proxy_buffers: Word,
+        /// How much of that may be on its way to the client before the answer is whole. It has to fit
+        /// the sizes of the buffers.
+        proxy_busy_buffers_size: Size,
+        /// How much more of an answer is held in a temporary file; 0 writes none, and the server
+        /// waits for the client.
+        proxy_max_temp_file_size: Size,
+        /// How much is written to that file at once. It has to fit the sizes of the buffers.
+        proxy_temp_file_write_size: Size,
+        /// The folder of these files.
+        proxy_temp_path: Word,
         /// Request headers set for the server: name and value, in which `$variables` may stand. An
         /// empty value removes the header. They add to those of the enclosing level and replace
         /// what it set of the same name; see `proxy_set_header_inherit`.

@@ -4,6 +4,7 @@
 //! Defaults here are nginx's, which both languages share, and those of what nginx does not have.
 
 mod address;
+mod buffering;
 mod files;
 mod headers;
 mod host;

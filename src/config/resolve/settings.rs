@@ -6,7 +6,7 @@ use super::super::draft::{AccessLog as DraftAccessLog, Common, OneOrMany, OrOff,
 use super::super::path::Path;
 use super::super::problem::Problem;
 use super::super::suggest;
-use super::{Resolver, fit, invalid};
+use super::{Resolver, buffering, fit, invalid};
 use crate::model::{
     AccessLog, AddHeader, ErrorPage, Files, Limits, LogTarget, NextUpstream, ProxyPass,
     RetryCondition, SetHeader,
@@ -32,6 +32,7 @@ pub(super) struct Groups {
     access_log: Rc<Vec<AccessLog>>,
     conditions: Option<Rc<BTreeSet<RetryCondition>>>,
     pub(super) files: Arc<Files>,
+    answer_folder: Option<Rc<std::path::Path>>,
 }
 
 impl Resolver {
@@ -44,6 +45,7 @@ impl Resolver {
     ) -> Level<'a> {
         self.times(written, path);
         let scalars = written.inherit(outer.scalars);
+        self.check_buffering(written, scalars, path);
         let mut groups = outer.groups.clone();
         self.level_set_headers(written, scalars, &mut groups, path);
         if let Some(written) = written.proxy_hide_header {
@@ -58,6 +60,9 @@ impl Resolver {
         }
         if let Some(written) = written.access_log {
             groups.access_log = Rc::new(self.access_log(written, &path.key("access_log")));
+        }
+        if let Some(folder) = written.proxy_temp_path {
+            groups.answer_folder = Some(self.base.join(&**folder).into());
         }
         if let Some(written) = written.proxy_next_upstream {
             let conditions = self.conditions(written, &path.key("proxy_next_upstream"));
@@ -275,6 +280,7 @@ impl Level<'_> {
                 tries: (tries > 0).then(|| fit(tries.min(u32::MAX.into()))),
                 timeout: timeout.filter(|timeout| !timeout.is_zero()),
             },
+            buffering: buffering::of_answers(scalars, self.groups.answer_folder.as_deref()),
             uri: None,
         }
     }

@@ -1,11 +1,11 @@
 //! A site: its connection's limits and its locations.
 
-use super::super::draft::{self, Client, OrOff, Size, Word};
+use super::super::draft::{self, Client, OrOff, Word};
 use super::super::path::Path;
 use super::host::Hosts;
 use super::listeners::Listen;
 use super::settings::Level;
-use super::{Resolver, fit, invalid};
+use super::{Resolver, buffering, fit, invalid};
 use crate::model::{ClientLimits, HeaderBuffers, Site};
 
 impl Resolver {
@@ -89,18 +89,12 @@ const MOST_NUMBER: u64 = 1_000_000_000;
 
 /// `4 8k`.
 fn buffers(word: &Word) -> Option<HeaderBuffers> {
-    let (number, size) = word.trim().split_once(' ')?;
-    let number: usize = number.parse().ok().filter(|number| *number > 0)?;
-    let Size(size) = size
-        .trim()
-        .parse()
-        .ok()
-        .filter(|size: &Size| size.0 >= SMALLEST_BUFFER)?;
-    let size = usize::try_from(size).ok()?;
+    let (number, size) = buffering::number_and_size(word)?;
     let all = number.checked_mul(size)?;
-    (all <= LARGEST_HEADER).then_some(HeaderBuffers { number, size })
+    let fits = size >= SMALLEST_BUFFER && all <= LARGEST_HEADER;
+    fits.then_some(HeaderBuffers { number, size })
 }
 
 /// nginx's smallest, its connection_pool_size.
-const SMALLEST_BUFFER: u64 = 512;
+const SMALLEST_BUFFER: usize = 512;
 const LARGEST_HEADER: usize = 16 << 20;

@@ -7,7 +7,7 @@ pub(super) use write::ip;
 
 use super::context::{RequestContext, Try};
 use super::files;
-use crate::door::{Arrival, Refusal};
+use crate::door::{Arrival, DoorStream, Refusal};
 use crate::model::Variable;
 use crate::runtime::Values;
 use headers::{argument, cookie, header_value, headers_of, request_port, user};
@@ -44,6 +44,13 @@ impl Exchange<'_> {
             .map_or(&[], |passage| &passage.tries)
     }
 
+    /// What the client got; an answer that was read ahead may not have been sent whole.
+    fn body_bytes_sent(&self) -> u64 {
+        let downstream = self.session.as_downstream();
+        let unsent = DoorStream::of(downstream).map_or(0, DoorStream::unsent);
+        (downstream.body_bytes_sent() as u64).saturating_sub(unsent)
+    }
+
     fn status(&self) -> Option<StatusCode> {
         self.ctx
             .logged_status
@@ -56,7 +63,7 @@ impl Values for Exchange<'_> {
         let ctx = self.ctx;
         let headers = self.request_headers();
         match variable {
-            Variable::BodyBytesSent => display(self.session.as_downstream().body_bytes_sent(), out),
+            Variable::BodyBytesSent => display(self.body_bytes_sent(), out),
             Variable::ContentLength => header_value(headers, header::CONTENT_LENGTH, out),
             Variable::ContentType => header_value(headers, header::CONTENT_TYPE, out),
             Variable::Cookie(name) => bytes(cookie(headers, name), out),

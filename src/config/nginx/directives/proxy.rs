@@ -1,6 +1,6 @@
 //! Passing requests on.
 
-use crate::config::nginx::reader::{headers, proxy};
+use crate::config::nginx::reader::{buffering, headers, proxy};
 use crate::config::nginx::table::{
     FLAG, FOUR, IF_LOCATION, LEVELS, LIMIT_EXCEPT, LOCATION, ONCE, ONE, SOME, THREE, TWO, accepted,
     call, only, rows, setting, unsupported, warned_unless,
@@ -14,7 +14,7 @@ rows! {
     "proxy_cookie_flags" in LEVELS, takes ONE | TWO | THREE | FOUR, only(&["off"], "cookies are passed on as the server sent them"), "how a cookie's flags are changed";
     "proxy_store" in LEVELS, takes ONE, only(&["off"], "answers are not written to files"), "where answers are stored";
     "proxy_store_access" in LEVELS, takes ONE | TWO | THREE, accepted("a setting of `proxy_store`, which is an error of its own"), "who may read stored answers";
-    "proxy_buffering" in LEVELS, takes FLAG | ONCE, warned_unless(&["off"], "answers are passed on as they come, as with `proxy_buffering off`"), "whether answers are read ahead";
+    "proxy_buffering" in LEVELS, takes FLAG | ONCE, setting!(Switch proxy_buffering), "whether answers are read ahead";
     "proxy_request_buffering" in LEVELS, takes FLAG | ONCE, warned_unless(&["off"], "requests are passed on as they come, as with `proxy_request_buffering off`"), "whether requests are read ahead";
     "proxy_ignore_client_abort" in LEVELS, takes FLAG | ONCE, only(&["off"], "a request ends when its client is gone"), "whether a request goes on without its client";
     "proxy_bind" in LEVELS, takes ONE | TWO | ONCE, only(&["off"], "the system chooses the address"), "the address connections come from";
@@ -33,16 +33,16 @@ rows! {
     "proxy_pass_request_headers" in LEVELS, takes FLAG | ONCE, only(&["on"], "requests are passed on with their headers"), "whether the server gets the headers";
     "proxy_pass_request_body" in LEVELS, takes FLAG | ONCE, only(&["on"], "requests are passed on with their body"), "whether the server gets the body";
     "proxy_pass_trailers" in LEVELS, takes FLAG | ONCE, only(&["off"], "trailers are not passed on"), "whether trailers are passed on";
-    "proxy_buffer_size" in LEVELS, takes ONE | ONCE, accepted("bodies are passed on as they come; an answer's header may be longer than this"), "memory for an answer's header";
+    "proxy_buffer_size" in LEVELS, takes ONE | ONCE, setting!(Size proxy_buffer_size), "memory for an answer's header";
     "proxy_read_timeout" in LEVELS, takes ONE | ONCE, setting!(Time proxy_read_timeout), "how long a server may pause while it answers";
-    "proxy_buffers" in LEVELS, takes TWO | ONCE, accepted("bodies are passed on as they come"), "memory for an answer";
-    "proxy_busy_buffers_size" in LEVELS, takes ONE | ONCE, accepted("bodies are passed on as they come"), "memory that is being sent";
+    "proxy_buffers" in LEVELS, takes TWO | ONCE, call(buffering::proxy_buffers), "memory for an answer";
+    "proxy_busy_buffers_size" in LEVELS, takes ONE | ONCE, setting!(Size proxy_busy_buffers_size), "memory that is being sent";
     "proxy_force_ranges" in LEVELS, takes FLAG | ONCE, only(&["off"], "ranges are the server's affair"), "whether ranges are cut out here";
     "proxy_limit_rate" in LEVELS, takes ONE, only(&["0"], "answers cannot be slowed down yet"), "how fast answers are read";
     "proxy_cache" in LEVELS, takes ONE | ONCE, only(&["off"], "there is no cache yet"), "which cache is used";
-    "proxy_temp_path" in LEVELS, takes ONE | TWO | THREE | FOUR, accepted("no answer is written to a file"), "where answers are written";
-    "proxy_max_temp_file_size" in LEVELS, takes ONE | ONCE, accepted("no answer is written to a file"), "how much of an answer is written";
-    "proxy_temp_file_write_size" in LEVELS, takes ONE | ONCE, accepted("no answer is written to a file"), "how much is written at once";
+    "proxy_temp_path" in LEVELS, takes ONE | TWO | THREE | FOUR | ONCE, call(buffering::proxy_temp_path), "where answers are written";
+    "proxy_max_temp_file_size" in LEVELS, takes ONE | ONCE, setting!(Size proxy_max_temp_file_size), "how much of an answer is written";
+    "proxy_temp_file_write_size" in LEVELS, takes ONE | ONCE, setting!(Size proxy_temp_file_write_size), "how much is written at once";
     "proxy_next_upstream" in LEVELS, takes SOME, call(proxy::proxy_next_upstream), "when a request goes to the next server";
     "proxy_next_upstream_tries" in LEVELS, takes ONE | ONCE, setting!(Number proxy_next_upstream_tries), "how many servers are tried";
     "proxy_next_upstream_timeout" in LEVELS, takes ONE | ONCE, setting!(Time proxy_next_upstream_timeout), "how long the tries may take";

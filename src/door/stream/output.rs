@@ -1,0 +1,233 @@
+//! Writing: to the client at its pace, ahead of it into memory and a file where answers are buffered.
+//!
+//! Pingora waits for every write, and lets the connection to the upstream go once the answer is
+//! written. So an answer that is buffered is taken here as fast as it comes ([`Held`]), and Pingora
+//! is done with its upstream long before a slow client has everything. What is held is sent on
+//! whenever the stream is polled: by a write, or by the read that notices a client that closes.
+
+use super::DoorStream;
+use super::held::Held;
+use super::patience::Patience;
+use pingora_core::protocols::Stream;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::AsyncWrite;
+
+/// What is under way to the client.
+#[derive(Default)]
+pub(super) struct Output {
+    header: Header,
+    held: Held,
+    patience: Patience,
+    flush: Flush,
+}
+
+/// What happens to the header of an answer.
+#[derive(Default)]
+enum Header {
+    #[default]
+    Passes,
+    /// An HTTP/0.9 client gets none: how much of the blank line at its end was seen.
+    Dropped(usize),
+}
+
+/// Whether the connection's own small buffer has to be emptied.
+#[derive(Default, PartialEq)]
+enum Flush {
+    #[default]
+    Done,
+    /// Something may be in it.
+    Possible,
+    /// It was asked for, and has to happen without being asked for again.
+    Wanted,
+}
+
+impl Output {
+    /// Answers without a header.
+    pub(super) fn drop_header(&mut self) {
+        self.header = Header::Dropped(0);
+    }
+
+    /// Whether everything has reached the kernel.
+    pub(super) fn is_settled(&self) -> bool {
+        self.held.is_empty() && self.flush == Flush::Done
+    }
+
+    /// How many bytes were taken and not sent.
+    pub(super) fn held(&self) -> u64 {
+        self.held.len()
+    }
+
+    /// How many bytes of `text` belong to a header that is not written, or `None` when all of it
+    /// is to be written.
+    fn dropped(&mut self, text: &[u8]) -> Option<usize> {
+        let Header::Dropped(seen) = &mut self.header else {
+            return None;
+        };
+        for (at, &byte) in text.iter().enumerate() {
+            *seen = match (*seen, byte) {
+                (seen, _) if byte == BLANK_LINE[seen] => seen + 1,
+                (_, b'\r') => 1,
+                _ => 0,
+            };
+            if *seen == BLANK_LINE.len() {
+                self.header = Header::Passes;
+                return Some(at + 1);
+            }
+        }
+        Some(text.len())
+    }
+}
+
+impl DoorStream {
+    /// Writes one buffer.
+    pub(super) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.is_silent() {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        if let Some(length) = self.output.dropped(bytes) {
+            return Poll::Ready(Ok(length));
+        }
+        if self.poll_held(cx)?.is_ready() {
+            let outcome = self.inner().poll_write(cx, bytes);
+            if outcome.is_ready() {
+                return self.sent(cx, outcome);
+            }
+        }
+        self.hold(cx, bytes)
+    }
+
+    /// Writes several buffers, or the first of them.
+    pub(super) fn poll_send_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let first = buffers.iter().find(|buffer| !buffer.is_empty());
+        let first = first.map_or(&[][..], |buffer| buffer);
+        if self.is_silent() || !matches!(self.output.header, Header::Passes) {
+            return self.poll_send(cx, first);
+        }
+        if self.poll_held(cx)?.is_ready() {
+            let outcome = self.inner().poll_write_vectored(cx, buffers);
+            if outcome.is_ready() {
+                return self.sent(cx, outcome);
+            }
+        }
+        self.hold(cx, first)
+    }
+
+    /// An answer that is read ahead does not wait here: what could not be sent is sent later.
+    pub(super) fn poll_flush_now(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_silent() {
+            return Poll::Ready(Ok(()));
+        }
+        let settled = self.poll_settled(cx)?;
+        if settled.is_pending() && self.is_ahead() {
+            self.output.flush = Flush::Wanted;
+            return Poll::Ready(Ok(()));
+        }
+        settled.map(Ok)
+    }
+
+    /// Goes on with what is under way, while the session waits for something else.
+    pub(super) fn send_on(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let output = &self.output;
+        // An answer that is passed on as it comes does not wait for the buffer to fill either.
+        if !output.held.is_empty()
+            || output.flush == Flush::Wanted
+            || (output.flush == Flush::Possible && !self.is_ahead())
+        {
+            if self.poll_settled(cx)?.is_pending() {
+                self.output.flush = Flush::Wanted;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until everything has reached the kernel.
+    pub(super) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_held(cx))?;
+        let outcome = self.inner().poll_flush(cx);
+        ready!(self.patiently(cx, outcome))?;
+        self.output.flush = Flush::Done;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends what is held.
+    fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.output.held.is_empty() {
+            let inner: &mut Stream = self.inner.as_mut().expect(super::HELD);
+            let outcome = Pin::new(inner).poll_write(cx, self.output.held.next()?);
+            let sent = ready!(self.sent(cx, outcome))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.output.held.advance(sent);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// What the client cannot take now.
+    fn hold(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.is_ahead()
+            && let Some(location) = self.rules.location()
+        {
+            let limits = &location.settings.pass.buffering;
+            let taken = self.output.held.take(bytes, limits);
+            if taken > 0 {
+                return Poll::Ready(Ok(taken));
+            }
+        }
+        self.patiently(cx, Poll::Pending)
+    }
+
+    /// Counts what a write has sent.
+    fn sent(
+        &mut self,
+        cx: &mut Context<'_>,
+        outcome: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let sent = ready!(self.patiently(cx, outcome))?;
+        self.connection.count_sent(sent);
+        if self.output.flush == Flush::Done {
+            self.output.flush = Flush::Possible;
+        }
+        Poll::Ready(Ok(sent))
+    }
+
+    /// What comes of a write that may have to wait.
+    fn patiently<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        outcome: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let limit: Option<Duration> = match outcome.is_pending() {
+            true => self
+                .rules
+                .location()
+                .map(|location| location.settings.limits.send_timeout),
+            false => None,
+        };
+        let outcome = self.output.patience.poll(cx, limit, outcome);
+        if let Poll::Ready(Err(_)) = outcome {
+            // Nobody is there to linger for.
+            self.closed = true;
+        }
+        outcome
+    }
+
+    /// Whether the answer is read ahead of the client.
+    fn is_ahead(&self) -> bool {
+        self.ahead.load(Ordering::Relaxed)
+    }
+}
+
+const BLANK_LINE: &[u8; 4] = b"\r\n\r\n";
