@@ -547,6 +547,7 @@ impl House {
 
 fn generation(name: &str, client: ClientLimits) -> Generation {
     let nowhere = model::Location {
+        redirects: model::Redirects::default(),
         matcher: LocationMatch::Prefix("/".into()),
         action: model::Action::Status(404),
         pass: model::ProxyPass::default(),
@@ -563,6 +564,7 @@ fn generation(name: &str, client: ClientLimits) -> Generation {
     };
     let model = Model {
         listeners: vec![model::Listener {
+            socket: model::SocketOptions::default(),
             address: ListenAddress::Inet(([127, 0, 0, 1], 80).into()),
             default_site: SiteId(0),
             sites: vec![SiteId(0)],

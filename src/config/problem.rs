@@ -45,6 +45,12 @@ pub enum Problem {
     NoPrimaryServers(String),
     WeightsTooLarge(String),
     DuplicateListen(String),
+    DuplicateListenOptions(String),
+    AcceptFilter(String),
+    InvalidListenParameter {
+        what: &'static str,
+        word: String,
+    },
     DuplicateDefaultServer(String),
     ConflictingServerName {
         name: String,
@@ -63,6 +69,8 @@ pub enum Problem {
         text: String,
     },
     InvalidServerName(String),
+    OddServerName(String),
+    SuspiciousServerName(String),
     InvalidLocation(String),
     Regex {
         reason: String,
@@ -160,6 +168,14 @@ impl fmt::Display for Problem {
             Self::NoPrimaryServers(name) => write!(f, "no servers in upstream \"{name}\""),
             Self::WeightsTooLarge(name) => write!(f, "too large weights in upstream \"{name}\""),
             Self::DuplicateListen(listen) => write!(f, "a duplicate listen {listen}"),
+            Self::DuplicateListenOptions(listen) => {
+                write!(f, "duplicate listen options for {listen}")
+            }
+            Self::AcceptFilter(word) => write!(
+                f,
+                "accept filters \"{word}\" are not supported on this platform, ignored"
+            ),
+            Self::InvalidListenParameter { what, word } => write!(f, "invalid {what} \"{word}\""),
             Self::DuplicateDefaultServer(listen) => {
                 write!(f, "a duplicate default server for {listen}")
             }
@@ -173,8 +189,11 @@ impl fmt::Display for Problem {
                 write!(f, "{what} in \"{text}\" of the \"listen\" directive")
             }
             Self::UpstreamAddress { what, text } => write!(f, "{what} in upstream \"{text}\""),
-            Self::InvalidServerName(name) => {
+            Self::InvalidServerName(name) | Self::OddServerName(name) => {
                 write!(f, "invalid server name or wildcard \"{name}\"")
+            }
+            Self::SuspiciousServerName(name) => {
+                write!(f, "server name \"{name}\" has suspicious symbols")
             }
             Self::InvalidLocation(path) => write!(f, "invalid location \"{path}\""),
             Self::Regex {

@@ -25,10 +25,34 @@ pub struct Location {
     pub error_pages: Vec<ErrorPage>,
     /// `Retry-After` on the 502, 503 and 504 answers that Gapura makes itself.
     pub retry_after: Option<Duration>,
+    /// What redirects to this server say of it.
+    pub redirects: Redirects,
     /// Where its requests are logged.
     pub access_log: Vec<AccessLog>,
     /// How it answers from files.
     pub files: Arc<Files>,
+}
+
+/// What stands in the `Location` of redirects that Gapura makes itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Redirects {
+    /// `absolute_redirect`: scheme and host stand before the path.
+    pub absolute: bool,
+    /// `server_name_in_redirect`: the host is the site's first, not the request's.
+    pub server_name: bool,
+    /// `port_in_redirect`: the port stands there when it is not the scheme's usual one.
+    pub port: bool,
+}
+
+/// nginx's defaults.
+impl Default for Redirects {
+    fn default() -> Self {
+        Self {
+            absolute: true,
+            server_name: false,
+            port: true,
+        }
+    }
 }
 
 /// How a location matches a normalised path, with nginx's precedence.

@@ -20,10 +20,10 @@ pub use files::{
     Alias, Files, Folder, IfModifiedSince, Listing, ListingFormat, Symlinks, TriedFile, TryFiles,
     TryLast, Types,
 };
-pub use listener::{ListenAddress, Listener};
+pub use listener::{ListenAddress, Listener, SocketOptions, TcpKeepalive};
 pub use location::{
     AccessLog, Action, AddHeader, ErrorPage, Limits, Location, LocationMatch, LogTarget,
-    NextUpstream, Page, ProxyPass, ReplacedUri, RetryCondition, SetHeader,
+    NextUpstream, Page, ProxyPass, Redirects, ReplacedUri, RetryCondition, SetHeader,
 };
 pub use process::Process;
 pub use site::{ClientLimits, HeaderBuffers, HostPattern, Site};

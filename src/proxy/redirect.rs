@@ -2,6 +2,7 @@
 
 use super::context::RequestContext;
 use super::{built_in, local};
+use crate::model::Redirects;
 use http::{HeaderValue, StatusCode, header};
 use pingora_core::{Error, ErrorType, OrErr, Result};
 use pingora_http::ResponseHeader;
@@ -33,21 +34,7 @@ pub(super) async fn moved(
     ctx: &RequestContext,
     target: &[u8],
 ) -> Result<()> {
-    let arrival = ctx.arrival();
-    let scheme = if arrival.connection.secure {
-        "https"
-    } else {
-        "http"
-    };
-    let default_port = if arrival.connection.secure { 443 } else { 80 };
-    let mut location = format!("{scheme}://{}", arrival.host).into_bytes();
-    let local = arrival
-        .connection
-        .server()
-        .and_then(|address| address.as_inet());
-    if let Some(local) = local.filter(|local| local.port() != default_port) {
-        location.extend_from_slice(format!(":{}", local.port()).as_bytes());
-    }
+    let mut location = origin(ctx);
     location.extend_from_slice(target);
     let location = HeaderValue::from_bytes(&location)
         .or_err(ErrorType::InternalError, "a path that is no header value")
@@ -59,4 +46,32 @@ pub(super) async fn moved(
     response.insert_header(header::CONTENT_LENGTH, body.len())?;
     response.insert_header(header::LOCATION, location)?;
     local::write(session, ctx, response, body).await
+}
+
+/// What stands before the path of a redirect to this server: nothing when redirects are relative.
+fn origin(ctx: &RequestContext) -> Vec<u8> {
+    let arrival = ctx.arrival();
+    let Redirects {
+        absolute,
+        server_name,
+        port,
+    } = ctx.settings().redirects;
+    if !absolute {
+        return Vec::new();
+    }
+    let (scheme, default_port) = match arrival.connection.secure {
+        true => ("https", 443),
+        false => ("http", 80),
+    };
+    let host = match server_name {
+        true => arrival.site.name.as_str(),
+        false => &arrival.host,
+    };
+    let mut origin = format!("{scheme}://{host}");
+    let local = arrival.connection.server();
+    let local = local.and_then(|address| address.as_inet().map(|inet| inet.port()));
+    if let Some(local) = local.filter(|local| port && *local != default_port) {
+        origin.push_str(&format!(":{local}"));
+    }
+    origin.into_bytes()
 }

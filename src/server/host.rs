@@ -24,9 +24,12 @@ use pingora_core::services::background::BackgroundService;
 use pingora_core::services::listening::Service;
 use pingora_proxy::http_proxy;
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -186,12 +189,24 @@ impl Host {
         let (stop, stopped) = watch::channel(false);
         listeners.insert(address.clone(), stop);
         let (address, known) = (address.clone(), Arc::clone(&self.listeners));
+        let state = Arc::clone(&self.state);
         tokio::spawn(async move {
             let fds = Some(Arc::new(Mutex::new(fds)));
             // Pingora panics when a listener cannot be set up: then the address is free again, and
             // the next reload may try it once more.
             let accepting = AssertUnwindSafe(service.start_service(fds, stopped.clone(), 1));
-            if accepting.catch_unwind().await.is_err() && !*stopped.borrow() {
+            let mut accepting = pin!(accepting.catch_unwind());
+            // It listens on a socket that it was given before it first waits, with a backlog of its
+            // own.
+            let first = poll_fn(|context| Poll::Ready(accepting.as_mut().poll(context))).await;
+            if let Err(cause) = state.sockets().listen_again(id) {
+                error!("listen() for {address} failed: {cause}");
+            }
+            let ended = match first {
+                Poll::Ready(ended) => ended,
+                Poll::Pending => accepting.await,
+            };
+            if ended.is_err() && !*stopped.borrow() {
                 error!("listening on {address} ended");
                 known.lock().remove(&address);
             }

@@ -8,6 +8,7 @@ mod host;
 mod logger;
 mod pid_file;
 mod shutdown;
+mod socket_options;
 mod sockets;
 mod state;
 

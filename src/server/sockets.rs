@@ -1,16 +1,14 @@
 //! The listening sockets, which outlive every generation.
 
-use crate::model::ListenAddress;
+use super::socket_options;
+use crate::model::{ListenAddress, Listener, SocketOptions};
 use crate::os_error::OsError;
 use crate::runtime::ListenerId;
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-
-/// Connections that may wait to be accepted: nginx's default for `backlog`.
-const BACKLOG: i32 = 511;
 
 /// Every address that was ever bound, by its id. An id is never given to another address.
 #[derive(Debug, Default)]
@@ -21,6 +19,8 @@ pub(super) struct Sockets {
 #[derive(Debug)]
 struct Slot {
     address: ListenAddress,
+    /// What was asked of the socket last.
+    options: SocketOptions,
     socket: Option<OwnedFd>,
     bound: Option<SocketAddr>,
 }
@@ -52,20 +52,31 @@ impl std::error::Error for BindError {
 
 impl Sockets {
     /// Binds those of these addresses that are not bound yet. On an error none of them stays.
-    /// Addresses that a wildcard among them covers get no socket of their own.
-    pub(super) fn bind(&mut self, addresses: &[&ListenAddress]) -> Result<(), BindError> {
+    /// Addresses that a wildcard among them covers get no socket of their own, unless they ask for
+    /// one. Sockets that stay get what is asked of them now.
+    pub(super) fn bind(&mut self, listeners: &[Listener]) -> Result<(), BindError> {
         let mut new = Vec::new();
-        for address in addresses {
-            let covered = addresses.iter().any(|wildcard| wildcard.covers(address));
-            if !covered && self.get(address).is_none_or(|slot| slot.socket.is_none()) {
-                new.push((address, bind(address)?));
+        let mut kept = Vec::new();
+        for listener in listeners {
+            let (address, options) = (&listener.address, &listener.socket);
+            let mut others = listeners.iter().map(|other| &other.address);
+            if !options.separate && others.any(|other| other.covers(address)) {
+                continue;
+            }
+            let slot = self.slots.iter().position(|slot| slot.address == *address);
+            match slot.filter(|slot| self.slots[*slot].socket.is_some()) {
+                Some(slot) => kept.push((slot, options)),
+                None => new.push((address, options, bind(address, options)?)),
             }
         }
-        for (address, socket) in new {
-            let address: &ListenAddress = address;
+        for (slot, options) in kept {
+            self.slots[slot].change(options);
+        }
+        for (address, options, socket) in new {
             let bound = socket.local_addr().ok().and_then(|local| local.as_socket());
             let slot = Slot {
                 address: address.clone(),
+                options: options.clone(),
                 socket: Some(socket.into()),
                 bound,
             };
@@ -77,12 +88,25 @@ impl Sockets {
         Ok(())
     }
 
+    /// Listens again with the address's own backlog: Pingora has asked for a longer one.
+    pub(super) fn listen_again(&self, id: ListenerId) -> io::Result<()> {
+        match self.slots.get(id.0) {
+            Some(Slot {
+                socket: Some(socket),
+                options,
+                ..
+            }) => SockRef::from(socket).listen(socket_options::backlog(options)),
+            _ => Ok(()),
+        }
+    }
+
     /// The id of an address, known from now on.
     pub(super) fn id(&mut self, address: &ListenAddress) -> ListenerId {
         let known = self.slots.iter().position(|slot| slot.address == *address);
         ListenerId(known.unwrap_or_else(|| {
             self.slots.push(Slot {
                 address: address.clone(),
+                options: SocketOptions::default(),
                 socket: None,
                 bound: None,
             });
@@ -96,6 +120,7 @@ impl Sockets {
             address,
             socket: Some(socket),
             bound,
+            ..
         }) = self.slots.get(id.0)
         else {
             return Ok(None);
@@ -124,13 +149,28 @@ impl Sockets {
         open.map(|slot| (slot.address.clone(), slot.bound))
             .collect()
     }
-
-    fn get(&self, address: &ListenAddress) -> Option<&Slot> {
-        self.slots.iter().find(|slot| slot.address == *address)
-    }
 }
 
 impl Slot {
+    /// Asks something else of a socket that is in use: what can be changed, changes now.
+    fn change(&mut self, options: &SocketOptions) {
+        if self.options == *options {
+            return;
+        }
+        self.options = options.clone();
+        let Some(socket) = &self.socket else { return };
+        let socket = SockRef::from(socket);
+        let changed = socket_options::apply(&socket, &self.address, options);
+        if let Err((call, cause)) = changed {
+            let (address, cause) = (&self.address, OsError(&cause));
+            log::error!("{call} for {address} failed ({cause}), ignored");
+        }
+        if let Err(cause) = socket.listen(socket_options::backlog(options)) {
+            let (address, cause) = (&self.address, OsError(&cause));
+            log::error!("listen() for {address} failed ({cause}), ignored");
+        }
+    }
+
     /// Closes the socket. The file of a Unix socket goes with it, or nobody could bind it again.
     fn close(&mut self) {
         if self.socket.take().is_some()
@@ -148,7 +188,7 @@ impl Drop for Slot {
     }
 }
 
-fn bind(address: &ListenAddress) -> Result<Socket, BindError> {
+fn bind(address: &ListenAddress, options: &SocketOptions) -> Result<Socket, BindError> {
     let failed = |call: &'static str| {
         move |cause| BindError {
             address: address.clone(),
@@ -163,19 +203,29 @@ fn bind(address: &ListenAddress) -> Result<Socket, BindError> {
             SockAddr::unix(path).map_err(failed("bind()"))?,
         ),
     };
-    let socket = Socket::new(domain, Type::STREAM, None).map_err(failed("socket()"))?;
+    let protocol = (options.multipath && domain != Domain::UNIX).then_some(Protocol::MPTCP);
+    let socket = Socket::new(domain, Type::STREAM, protocol).map_err(failed("socket()"))?;
     if domain != Domain::UNIX {
         socket
             .set_reuse_address(true)
             .map_err(failed("setsockopt(SO_REUSEADDR)"))?;
     }
+    if options.reuse_port && domain != Domain::UNIX {
+        socket
+            .set_reuse_port(true)
+            .map_err(failed("setsockopt(SO_REUSEPORT)"))?;
+    }
     if domain == Domain::IPV6 {
         socket
-            .set_only_v6(true)
+            .set_only_v6(!options.dual_stack)
             .map_err(failed("setsockopt(IPV6_V6ONLY)"))?;
     }
     socket.bind(&target).map_err(failed("bind()"))?;
-    socket.listen(BACKLOG).map_err(failed("listen()"))?;
+    socket_options::apply(&SockRef::from(&socket), address, options)
+        .map_err(|(call, cause)| failed(call)(cause))?;
+    socket
+        .listen(socket_options::backlog(options))
+        .map_err(failed("listen()"))?;
     socket
         .set_nonblocking(true)
         .map_err(failed("ioctl(FIONBIO)"))?;
@@ -186,6 +236,16 @@ fn bind(address: &ListenAddress) -> Result<Socket, BindError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::SiteId;
+
+    fn plain(address: &ListenAddress) -> Listener {
+        Listener {
+            address: address.clone(),
+            socket: SocketOptions::default(),
+            default_site: SiteId(0),
+            sites: vec![SiteId(0)],
+        }
+    }
 
     #[test]
     fn an_address_beside_its_wildcard_gets_no_socket() {
@@ -195,7 +255,9 @@ mod tests {
         let wildcard = ListenAddress::Inet(([0, 0, 0, 0], port).into());
         let single = ListenAddress::Inet(([127, 0, 0, 1], port).into());
         let mut sockets = Sockets::default();
-        sockets.bind(&[&single, &wildcard]).expect("one socket");
+        sockets
+            .bind(&[plain(&single), plain(&wildcard)])
+            .expect("one socket");
         assert_eq!(sockets.bound().len(), 1);
         assert_eq!(sockets.bound()[0].0, wildcard);
     }
@@ -205,11 +267,11 @@ mod tests {
         let path = std::env::temp_dir().join(format!("gapura-{}.sock", std::process::id()));
         let address = ListenAddress::Unix(path.clone());
         let mut sockets = Sockets::default();
-        sockets.bind(&[&address]).expect("bound");
+        sockets.bind(&[plain(&address)]).expect("bound");
         assert!(path.exists());
         sockets.retain(|_| false);
         assert!(!path.exists());
-        sockets.bind(&[&address]).expect("bound again");
+        sockets.bind(&[plain(&address)]).expect("bound again");
     }
 
     #[test]
@@ -218,12 +280,37 @@ mod tests {
         let address = taken.local_addr().expect("bound");
         let mut sockets = Sockets::default();
         let error = sockets
-            .bind(&[&ListenAddress::Inet(address)])
+            .bind(&[plain(&ListenAddress::Inet(address))])
             .expect_err("in use");
         assert_eq!(
             error.to_string(),
             format!("[emerg] bind() to {address} failed (98: Address already in use)")
         );
         assert!(sockets.bound().is_empty());
+    }
+
+    #[test]
+    fn the_backlog_is_the_one_that_was_asked_for() {
+        let waiting = |sockets: &Sockets| {
+            let socket = sockets.slots[0].socket.as_ref().expect("bound");
+            socket_options::tests::backlog_of(socket)
+        };
+        let mut listener = plain(&ListenAddress::Inet(([127, 0, 0, 1], 0).into()));
+        let mut sockets = Sockets::default();
+        sockets.bind(&[listener.clone()]).expect("bound");
+        assert_eq!(waiting(&sockets), 511);
+        listener.socket.backlog = Some(7);
+        sockets.bind(&[listener.clone()]).expect("still bound");
+        assert_eq!(waiting(&sockets), 7, "a reload changes it");
+        let (_, copy) = sockets
+            .duplicate(ListenerId(0))
+            .expect("a descriptor")
+            .expect("bound");
+        // SAFETY: the descriptor was just made for us.
+        let copy = unsafe { <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(copy) };
+        SockRef::from(&copy).listen(100).expect("as Pingora does");
+        assert_eq!(waiting(&sockets), 100);
+        sockets.listen_again(ListenerId(0)).expect("listening");
+        assert_eq!(waiting(&sockets), 7);
     }
 }

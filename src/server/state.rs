@@ -158,12 +158,7 @@ fn build(
     registry: &Registry,
     log_files: &LogFiles,
 ) -> Result<Next, StartError> {
-    let addresses: Vec<_> = model
-        .listeners
-        .iter()
-        .map(|listener| &listener.address)
-        .collect();
-    sockets.bind(&addresses)?;
+    sockets.bind(&model.listeners)?;
     let listeners = model
         .listeners
         .iter()

@@ -24,6 +24,7 @@ mod faults;
 mod headers;
 mod health;
 mod hostile;
+mod listen;
 mod log;
 mod nginx_conf;
 mod process;

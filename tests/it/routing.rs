@@ -1,6 +1,6 @@
 //! Which site and which location take a request.
 
-use super::support::{Addressed, Backend, Gapura};
+use super::support::{Addressed, Backend, Gapura, Launch};
 
 /// One backend for each name, and a list of sites or locations written with it.
 struct Named(Vec<Backend>);
@@ -205,6 +205,39 @@ fn a_folder_without_its_slash_is_redirected_to_it_as_nginx_does() {
     assert!(location.ends_with("/images/?a=b"), "{location}");
     assert_eq!(client.get("/both").text(), "= /both");
     assert_eq!(client.get("/imagesque").text(), "/");
+}
+
+#[test]
+fn redirects_say_what_the_configuration_lets_them() {
+    let backend = Backend::named("one");
+    let address = backend.address();
+    let conf = format!(
+        "events {{}}
+http {{
+    access_log off;
+    server {{
+        listen LISTEN;
+        server_name first.test example.test;
+        location /plain/ {{ proxy_pass http://{address}; }}
+        location /relative/ {{ absolute_redirect off; proxy_pass http://{address}; }}
+        location /named/ {{ server_name_in_redirect on; proxy_pass http://{address}; }}
+        location /portless/ {{ port_in_redirect off; proxy_pass http://{address}; }}
+    }}
+}}
+"
+    );
+    let gapura = Launch::nginx(&conf).start();
+    let port = gapura.address().port();
+    let mut client = gapura.connect();
+    for (path, expected) in [
+        ("/plain?x", format!("http://example.test:{port}/plain/?x")),
+        ("/relative", "/relative/".to_owned()),
+        ("/named", format!("http://first.test:{port}/named/")),
+        ("/portless", "http://example.test/portless/".to_owned()),
+    ] {
+        let answer = client.get(path);
+        assert_eq!(answer.header("location"), Some(expected.as_str()), "{path}");
+    }
 }
 
 #[test]

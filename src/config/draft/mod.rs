@@ -193,6 +193,12 @@ levels! {
         proxy_next_upstream_timeout: Time,
         /// Whether `Upgrade` requests (websockets) are passed as such.
         proxy_pass_upgrade: Switch,
+        /// Whether redirects to this server name its scheme and host, not the path alone.
+        absolute_redirect: Switch,
+        /// Whether redirects to this server name the site's first host, not the request's.
+        server_name_in_redirect: Switch,
+        /// Whether redirects to this server name its port when it is not the usual one.
+        port_in_redirect: Switch,
         /// Where requests are logged: `off`, `stdout`, `stderr` or a file, or several with a format
         /// each. Replaces the enclosing level's as a group.
         access_log: OrOff<OneOrMany<Short<AccessLog>>>,
@@ -265,7 +271,10 @@ levels! {
         /// The hosts it answers to: `example.com`, `*.example.com`, `www.example.*`, `~regex`. A
         /// site without any is the default of its addresses, unless another says so.
         host: OneOrMany<Word>,
-        /// Where it listens: a port, `address:port`, `[::1]:port`, `*:port` or `unix:/path`.
+        /// Where it listens: a port, `address:port`, `[::1]:port`, `*:port`, a range of ports
+        /// (`8000-8009`) or `unix:/path`. nginx's words for the socket may follow: `backlog=`,
+        /// `rcvbuf=`, `sndbuf=`, `so_keepalive=`, `fastopen=`, `ipv6only=`, `deferred`, `reuseport`,
+        /// `multipath`, `bind`; and `default_server`.
         listen: OneOrMany<Word>,
         /// Whether it answers on its addresses when no host matches. Otherwise the site without a
         /// `host` does, else the first.

@@ -162,6 +162,11 @@ fn explain(mut finding: Finding, read: &reader::Read) -> Finding {
             finding.severity = Severity::Warn;
             finding.problem = Problem::IgnoredServerName { name, listen };
         }
+        // nginx takes it, and no request ever has it.
+        Problem::OddServerName(name) => {
+            finding.severity = Severity::Warn;
+            finding.problem = Problem::SuspiciousServerName(name);
+        }
         Problem::Template(ref message) => {
             let name = message.split('"').nth(1).unwrap_or_default();
             if let Some((directive, line)) = read.variables.get(name) {

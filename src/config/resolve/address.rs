@@ -1,7 +1,8 @@
 //! Addresses: where to listen, and where servers are.
 
 use crate::model::{ListenAddress, ServerAddress};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::ops::RangeInclusive;
 
 /// Why text is no address: what nginx says about it, and what to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,52 +35,90 @@ const INVALID_HOST: NotAnAddress = NotAnAddress {
     what: "invalid host",
     label: "expected `host:port`, `1.2.3.4:port`, `[::1]:port` or `unix:/path`",
 };
-const PORT_RANGE: NotAnAddress = NotAnAddress {
-    what: "port range",
-    label: "port ranges are not supported yet: list the ports",
+const INVALID_RANGE: NotAnAddress = NotAnAddress {
+    what: "invalid port range",
+    label: "expected two ports, the smaller one first, such as `8000-8009`",
 };
-const NOT_AN_IP: NotAnAddress = NotAnAddress {
+const NOT_FOUND: NotAnAddress = NotAnAddress {
     what: "host not found",
-    label: "names are not looked up here: write an IP address, as in `127.0.0.1:8080`",
+    label: "this name has no address; expected one such as `127.0.0.1:8080`",
 };
 
 /// The port where none is written, as in nginx.
 const DEFAULT_PORT: u16 = 80;
 
-/// Reads the address of a `listen`.
-pub(super) fn listen(text: &str) -> Result<ListenAddress, NotAnAddress> {
+/// Reads the address of a `listen`: several for a range of ports, or a name that has several.
+pub(super) fn listen(text: &str) -> Result<Vec<ListenAddress>, NotAnAddress> {
     if let Some(path) = text.strip_prefix("unix:") {
         return match path {
             "" => Err(NO_PATH),
-            path => Ok(ListenAddress::Unix(path.into())),
+            path => Ok(vec![ListenAddress::Unix(path.into())]),
         };
     }
-    if is_digits(text) {
-        let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        return Ok(ListenAddress::Inet(SocketAddr::new(any, port(text)?)));
+    let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    if is_digits(text) || range(text).is_some() {
+        return Ok(at_ports(&[any], ports(text)?));
     }
     let (host, port_text) = split(text)?;
-    if port_text
-        .unwrap_or(host)
-        .split_once('-')
-        .is_some_and(|(a, b)| is_digits(a) && is_digits(b))
-    {
-        return Err(PORT_RANGE);
-    }
-    let ip = match host {
-        "*" => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    let ports = match port_text {
+        // Port 0 is the kernel's choice: for tests and for those who ask `Running` which one it is.
+        Some("0") => 0..=0,
+        Some(text) => ports(text)?,
+        None => DEFAULT_PORT..=DEFAULT_PORT,
+    };
+    let hosts = match host {
+        "*" => vec![any],
         host => match bracketed(host) {
-            Some(inner) => IpAddr::V6(inner.parse().map_err(|_| INVALID_IPV6)?),
-            None => IpAddr::V4(host.parse().map_err(|_| NOT_AN_IP)?),
+            Some(inner) => vec![IpAddr::V6(inner.parse().map_err(|_| INVALID_IPV6)?)],
+            None => look_up(host)?,
         },
     };
-    // Port 0 is the kernel's choice: for tests and for those who ask `Running` which one it is.
-    let port = match port_text {
-        Some("0") => 0,
-        Some(text) => port(text)?,
-        None => DEFAULT_PORT,
+    Ok(at_ports(&hosts, ports))
+}
+
+/// The addresses of a name, as the system's resolver knows them; an IPv4 address is its own.
+fn look_up(host: &str) -> Result<Vec<IpAddr>, NotAnAddress> {
+    if let Ok(address) = host.parse::<Ipv4Addr>() {
+        return Ok(vec![address.into()]);
+    }
+    if !is_name(host) {
+        return Err(NOT_FOUND);
+    }
+    let found = (host, 0).to_socket_addrs().map_err(|_| NOT_FOUND)?;
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for address in found.map(|found| found.ip()) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    match addresses.is_empty() {
+        true => Err(NOT_FOUND),
+        false => Ok(addresses),
+    }
+}
+
+fn at_ports(hosts: &[IpAddr], ports: RangeInclusive<u16>) -> Vec<ListenAddress> {
+    let address = |host: &IpAddr, port| ListenAddress::Inet(SocketAddr::new(*host, port));
+    let of_host = |host| ports.clone().map(move |port| address(host, port));
+    hosts.iter().flat_map(of_host).collect()
+}
+
+/// A port, or two with a dash between.
+fn ports(text: &str) -> Result<RangeInclusive<u16>, NotAnAddress> {
+    let Some((first, last)) = range(text) else {
+        let port = port(text)?;
+        return Ok(port..=port);
     };
-    Ok(ListenAddress::Inet(SocketAddr::new(ip, port)))
+    let ports = port(first)?..=port(last)?;
+    match ports.is_empty() {
+        true => Err(INVALID_RANGE),
+        false => Ok(ports),
+    }
+}
+
+fn range(text: &str) -> Option<(&str, &str)> {
+    text.split_once('-')
+        .filter(|(first, last)| is_digits(first) && is_digits(last))
 }
 
 /// Reads the address of a server.
@@ -175,23 +214,26 @@ mod tests {
             ("[::1]:8080", "[::1]:8080"),
             ("[::]", "[::]:80"),
             ("unix:/run/gapura.sock", "unix:/run/gapura.sock"),
+            ("8080-8081", "0.0.0.0:8080 0.0.0.0:8081"),
+            ("[::1]:8080-8081", "[::1]:8080 [::1]:8081"),
         ] {
-            assert_eq!(
-                listen(text).map(|address| address.to_string()),
-                Ok(shown.into()),
-                "{text}"
-            );
+            let addresses = listen(text).map(|addresses| {
+                let shown: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+                shown.join(" ")
+            });
+            assert_eq!(addresses, Ok(shown.into()), "{text}");
         }
         for (text, what) in [
-            ("localhost:8080", "host not found"),
+            ("no.such.name.invalid:8080", "host not found"),
             ("", "host not found"),
             ("0", "invalid port"),
             ("99999", "invalid port"),
             ("*:+80", "invalid port"),
             ("127.0.0.1:", "invalid port"),
-            ("8080-8090", "port range"),
-            ("my-host", "host not found"),
-            ("*:8080-8090", "port range"),
+            ("8090-8080", "invalid port range"),
+            ("8090-99999", "invalid port"),
+            ("my host", "host not found"),
+            ("*:8090-8080", "invalid port range"),
             ("::1", "invalid IPv6 address"),
             ("[::1", "invalid IPv6 address"),
             ("[::1]80", "invalid IPv6 address"),

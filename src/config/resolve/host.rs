@@ -57,6 +57,10 @@ impl Resolver {
             self.invalid_host(written, label, path);
             return Vec::new();
         }
+        if let Some(label) = oddity(&text) {
+            let problem = Problem::OddServerName(written.to_owned());
+            self.report(path.error(problem).label(label));
+        }
         if let Some(rest) = text.strip_prefix("*.") {
             return vec![HostPattern::LeadingWildcard(rest.to_owned())];
         }
@@ -83,7 +87,6 @@ impl Resolver {
 fn complaint(text: &str) -> Option<&'static str> {
     let inner = text.strip_prefix("*.").or_else(|| text.strip_suffix(".*"));
     let name = inner.unwrap_or(text);
-    let bracketed = name.starts_with('[') && name.ends_with(']');
     if text == "*" {
         Some("a site without `host` answers to every host")
     } else if name.contains('*') {
@@ -92,7 +95,17 @@ fn complaint(text: &str) -> Option<&'static str> {
         )
     } else if inner.is_some_and(|inner| inner.is_empty() || inner.starts_with('.')) || text == "." {
         Some("expected a name beside the wildcard: `*.example.com`, `www.example.*`")
-    } else if name.contains('/') {
+    } else {
+        None
+    }
+}
+
+/// Why no request has this host, if none can. nginx takes such names.
+fn oddity(text: &str) -> Option<&'static str> {
+    let inner = text.strip_prefix("*.").or_else(|| text.strip_suffix(".*"));
+    let name = inner.unwrap_or(text);
+    let bracketed = name.starts_with('[') && name.ends_with(']');
+    if name.contains('/') {
         Some("write only the host, without a scheme or a path")
     } else if !name.is_ascii() {
         Some("browsers send such names in punycode: write `xn--…`")
@@ -123,23 +136,13 @@ mod tests {
             "[::1]",
             "10.0.0.1",
         ] {
-            assert_eq!(complaint(host), None, "{host}");
+            assert_eq!((complaint(host), oddity(host)), (None, None), "{host}");
         }
-        for host in [
-            "*",
-            "a*b",
-            "*.a.*",
-            "w*.example.com",
-            "*.",
-            ".*",
-            ".",
-            "http://a",
-            "bücher.de",
-            "a:80",
-            "a b",
-            "$x",
-        ] {
+        for host in ["*", "a*b", "*.a.*", "w*.example.com", "*.", ".*", "."] {
             assert!(complaint(host).is_some(), "{host}");
+        }
+        for host in ["http://a", "bücher.de", "a:80", "a b", "$x"] {
+            assert!(oddity(host).is_some(), "{host}");
         }
     }
 }

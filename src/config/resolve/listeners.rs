@@ -1,11 +1,12 @@
 //! Listeners: which sites share an address, which of them is the default, and which hosts clash.
 
 use super::super::draft::Word;
-use super::super::path::{OwnedPath, Path};
+use super::super::path::{Finding, OwnedPath, Path};
 use super::super::problem::Problem;
 use super::host::Hosts;
+use super::socket::Words;
 use super::{Resolver, address};
-use crate::model::{HostPattern, ListenAddress, Listener, SiteId};
+use crate::model::{HostPattern, ListenAddress, Listener, SiteId, SocketOptions};
 use indexmap::IndexMap;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,6 +19,10 @@ pub(super) struct Listen {
     index: usize,
     /// `default_server` behind the address.
     default_server: bool,
+    /// What is asked of its socket, when something is.
+    socket: Option<SocketOptions>,
+    /// Several sites take it over from where it is written.
+    shared: bool,
 }
 
 impl Listen {
@@ -26,6 +31,16 @@ impl Listen {
             address,
             index: 0,
             default_server: false,
+            socket: None,
+            shared: false,
+        }
+    }
+
+    /// The same, for several sites.
+    pub(super) fn shared(self) -> Self {
+        Self {
+            shared: true,
+            ..self
         }
     }
 }
@@ -42,6 +57,8 @@ struct Shared {
     hosts: HashMap<HostPattern, (SiteId, usize)>,
     /// The first site without a host.
     catch_all: Option<SiteId>,
+    /// What a site asks of the socket, and where; nowhere when several sites share it.
+    socket: Option<(SocketOptions, Option<OwnedPath>)>,
 }
 
 impl Listeners {
@@ -70,6 +87,7 @@ impl Listeners {
                     resolver.report(finding.label("already given").earlier(default_of(first)));
                 }
             }
+            shared.add_socket(resolver, listen, path);
             shared.add_hosts(resolver, id, hosts, address, path);
         }
     }
@@ -80,6 +98,9 @@ impl Listeners {
         let listener = |(address, shared): (ListenAddress, Shared)| Listener {
             address,
             default_site: (shared.default.or(shared.catch_all)).unwrap_or(shared.sites[0]),
+            socket: shared
+                .socket
+                .map_or_else(Default::default, |(socket, _)| socket),
             sites: shared.sites,
         };
         self.0.into_iter().map(listener).collect()
@@ -87,6 +108,28 @@ impl Listeners {
 }
 
 impl Shared {
+    /// One site says what is asked of a socket that several use.
+    fn add_socket(&mut self, resolver: &mut Resolver, listen: &Listen, path: &Path<'_>) {
+        let Some(socket) = &listen.socket else { return };
+        let list = path.key("listen");
+        let at = list.index(listen.index);
+        match &self.socket {
+            None => {
+                let place = (!listen.shared).then(|| at.to_owned());
+                self.socket = Some((socket.clone(), place));
+            }
+            Some((_, None)) if listen.shared => {}
+            Some((_, earlier)) => {
+                let problem = Problem::DuplicateListenOptions(listen.address.to_string());
+                let finding = at.error(problem);
+                resolver.report(match earlier {
+                    Some(earlier) => finding.label("already given").earlier(earlier.clone()),
+                    None => finding.label("already given for all sites"),
+                });
+            }
+        }
+    }
+
     fn add_hosts(
         &mut self,
         resolver: &mut Resolver,
@@ -157,24 +200,44 @@ impl Resolver {
         let mut addresses: Vec<Listen> = Vec::with_capacity(words.len());
         for (index, word) in words.iter().enumerate() {
             let at = path.index(index);
-            let bare = word.strip_suffix(DEFAULT_SERVER);
-            match address::listen(bare.unwrap_or(word)) {
-                Ok(address) if addresses.iter().any(|known| known.address == address) => {
-                    self.report(at.error(Problem::DuplicateListen(address.to_string())));
+            let mut pieces = word.split_ascii_whitespace();
+            let text = pieces.next().unwrap_or_default();
+            let mut said = Words::default();
+            for piece in pieces {
+                if let Err(wrong) = said.add(piece) {
+                    let offset = piece.as_ptr() as usize - word.as_ptr() as usize;
+                    let finding = at.error(wrong.problem).within(offset, piece.len());
+                    self.report(Finding {
+                        severity: wrong.severity,
+                        label: wrong.label.map(Into::into),
+                        ..finding
+                    });
                 }
-                Ok(address) => addresses.push(Listen {
-                    address,
-                    index,
-                    default_server: bare.is_some(),
-                }),
+            }
+            let found = match address::listen(text) {
+                Ok(found) => found,
                 Err(error) => {
-                    let text = word.0.clone();
                     let problem = Problem::ListenAddress {
                         what: error.what,
-                        text,
+                        text: text.to_owned(),
                     };
-                    self.report(at.error(problem).label(error.label));
+                    let finding = at.error(problem).label(error.label);
+                    self.report(finding.within(0, text.len()));
+                    continue;
                 }
+            };
+            for address in found {
+                if addresses.iter().any(|known| known.address == address) {
+                    self.report(at.error(Problem::DuplicateListen(address.to_string())));
+                    continue;
+                }
+                addresses.push(Listen {
+                    address,
+                    index,
+                    default_server: said.default_server,
+                    socket: said.socket.clone(),
+                    shared: false,
+                });
             }
         }
         if words.is_empty() {
@@ -185,9 +248,6 @@ impl Resolver {
         addresses
     }
 }
-
-/// nginx's word behind an address.
-const DEFAULT_SERVER: &str = " default_server";
 
 /// nginx's: port 80 for root, 8000 for others, on all addresses.
 pub(in crate::config) fn default_listen() -> ListenAddress {

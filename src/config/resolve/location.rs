@@ -262,6 +262,7 @@ fn location(matcher: LocationMatch, action: Action, level: &Level<'_>) -> Locati
         add_header: level.add_header(),
         error_pages: level.error_pages(),
         retry_after: level.retry_after(),
+        redirects: level.redirects(),
         access_log: level.access_log(),
         files: Arc::clone(&level.groups.files),
     }

@@ -13,6 +13,7 @@ mod location;
 mod pages;
 mod settings;
 mod site;
+mod socket;
 mod upstream;
 
 pub(super) use listeners::default_listen;
@@ -24,6 +25,7 @@ use super::suggest;
 use crate::model::{
     ListenAddress, Model, Process, Site, Template, Upstream, UpstreamId, VARIABLES,
 };
+use listeners::Listen;
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -60,8 +62,10 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
     resolver.check_client(draft.client(), &Path::Root);
     let top_listen = match &draft.listen {
         Some(words) => resolver.listen(&words.0, &Path::Root.key("listen")),
-        None => vec![listeners::Listen::at(default_listen())],
+        None => vec![Listen::at(default_listen())],
     };
+    // Sites that take it over say the same of a socket, not something else.
+    let top_listen: Vec<_> = top_listen.into_iter().map(Listen::shared).collect();
     let mut listeners = listeners::Listeners::default();
     let mut sites: Vec<Site> = Vec::new();
     let sites_path = Path::Root.key("sites");
@@ -89,9 +93,9 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
     }
 }
 
-/// The address of a `listen`, if it is one: two texts may mean the same.
-pub(super) fn parse_listen(text: &str) -> Option<ListenAddress> {
-    address::listen(text).ok()
+/// The addresses of a `listen`, if it is one: two texts may mean the same.
+pub(super) fn parse_listen(text: &str) -> Vec<ListenAddress> {
+    address::listen(text).unwrap_or_default()
 }
 
 /// What is known while a Draft is resolved.

@@ -2,13 +2,15 @@
 //! Scalars are inherited as they were written; groups (headers, pages, logs) are checked once, at
 //! the level that wrote them, and inherited as a whole, as in nginx.
 
-use super::super::draft::{AccessLog as DraftAccessLog, Common, OneOrMany, OrOff, Short, Word};
+use super::super::draft::{
+    AccessLog as DraftAccessLog, Common, OneOrMany, OrOff, Short, Switch, Word,
+};
 use super::super::path::Path;
 use super::super::problem::Problem;
 use super::super::suggest;
 use super::{Resolver, buffering, fit, invalid};
 use crate::model::{
-    AccessLog, AddHeader, ErrorPage, Files, Limits, LogTarget, NextUpstream, ProxyPass,
+    AccessLog, AddHeader, ErrorPage, Files, Limits, LogTarget, NextUpstream, ProxyPass, Redirects,
     RetryCondition, SetHeader,
 };
 use std::collections::BTreeSet;
@@ -282,6 +284,17 @@ impl Level<'_> {
             },
             buffering: buffering::of_answers(scalars, self.groups.answer_folder.as_deref()),
             uri: None,
+        }
+    }
+
+    pub(super) fn redirects(&self) -> Redirects {
+        let scalars = &self.scalars;
+        let default = Redirects::default();
+        let switch = |written: Option<&Switch>, default| written.map_or(default, |switch| switch.0);
+        Redirects {
+            absolute: switch(scalars.absolute_redirect, default.absolute),
+            server_name: switch(scalars.server_name_in_redirect, default.server_name),
+            port: switch(scalars.port_in_redirect, default.port),
         }
     }
 

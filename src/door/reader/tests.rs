@@ -13,6 +13,7 @@ use std::time::Duration;
 /// default one.
 fn listener() -> Arc<Listener> {
     let location = model::Location {
+        redirects: model::Redirects::default(),
         matcher: LocationMatch::Prefix("/".into()),
         action: model::Action::Status(204),
         pass: model::ProxyPass::default(),
@@ -47,6 +48,7 @@ fn listener() -> Arc<Listener> {
     let address = ListenAddress::Inet(([127, 0, 0, 1], 80).into());
     let model = Model {
         listeners: vec![model::Listener {
+            socket: model::SocketOptions::default(),
             address,
             default_site: SiteId(0),
             sites: vec![SiteId(0), SiteId(1)],

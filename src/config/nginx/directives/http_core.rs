@@ -68,9 +68,9 @@ rows! {
     "lingering_time" in LEVELS, takes ONE | ONCE, warned("how long a body is read away is fixed"), "how long a body is read before closing";
     "lingering_timeout" in LEVELS, takes ONE | ONCE, warned("how long a body is read away is fixed"), "how long a pause may be in that";
     "reset_timedout_connection" in LEVELS, takes FLAG | ONCE, warned_unless(&["off"], "connections are closed, not reset"), "whether slow connections are reset";
-    "absolute_redirect" in LEVELS, takes FLAG | ONCE, only(&["on"], "redirects are always absolute"), "whether redirects name the host";
-    "server_name_in_redirect" in LEVELS, takes FLAG | ONCE, only(&["off"], "redirects name the request's host"), "whether redirects name the server";
-    "port_in_redirect" in LEVELS, takes FLAG | ONCE, only(&["on"], "redirects always name the port"), "whether redirects name the port";
+    "absolute_redirect" in LEVELS, takes FLAG | ONCE, setting!(Switch absolute_redirect), "whether redirects name the host";
+    "server_name_in_redirect" in LEVELS, takes FLAG | ONCE, setting!(Switch server_name_in_redirect), "whether redirects name the server";
+    "port_in_redirect" in LEVELS, takes FLAG | ONCE, setting!(Switch port_in_redirect), "whether redirects name the port";
     "msie_padding" in LEVELS, takes FLAG | ONCE, accepted("it is for browsers that are gone"), "longer errors for Internet Explorer";
     "msie_refresh" in LEVELS, takes FLAG | ONCE, accepted("it is for browsers that are gone"), "refreshes for Internet Explorer";
     "log_not_found" in LEVELS, takes FLAG | ONCE, setting!(Switch log_not_found), "whether missing files are logged";

@@ -1,19 +1,22 @@
 //! `listen`: an address and what nginx lets one say about its socket.
 
-use super::{Level, Reader, number};
-use crate::config::draft::{OneOrMany, Site, Size, Word};
-use crate::config::nginx::lexer::Word as Written;
+use super::{Level, Reader};
+use crate::config::draft::{Draft, OneOrMany, Site, Word};
 use crate::config::nginx::parser::Directive;
+use crate::config::nginx::positions::Piece;
 use crate::config::path::Path;
-use crate::config::problem::Problem;
 use crate::config::resolve::{default_listen, parse_listen};
+use crate::model::ListenAddress;
+use std::collections::{HashMap, HashSet};
 
 /// One `listen` of one server.
 pub(in crate::config::nginx) struct Listen {
-    pub(super) site: usize,
+    site: usize,
     /// Its place among the server's.
-    pub(super) index: usize,
-    pub(super) default_server: bool,
+    index: usize,
+    default_server: bool,
+    /// Several for a range of ports, or a name that has several.
+    addresses: Vec<ListenAddress>,
 }
 
 /// `listen`.
@@ -24,32 +27,50 @@ pub(in crate::config::nginx) fn listen(
     path: &Path<'_>,
 ) {
     let Level::Server(server) = level else { return };
-    let mut default_server = false;
-    for word in reader.parameters(directive, 1) {
-        default_server |= reader.parameter(directive, word);
-    }
     let address = &directive.arguments[0];
+    let mut text = address.text.clone();
+    let mut pieces = vec![whole(0, address)];
+    let mut default_server = false;
+    let swallowed = reader.swallowed(directive);
+    let swallowed = swallowed.map(|index| &directive.arguments[index]);
+    for word in reader.parameters(directive, 1) {
+        if swallowed.is_some_and(|swallowed| std::ptr::eq(swallowed, word)) {
+            reader.invalid_parameter(directive, word);
+            continue;
+        }
+        // What the servers of an address leave to each other is settled when all are read.
+        if matches!(word.text.as_str(), "default_server" | "default") {
+            default_server = true;
+            continue;
+        }
+        text.push(' ');
+        pieces.push(whole(text.len(), word));
+        text.push_str(&word.text);
+    }
     let list = server
         .site
         .listen
         .get_or_insert_with(|| OneOrMany(Vec::new()));
     let index = list.0.len();
     let path = path.key("listen");
-    reader.positions.record(
-        &path.index(index),
-        directive,
-        &directive.name,
-        Some(address),
-    );
-    list.0.push(Word(address.text.clone()));
-    // What is no address is `resolve`'s to report.
-    if let Some(parsed) = parse_listen(&address.text) {
-        let listen = Listen {
-            site: reader.site,
-            index,
-            default_server,
-        };
-        reader.listens.entry(parsed).or_default().push(listen);
+    reader
+        .positions
+        .record_pieces(&path.index(index), directive, &directive.name, || pieces);
+    list.0.push(Word(text));
+    reader.listens.push(Listen {
+        site: reader.site,
+        index,
+        default_server,
+        // What is no address is `resolve`'s to report.
+        addresses: parse_listen(&address.text),
+    });
+}
+
+fn whole(offset: usize, word: &crate::config::nginx::lexer::Word) -> Piece {
+    Piece {
+        offset,
+        skipped: 0,
+        word: word.clone(),
     }
 }
 
@@ -57,59 +78,68 @@ pub(in crate::config::nginx) fn listen(
 pub(super) fn default(reader: &mut Reader<'_>, site: &mut Site) {
     let address = default_listen();
     site.listen = Some(OneOrMany(vec![Word(address.to_string())]));
-    let listen = Listen {
+    reader.listens.push(Listen {
         site: reader.site,
         index: 0,
         default_server: false,
-    };
-    reader.listens.entry(address).or_default().push(listen);
+        addresses: vec![address],
+    });
 }
 
 impl Reader<'_> {
-    /// Checks a parameter, and says whether it is `default_server`.
-    fn parameter(&mut self, directive: &Directive, word: &Written) -> bool {
-        let (name, value) = match word.text.split_once('=') {
-            Some((name, value)) => (name, Some(value)),
-            None => (word.text.as_str(), None),
-        };
-        match (name, value) {
-            ("default_server" | "default", None) => return true,
-            ("ssl", None) => {
-                let label = "TLS listeners are not supported yet: terminate TLS in front of Gapura";
-                self.unsupported_parameter(directive, word, label);
+    /// The first server of an address answers where no name matches, unless another says so.
+    pub(super) fn choose_defaults(&self, draft: &mut Draft) {
+        let listens = &self.listens;
+        let said: HashSet<_> = listens
+            .iter()
+            .filter(|listen| listen.default_server)
+            .flat_map(|listen| &listen.addresses)
+            .collect();
+        let mut first: HashMap<&ListenAddress, usize> = HashMap::new();
+        for (at, listen) in listens.iter().enumerate() {
+            for address in &listen.addresses {
+                first.entry(address).or_insert(at);
             }
-            ("quic", None) => {
-                self.unsupported_parameter(directive, word, "QUIC is not supported");
-            }
-            ("proxy_protocol", None) => {
-                let label = "the PROXY protocol is not supported yet";
-                self.unsupported_parameter(directive, word, label);
-            }
-            ("ipv6only", Some("off")) => {
-                let label = "an IPv6 socket takes IPv6 only: add a `listen` for IPv4";
-                self.unsupported_parameter(directive, word, label);
-            }
-            ("http2", None) => {
-                let problem = Problem::NotApplied("http2".into());
-                let label = "HTTP/2 is not offered; clients use HTTP/1.1";
-                self.warn(directive, word, problem, label);
-            }
-            ("so_keepalive", Some(value)) => {
-                if value != "off" {
-                    let problem = Problem::NotApplied("so_keepalive".into());
-                    let label = "the system's settings hold";
-                    self.warn(directive, word, problem, label);
-                }
-            }
-            // They are about speed: no client can tell.
-            ("bind" | "deferred" | "reuseport" | "multipath", None) => {}
-            ("ipv6only", Some("on")) => {}
-            ("accept_filter", Some(_)) => {}
-            ("backlog" | "setfib" | "fastopen", Some(value)) if number(value).is_some() => {}
-            ("backlog" | "setfib", Some(value)) if value.starts_with('-') => {}
-            ("rcvbuf" | "sndbuf", Some(value)) if value.parse::<Size>().is_ok() => {}
-            _ => self.invalid_parameter(directive, word),
         }
-        false
+        let Some(sites) = &mut draft.sites else {
+            return;
+        };
+        for (at, listen) in listens.iter().enumerate() {
+            let is_default = |address: &&ListenAddress| {
+                listen.default_server
+                    || (!said.contains(address) && first.get(address) == Some(&at))
+            };
+            let words = sites
+                .get_mut(listen.site)
+                .and_then(|site| site.listen.as_mut());
+            let Some(OneOrMany(words)) = words else {
+                continue;
+            };
+            let Some(Word(text)) = words.get_mut(listen.index) else {
+                continue;
+            };
+            let defaults = listen.addresses.iter().filter(is_default).count();
+            if defaults == listen.addresses.len() && (defaults > 0 || listen.default_server) {
+                text.push_str(DEFAULT_SERVER);
+            } else if defaults > 0 {
+                // Of a range, where only some are taken already: each is written out.
+                let (_, said) = text.split_once(' ').unwrap_or_default();
+                let said = said.to_owned();
+                let mut each = listen.addresses.iter().map(|address| {
+                    let mut text = address.to_string();
+                    if !said.is_empty() {
+                        text = format!("{text} {said}");
+                    }
+                    if is_default(&address) {
+                        text.push_str(DEFAULT_SERVER);
+                    }
+                    Word(text)
+                });
+                words[listen.index] = each.next().unwrap_or_default();
+                words.extend(each);
+            }
+        }
     }
 }
+
+const DEFAULT_SERVER: &str = " default_server";

@@ -22,7 +22,6 @@ use crate::config::draft::{self, ClientMut, CommonMut, Draft, OneOrMany, Switch}
 use crate::config::path::Path;
 use crate::config::problem::Problem;
 use crate::config::suggest;
-use crate::model::ListenAddress;
 use indexmap::IndexMap;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -52,7 +51,7 @@ pub(super) fn read(
         formats: HashMap::new(),
         upstream_names: HashMap::new(),
         implicit: IndexMap::new(),
-        listens: IndexMap::new(),
+        listens: Vec::new(),
         locations: Vec::new(),
         site: 0,
     };
@@ -80,7 +79,7 @@ pub(super) struct Reader<'t> {
     /// Those that `proxy_pass` makes, by what `$proxy_host` says.
     implicit: IndexMap<String, draft::Upstream>,
     /// Who listens where, in the order of the file.
-    listens: IndexMap<ListenAddress, Vec<listen::Listen>>,
+    listens: Vec<listen::Listen>,
     /// The locations of the server that is being read, those inside of others too.
     locations: Vec<draft::Location>,
     /// Its number.
