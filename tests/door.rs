@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use gapura::door::{Admission, Application, Door, DoorStream, MalformedBody, Refusal};
-use gapura::model::{self, ClientLimits, HostPattern, ListenAddress, LocationMatch, Model, SiteId};
+use gapura::model::{self, ClientLimits, ListenAddress, Model, SiteId};
 use gapura::runtime::upstream::Registry;
 use gapura::runtime::{Generation, ListenerId, Live};
 use parking_lot::Mutex;
@@ -546,22 +546,8 @@ impl House {
 }
 
 fn generation(name: &str, client: ClientLimits) -> Generation {
-    let nowhere = model::Location {
-        redirects: model::Redirects::default(),
-        matcher: LocationMatch::Prefix("/".into()),
-        action: model::Action::Status(404),
-        pass: model::ProxyPass::default(),
-        limits: model::Limits {
-            client_max_body_size: None,
-            client_body_timeout: Duration::from_secs(60),
-            send_timeout: Duration::from_secs(60),
-        },
-        add_header: Vec::new(),
-        error_pages: Vec::new(),
-        retry_after: None,
-        access_log: Vec::new(),
-        files: Arc::default(),
-    };
+    let mut nowhere = model::Location::new(model::Action::Status(404));
+    nowhere.limits.client_max_body_size = None;
     let model = Model {
         listeners: vec![model::Listener {
             socket: model::SocketOptions::default(),
@@ -570,14 +556,10 @@ fn generation(name: &str, client: ClientLimits) -> Generation {
             sites: vec![SiteId(0)],
         }],
         sites: vec![model::Site {
-            name: name.into(),
-            hosts: vec![HostPattern::Exact(name.into())],
-            locations: Vec::new(),
-            nowhere,
             client,
+            ..model::Site::new(name, nowhere)
         }],
-        upstreams: Vec::new(),
-        process: model::Process::default(),
+        ..Model::default()
     };
     Generation::build(&model, &Registry::default(), |_| ListenerId(0)).expect("no patterns")
 }

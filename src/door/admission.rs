@@ -1,7 +1,7 @@
 //! A request as the door hands it on: admitted to `ProxyHttp`, or refused.
 
 use super::{Connection, Fault, Headers, RequestLine};
-use crate::runtime::{Generation, ListenerId, Site};
+use crate::runtime::{Assigned, Generation, ListenerId, Site};
 use http::header::HeaderName;
 use http::{HeaderValue, Version as HttpVersion};
 use pingora_core::protocols::http::ServerSession;
@@ -26,6 +26,9 @@ pub struct Arrival {
     /// `$host`: lower case, without port and final dot. The request line's host wins over the
     /// Host header; without both it is the site's name.
     pub host: Box<str>,
+    /// The variables that the request has written: groups of the `server_name` that matched, and what the
+    /// configuration sets on its way.
+    pub assigned: Assigned,
     /// When its first byte was there.
     pub started: Instant,
     /// Bytes of the request line and header lines.

@@ -4,7 +4,7 @@ use super::admission::{Admission, Arrival, Refusal};
 use super::canonical;
 use super::reader::{Head, Reader};
 use super::{Application, Connection, DoorStream, Fault, Headers, RequestLine, linger};
-use crate::runtime::{Generation, Listener, ListenerId};
+use crate::runtime::{Assigned, Generation, Listener, ListenerId};
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
 use http::Version;
@@ -316,6 +316,7 @@ impl Arriving<'_> {
                 .unwrap_or_else(|| site.name.as_str().into()),
             site,
             line,
+            assigned: Assigned::default(),
             started: self.started,
             header_length,
             sent_before,

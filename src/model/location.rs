@@ -1,6 +1,6 @@
 //! A location: what is done with the requests of one part of a site.
 
-use super::{AnswerBuffering, Files, Template, UpstreamId};
+use super::{AnswerBuffering, Files, Step, Template, UpstreamId};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -12,6 +12,10 @@ use std::time::Duration;
 pub struct Location {
     /// Which paths it takes.
     pub matcher: LocationMatch,
+    /// `internal`: whether only redirects inside of Gapura lead here; clients get a 404.
+    pub internal: bool,
+    /// What happens to a request before anything answers it: `rewrite`, `set`, `if` and their kin.
+    pub steps: Vec<Step>,
     /// What it does with them.
     pub action: Action,
     /// How requests are passed on from here: by [`Action::Proxy`], or when a router sends one to an
@@ -23,6 +27,8 @@ pub struct Location {
     pub add_header: Vec<AddHeader>,
     /// Pages shown in place of errors: `error_page`.
     pub error_pages: Vec<ErrorPage>,
+    /// `recursive_error_pages`: whether what an error page leads to has error pages too.
+    pub recursive_error_pages: bool,
     /// `Retry-After` on the 502, 503 and 504 answers that Gapura makes itself.
     pub retry_after: Option<Duration>,
     /// What redirects to this server say of it.
@@ -31,6 +37,32 @@ pub struct Location {
     pub access_log: Vec<AccessLog>,
     /// How it answers from files.
     pub files: Arc<Files>,
+}
+
+impl Location {
+    /// A location for all paths, with nginx's defaults.
+    pub fn new(action: Action) -> Self {
+        let minute = Duration::from_secs(60);
+        Self {
+            matcher: LocationMatch::Prefix("/".into()),
+            internal: false,
+            steps: Vec::new(),
+            action,
+            pass: ProxyPass::default(),
+            limits: Limits {
+                client_max_body_size: Some(1 << 20),
+                client_body_timeout: minute,
+                send_timeout: minute,
+            },
+            add_header: Vec::new(),
+            error_pages: Vec::new(),
+            recursive_error_pages: false,
+            retry_after: None,
+            redirects: Redirects::default(),
+            access_log: Vec::new(),
+            files: Arc::default(),
+        }
+    }
 }
 
 /// What stands in the `Location` of redirects that Gapura makes itself.
@@ -71,6 +103,8 @@ pub enum LocationMatch {
         /// `~*`.
         ignore_case: bool,
     },
+    /// `location @name`: no path leads here, only `error_page`, `try_files` and their kin.
+    Named(String),
 }
 
 /// What a location does with a request.
@@ -78,6 +112,8 @@ pub enum LocationMatch {
 pub enum Action {
     /// Pass it to an upstream.
     Proxy(UpstreamId),
+    /// Answer from files.
+    Files,
     /// Answer with a status and its page.
     Status(u16),
 }
@@ -218,13 +254,35 @@ pub struct Limits {
     pub send_timeout: Duration,
 }
 
-/// `error_page CODE … PAGE`.
+/// `error_page CODE … [=[RESPONSE]] TARGET`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ErrorPage {
     /// The statuses it stands for.
     pub codes: Vec<u16>,
     /// What the visitor sees.
-    pub page: Page,
+    pub target: ErrorTarget,
+    /// The status that is sent with it.
+    pub response: ErrorResponse,
+}
+
+/// What is shown for an error.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ErrorTarget {
+    /// A page in memory.
+    Page(Page),
+    /// What a path answers, or a location such as `@fallback`; the client is sent to anything else.
+    Uri(Template),
+}
+
+/// The status of an answer to an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorResponse {
+    /// The error's own.
+    Error,
+    /// `=`: what the target answers with.
+    Target,
+    /// `=CODE`.
+    Code(u16),
 }
 
 /// A page read when the configuration was loaded.

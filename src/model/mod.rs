@@ -6,26 +6,31 @@
 //! position in a file; two files that mean the same give equal models.
 
 mod buffering;
+mod defined;
 mod files;
 mod listener;
 mod location;
 mod process;
+mod rewrite;
 mod site;
 mod template;
 mod upstream;
 mod variable;
 
 pub use buffering::AnswerBuffering;
+pub use defined::{Definition, Source, VariableId};
 pub use files::{
     Alias, Files, Folder, IfModifiedSince, Listing, ListingFormat, Symlinks, TriedFile, TryFiles,
     TryLast, Types,
 };
 pub use listener::{ListenAddress, Listener, SocketOptions, TcpKeepalive};
 pub use location::{
-    AccessLog, Action, AddHeader, ErrorPage, Limits, Location, LocationMatch, LogTarget,
-    NextUpstream, Page, ProxyPass, Redirects, ReplacedUri, RetryCondition, SetHeader,
+    AccessLog, Action, AddHeader, ErrorPage, ErrorResponse, ErrorTarget, Limits, Location,
+    LocationMatch, LogTarget, NextUpstream, Page, ProxyPass, Redirects, ReplacedUri,
+    RetryCondition, SetHeader,
 };
 pub use process::Process;
+pub use rewrite::{Condition, FileTest, If, Regex, Return, Rewrite, Settable, Step, Test, Then};
 pub use site::{ClientLimits, HeaderBuffers, HostPattern, Site};
 pub use template::{Part, Template, TemplateError};
 pub use upstream::{
@@ -34,7 +39,7 @@ pub use upstream::{
 pub use variable::{VARIABLES, Variable};
 
 /// Everything a server needs to know, checked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Model {
     /// The addresses to listen on, each with the sites it serves.
     pub listeners: Vec<Listener>,
@@ -44,6 +49,8 @@ pub struct Model {
     pub upstreams: Vec<Upstream>,
     /// What concerns the process as a whole.
     pub process: Process,
+    /// Every variable that the configuration defines.
+    pub variables: Vec<Definition>,
 }
 
 impl Model {

@@ -1,6 +1,6 @@
 //! A site: nginx's `server` block.
 
-use super::Location;
+use super::{Location, Step};
 use std::time::Duration;
 
 /// A set of hosts and what is served for them.
@@ -10,6 +10,8 @@ pub struct Site {
     pub name: String,
     /// The hosts it answers to.
     pub hosts: Vec<HostPattern>,
+    /// What happens to every request before a location is looked for.
+    pub steps: Vec<Step>,
     /// Its locations, in the order of the file.
     pub locations: Vec<Location>,
     /// What holds where no location does: a path that none takes (404), and answers made before a
@@ -17,6 +19,20 @@ pub struct Site {
     pub nowhere: Location,
     /// What applies to a connection and a request header before a location is known.
     pub client: ClientLimits,
+}
+
+impl Site {
+    /// A site of this name alone, without locations and with nginx's defaults.
+    pub fn new(name: &str, nowhere: Location) -> Self {
+        Self {
+            name: name.to_owned(),
+            hosts: vec![HostPattern::Exact(name.to_owned())],
+            steps: Vec::new(),
+            locations: Vec::new(),
+            nowhere,
+            client: ClientLimits::default(),
+        }
+    }
 }
 
 /// A host a site answers to, in nginx's four forms. All text is lower case.

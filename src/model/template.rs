@@ -1,6 +1,6 @@
 //! Text with `$variables`, parsed once.
 
-use super::Variable;
+use super::{Variable, VariableId};
 use std::fmt;
 
 /// Text in which variables stand, such as `"$scheme://$host"`.
@@ -16,6 +16,10 @@ pub enum Part {
     Literal(String),
     /// The value of a variable.
     Variable(Variable),
+    /// The value of a variable that the configuration defines.
+    Defined(VariableId),
+    /// `$1` to `$9`: a group of the last regular expression that matched.
+    Group(u8),
 }
 
 impl Template {
@@ -24,6 +28,18 @@ impl Template {
     /// # Errors
     /// An unknown variable, a `$` without a name, a `${` without its `}`. The offset is in bytes.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        Self::parse_with(text, |_| None)
+    }
+
+    /// As [`parse`](Self::parse), with variables that a configuration defines: `defined` knows them by
+    /// their names in lower case, and comes before nginx's own.
+    ///
+    /// # Errors
+    /// As for `parse`.
+    pub fn parse_with(
+        text: &str,
+        defined: impl Fn(&str) -> Option<VariableId>,
+    ) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
         let mut literal = String::new();
         let mut rest = text;
@@ -31,6 +47,14 @@ impl Template {
             literal.push_str(&rest[..at]);
             let offset = text.len() - rest.len() + at;
             let after = &rest[at + 1..];
+            if let Some(group @ b'1'..=b'9') = after.bytes().next() {
+                if !literal.is_empty() {
+                    parts.push(Part::Literal(std::mem::take(&mut literal)));
+                }
+                parts.push(Part::Group(group - b'0'));
+                rest = &after[1..];
+                continue;
+            }
             let (name, length) = match after.strip_prefix('{') {
                 Some(braced) => {
                     let end = braced.find('}').ok_or(TemplateError {
@@ -55,15 +79,18 @@ impl Template {
                     length: length + 1,
                 });
             }
-            let variable = Variable::parse(name).ok_or_else(|| TemplateError {
-                kind: TemplateErrorKind::Unknown(name.to_owned()),
-                offset,
-                length: length + 1,
-            })?;
+            let part = match defined(&name.to_ascii_lowercase()) {
+                Some(id) => Part::Defined(id),
+                None => Part::Variable(Variable::parse(name).ok_or_else(|| TemplateError {
+                    kind: TemplateErrorKind::Unknown(name.to_owned()),
+                    offset,
+                    length: length + 1,
+                })?),
+            };
             if !literal.is_empty() {
                 parts.push(Part::Literal(std::mem::take(&mut literal)));
             }
-            parts.push(Part::Variable(variable));
+            parts.push(part);
             rest = &after[length..];
         }
         literal.push_str(rest);
@@ -106,18 +133,6 @@ impl Template {
     /// Whether it is always empty: in `proxy_set_header`, the way to remove a header.
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
-    }
-}
-
-impl fmt::Display for Template {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for part in &self.parts {
-            match part {
-                Part::Literal(text) => f.write_str(text)?,
-                Part::Variable(variable) => write!(f, "${{{variable}}}")?,
-            }
-        }
-        Ok(())
     }
 }
 
@@ -169,7 +184,15 @@ mod tests {
                 Part::Literal("-c".into()),
             ]
         );
-        assert_eq!(Template::parse(&template.to_string()), Ok(template));
+        let groups = Template::parse_with("$12$x", |name| (name == "x").then_some(VariableId(7)));
+        assert_eq!(
+            groups.expect("valid").parts(),
+            [
+                Part::Group(1),
+                Part::Literal("2".into()),
+                Part::Defined(VariableId(7)),
+            ]
+        );
     }
 
     #[test]

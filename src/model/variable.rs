@@ -42,6 +42,13 @@ macro_rules! variables {
             }
         }
 
+        impl Variable {
+            /// Whether it is one of a family, such as `$http_name`.
+            pub fn is_prefixed(&self) -> bool {
+                matches!(self, $(Self::$named(_))|*)
+            }
+        }
+
         impl fmt::Display for Variable {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {

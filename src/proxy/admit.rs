@@ -1,11 +1,13 @@
-//! From an admitted request to its location, and past a router.
+//! What is asked of a request before it is passed on: its size, and a router.
 
 use super::context::{Passage, RequestContext};
+use super::flow::Entry;
+use super::phases::Next;
 use super::router::{Route, RouteRequest, Target};
-use super::{Gateway, error_log, error_page, local, redirect, values};
+use super::{Gateway, error_log, local, values};
 use crate::door::DoorStream;
+use crate::runtime::ProxyPass;
 use crate::runtime::upstream::Upstream;
-use crate::runtime::{Action, ProxyPass};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, StatusCode, Version, header};
@@ -16,7 +18,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 impl Gateway {
-    /// `request_filter`: finds the location and what it does. `true` when the answer is written.
+    /// `request_filter`: takes the request through the configuration. `true` when the answer is written.
     pub(super) async fn admit(
         &self,
         session: &mut Session,
@@ -25,58 +27,38 @@ impl Gateway {
         if ctx.admission.is_none() {
             return Error::e_explain(ErrorType::InternalError, "a request that no door admitted");
         }
-        let location = Arc::clone(ctx.arrival().site.location(ctx.arrival().line.path()));
-        let limits = location.settings.limits.clone();
-        session.set_read_timeout(Some(limits.client_body_timeout));
-        if let Some(stream) = DoorStream::of(session.as_downstream()) {
-            stream.enter(&location);
-        }
         if session.req_header().version != Version::HTTP_11 {
             // RFC 9110, 15.2: these clients cannot read a 1xx.
             session.set_ignore_info_resp(true);
         }
-        if let Action::Proxy(pass) = &location.action {
-            ctx.passage = Some(Passage::new(Arc::clone(pass), Arc::clone(&pass.upstream)));
-        }
-        ctx.location = Some(Arc::clone(&location));
-        if let Some(limit) = limits.client_max_body_size
-            && let Some(length) = declared_length(session)
-            && length > limit
-        {
-            error_log::too_large_declared(session, ctx, length);
-            return error_page::answer(session, ctx, StatusCode::PAYLOAD_TOO_LARGE).await;
-        }
-        if self.router.is_some() {
-            match self.ask_router(session, ctx).await {
-                Ok(route) => {
-                    if follow(session, ctx, route).await? {
-                        return Ok(true);
-                    }
-                }
-                Err(cause) => {
-                    error_log::router_failed(session, ctx, &cause);
-                    return error_page::answer(session, ctx, StatusCode::INTERNAL_SERVER_ERROR)
-                        .await;
-                }
-            }
-        }
-        if ctx.passage.is_none() {
-            return match location.action {
-                Action::AddSlash => redirect::add_slash(session, ctx).await,
-                Action::Status(444) => {
-                    // nginx's own: a status that is never sent.
-                    let status = StatusCode::from_u16(444).unwrap_or(StatusCode::NOT_FOUND);
-                    error_page::close_silently(session, ctx, status)
-                }
-                Action::Status(status) => {
-                    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND);
-                    error_page::answer(session, ctx, status).await
-                }
-                Action::Proxy(_) => Ok(false),
-            };
+        if self.run(session, ctx, Entry::Site).await? == Next::Written {
+            return Ok(true);
         }
         ctx.expects_continue = expects_continue(session);
         Ok(false)
+    }
+
+    /// Asks the router, once. `None` leaves the request to its location; a status is an error's.
+    pub(super) async fn route(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+    ) -> Result<Option<Result<Next, StatusCode>>> {
+        if self.router.is_none() || std::mem::replace(&mut ctx.routed, true) {
+            return Ok(None);
+        }
+        match self.ask_router(session, ctx).await {
+            Ok(route) => {
+                if follow(session, ctx, route).await? {
+                    return Ok(Some(Ok(Next::Written)));
+                }
+                Ok(ctx.passage.is_some().then_some(Ok(Next::Pass)))
+            }
+            Err(cause) => {
+                error_log::router_failed(session, ctx, &cause);
+                Ok(Some(Err(StatusCode::INTERNAL_SERVER_ERROR)))
+            }
+        }
     }
 
     /// The router's decision, or in words why there is none.
@@ -89,9 +71,9 @@ impl Gateway {
         let request = RouteRequest {
             method: &header.method,
             host: &arrival.host,
-            path: arrival.line.path(),
+            path: ctx.path(),
             target: arrival.line.target(),
-            query: arrival.line.query(),
+            query: ctx.query(),
             headers: &header.headers,
             client: values::ip(arrival.connection.client()),
             site: &arrival.site.name,
@@ -113,6 +95,27 @@ impl Gateway {
             Err(_) => Err(format!("router took longer than {:?}", self.router_timeout)),
         }
     }
+}
+
+/// Sets the times of the client's side, as the location has them.
+pub(super) fn apply_limits(session: &mut Session, ctx: &RequestContext) {
+    let limits = &ctx.settings().limits;
+    session.set_read_timeout(Some(limits.client_body_timeout));
+    if let Some(stream) = DoorStream::of(session.as_downstream()) {
+        stream.enter(ctx.place());
+    }
+}
+
+/// Whether the request declares a body over the location's limit.
+pub(super) fn is_too_large(session: &Session, ctx: &RequestContext) -> bool {
+    let limit = ctx.settings().limits.client_max_body_size;
+    let (Some(limit), Some(length)) = (limit, declared_length(session)) else {
+        return false;
+    };
+    if length > limit {
+        error_log::too_large_declared(session, ctx, length);
+    }
+    length > limit
 }
 
 /// Carries a route out. `true` when the answer is written.

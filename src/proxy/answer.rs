@@ -3,9 +3,11 @@
 use super::context::{Passage, RequestContext};
 use super::error_page;
 use super::failure::Failure;
+use super::flow::Entry;
 use super::values::Exchange;
-use super::{pass, retry};
+use super::{local, pass, phases, retry};
 use crate::door::DoorStream;
+use crate::model::ErrorTarget;
 use crate::runtime::render;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
@@ -44,20 +46,58 @@ pub(super) fn from_upstream(
     }) = &ctx.passage
     {
         selected.succeeded();
+        if let Some(target) = response.headers.get(X_ACCEL_REDIRECT) {
+            let target = target.as_bytes().to_vec();
+            return follow_redirect(response, ctx, target);
+        }
         if pass.settings.intercept_errors
             && status.as_u16() >= 300
-            && error_page::page_for(ctx, status).is_some()
+            && (error_page::page_for(ctx, status).is_some_and(|page| {
+                matches!(page.target, ErrorTarget::Page(_)) || phases::leads_away(ctx, status)
+            }))
         {
             ctx.failure = Some(Failure::Status(status));
             // As nginx: without it a browser could not ask for credentials.
             let challenges = response.headers.get_all(header::WWW_AUTHENTICATE).iter();
             let challenges = challenges.map(|value| (header::WWW_AUTHENTICATE, value.clone()));
             ctx.response_headers.extend(challenges);
+            ctx.detour = Some(Entry::Failed(status));
             return Err(Error::new_up(ErrorType::HTTPStatus(status.as_u16())));
         }
     }
     Ok(())
 }
+
+/// `X-Accel-Redirect`: the answer is another location's, with what the upstream says of the content.
+fn follow_redirect(
+    response: &ResponseHeader,
+    ctx: &mut RequestContext,
+    target: Vec<u8>,
+) -> Result<()> {
+    let kept = [
+        header::CONTENT_TYPE,
+        header::SET_COOKIE,
+        header::CONTENT_DISPOSITION,
+        header::CACHE_CONTROL,
+        header::EXPIRES,
+        header::ACCEPT_RANGES,
+    ];
+    for name in kept {
+        let values = response.headers.get_all(&name).iter().cloned();
+        ctx.response_headers
+            .extend(values.map(|value| (name.clone(), value)));
+    }
+    ctx.detour = Some(match target.strip_prefix(b"@") {
+        Some(name) => phases::named(ctx, name),
+        None => phases::redirect(target),
+    });
+    Err(Error::new_up(ErrorType::Custom(DETOUR)))
+}
+
+const X_ACCEL_REDIRECT: &str = "x-accel-redirect";
+
+/// The error of ours for an answer in whose place another one is given.
+const DETOUR: &str = "the answer is another location's";
 
 /// `upstream_response_body_filter`: `$upstream_response_length` and `$upstream_response_time`.
 pub(super) fn count_body(body: Option<&Bytes>, end: bool, ctx: &mut RequestContext) {
@@ -87,6 +127,11 @@ pub(super) fn shape(
         for name in &passage.pass.hide_headers {
             response.remove_header(name);
         }
+    }
+    if let Some(status) = ctx.flow.status
+        && !response.status.is_informational()
+    {
+        response.set_status(status)?;
     }
     response.insert_header(header::SERVER, HeaderValue::from_static(error_page::SERVER))?;
     add_headers(session, response, ctx)?;
@@ -139,6 +184,29 @@ fn remove_hop_by_hop(response: &mut ResponseHeader) {
     if response.status != StatusCode::UPGRADE_REQUIRED {
         response.remove_header(&header::UPGRADE);
     }
+}
+
+/// Answers with a text: `return 200 text`.
+pub(super) async fn text(
+    session: &mut Session,
+    ctx: &mut RequestContext,
+    status: StatusCode,
+    text: Vec<u8>,
+) -> Result<()> {
+    let mut response = ResponseHeader::build(status, Some(8))?;
+    // RFC 9110, 6.4.1: these have no body.
+    let text = match status {
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => Vec::new(),
+        _ => {
+            let content_type = ctx.settings().files.types.of(ctx.path());
+            if !content_type.is_empty() {
+                response.insert_header(header::CONTENT_TYPE, content_type)?;
+            }
+            response.insert_header(header::CONTENT_LENGTH, text.len())?;
+            text
+        }
+    };
+    local::write(session, ctx, response, text.into()).await
 }
 
 /// `add_header`, and what a router added.

@@ -1,11 +1,13 @@
 //! What one request carries from phase to phase.
 
 use super::failure::Failure;
+use super::flow::{Entry, Flow};
 use crate::door::{Admission, Arrival};
 use crate::model;
 use crate::runtime::upstream::{Peer, Selected, UnknownServer, Upstream};
-use crate::runtime::{Location, ProxyPass};
-use http::{HeaderName, HeaderValue, StatusCode};
+use crate::runtime::{Assigned, Location, ProxyPass};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use pingora_proxy::Session;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,8 +19,16 @@ pub struct RequestContext {
     pub(super) admission: Option<Box<Admission>>,
     /// The location that took the request.
     pub(super) location: Option<Arc<Location>>,
+    /// The path it has now, and what redirects inside have made of it.
+    pub(super) flow: Flow,
+    /// Where the way goes on instead of to the upstream, once a try has ended so.
+    pub(super) detour: Option<Entry>,
     /// The way to the upstream, when the request is passed on.
     pub(super) passage: Option<Passage>,
+    /// Whether the answer was written where Pingora expects a server's name.
+    pub(super) answered: bool,
+    /// Whether the router was asked.
+    pub(super) routed: bool,
     /// Headers that a router wants on the answer, and those that an intercepted answer leaves to
     /// the page in its place.
     pub(super) response_headers: Vec<(HeaderName, HeaderValue)>,
@@ -61,6 +71,8 @@ pub(super) struct Passage {
 pub(super) enum Destination {
     /// A server.
     Peer(Arc<Peer>),
+    /// Nobody any more: the request was redirected inside.
+    Redirected,
     /// Nobody: the upstream had no server to try. nginx logs its name.
     Nobody(Arc<Upstream>),
 }
@@ -70,6 +82,7 @@ impl Destination {
     pub(super) fn text(&self) -> &str {
         match self {
             Self::Peer(peer) => peer.text(),
+            Self::Redirected => "",
             Self::Nobody(upstream) => upstream.name(),
         }
     }
@@ -109,26 +122,75 @@ impl Try {
 }
 
 impl RequestContext {
+    /// The path as it is now.
+    pub(super) fn path(&self) -> &[u8] {
+        match &self.flow.path {
+            Some(path) => path,
+            None => self.arrival().line.path(),
+        }
+    }
+
+    /// The query as it is now.
+    pub(super) fn query(&self) -> Option<&[u8]> {
+        match &self.flow.query {
+            Some(query) => query.as_deref(),
+            None => self.arrival().line.query(),
+        }
+    }
+
+    /// The method as it is now: an error page's is GET.
+    pub(super) fn method<'a>(&'a self, session: &'a Session) -> &'a Method {
+        let sent = &session.req_header().method;
+        self.flow.method.as_ref().unwrap_or(sent)
+    }
+
+    /// Whether the request came from inside.
+    pub(super) fn is_internal(&self) -> bool {
+        self.flow.internal
+    }
+
+    /// The variables that the request writes.
+    pub(super) fn assigned_mut(&mut self) -> &mut Assigned {
+        &mut self.arrival_mut().assigned
+    }
+
+    /// The path, and what a regular expression that it matches writes.
+    pub(super) fn path_and_assigned(&mut self) -> (&[u8], &mut Assigned) {
+        let admission = self.admission.as_deref_mut();
+        let arrival = &mut admission.expect(ADMITTED).arrival;
+        let path = match &self.flow.path {
+            Some(path) => path,
+            None => arrival.line.path(),
+        };
+        (path, &mut arrival.assigned)
+    }
+
+    /// The request goes to an upstream. What was tried before at another stays in the log.
+    pub(super) fn start_passage(&mut self, mut passage: Passage) {
+        if let Some(mut before) = self.passage.take() {
+            before.release();
+            passage.tries = before.tries;
+            if !passage.tries.is_empty() {
+                passage.tries.push(Try::start(Destination::Redirected));
+            }
+        }
+        self.failure = None;
+        self.passage = Some(passage);
+    }
+
+    fn arrival_mut(&mut self) -> &mut Arrival {
+        let admission = self.admission.as_deref_mut();
+        &mut admission.expect(ADMITTED).arrival
+    }
+
     /// What the door handed over.
     pub(super) fn admission(&self) -> &Admission {
-        self.admission
-            .as_deref()
-            .expect("the door admits every request before its first phase")
+        self.admission.as_deref().expect(ADMITTED)
     }
 
     /// Where the request came in and its first line.
     pub(super) fn arrival(&self) -> &Arrival {
         &self.admission().arrival
-    }
-
-    /// The path that is asked for now.
-    pub(super) fn path(&self) -> &[u8] {
-        self.arrival().line.path()
-    }
-
-    /// The query that is asked for now.
-    pub(super) fn query(&self) -> Option<&[u8]> {
-        self.arrival().line.query()
     }
 
     /// The location's settings; the site's own before the location is known.
@@ -143,6 +205,9 @@ impl RequestContext {
             .unwrap_or_else(|| self.arrival().site.fallback())
     }
 }
+
+/// Why there is an admission.
+const ADMITTED: &str = "the door admits every request before its first phase";
 
 impl Passage {
     pub(super) fn new(pass: Arc<ProxyPass>, upstream: Arc<Upstream>) -> Self {

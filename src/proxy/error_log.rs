@@ -6,6 +6,7 @@ use super::failure::{Failure, has_begun};
 use super::values::ip;
 use crate::door::Refusal;
 use crate::os_error::{self, OsError};
+use crate::runtime::GaveUp;
 use log::{debug, error, warn};
 use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
@@ -86,6 +87,35 @@ pub(super) fn too_large_declared(session: &Session, ctx: &RequestContext, length
 /// The request's body grew over the limit.
 pub(super) fn too_large_received(session: &Session, ctx: &RequestContext, length: u64) {
     let what = format_args!("client intended to send too large chunked body: {length} bytes");
+    error!("{}", Line(session, ctx, &what));
+}
+
+/// A regular expression took too long.
+pub(super) fn gave_up(session: &Session, ctx: &RequestContext, cause: &GaveUp) {
+    let what = format_args!("pcre2_match() failed: {}", cause.0);
+    error!("{}", Line(session, ctx, &what));
+}
+
+/// Rewrites or redirects inside follow each other without end.
+pub(super) fn cycle(session: &Session, ctx: &RequestContext) {
+    let path = String::from_utf8_lossy(ctx.path());
+    let path = path.escape_debug();
+    let what = format_args!("rewrite or internal redirection cycle while processing \"{path}\"");
+    error!("{}", Line(session, ctx, &what));
+}
+
+/// A `rewrite` left nothing.
+pub(super) fn empty_rewrite(session: &Session, ctx: &RequestContext) {
+    error!(
+        "{}",
+        Line(session, ctx, &"the rewritten URI has a zero length")
+    );
+}
+
+/// There is no location of this name.
+pub(super) fn no_named_location(session: &Session, ctx: &RequestContext, name: &[u8]) {
+    let name = String::from_utf8_lossy(name);
+    let what = format_args!("could not find named location \"@{}\"", name.escape_debug());
     error!("{}", Line(session, ctx, &what));
 }
 

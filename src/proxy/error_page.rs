@@ -4,9 +4,11 @@
 
 use super::context::RequestContext;
 use super::failure::{Failure, has_begun};
-use super::{built_in, error_log, local, log_line};
+use super::flow::Entry;
+use super::phases::Next;
+use super::{Gateway, built_in, error_log, local, log_line};
 use crate::door::{DoorStream, Refusal};
-use crate::model::Page;
+use crate::model::{ErrorPage, ErrorResponse, ErrorTarget};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use pingora_core::{Error, Result};
@@ -17,43 +19,60 @@ use std::fmt::Write;
 /// What Gapura calls itself in `Server` and on its pages.
 pub(super) const SERVER: &str = "gapura";
 
-/// `fail_to_proxy`: the end of a request that failed.
-pub(super) async fn answer_failure(
-    session: &mut Session,
-    error: &Error,
-    ctx: &mut RequestContext,
-) -> FailToProxy {
-    let failure = *ctx.failure.get_or_insert_with(|| Failure::of(error));
-    let status = failure.status();
-    let begun = has_begun(session);
-    if ctx.admission.is_none() || begun || failure == Failure::ClientClosed {
-        if !begun {
-            ctx.logged_status = Some(status);
-        }
-        error_log::ended_early(session, ctx, error, failure);
-        return FailToProxy {
+impl Gateway {
+    /// `fail_to_proxy`: the end of a request that failed.
+    pub(super) async fn answer_failure(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        ctx: &mut RequestContext,
+    ) -> FailToProxy {
+        let failure = *ctx.failure.get_or_insert_with(|| Failure::of(error));
+        let status = failure.status();
+        let closed = FailToProxy {
             error_code: 0,
             can_reuse_downstream: false,
         };
-    }
-    if status == StatusCode::INTERNAL_SERVER_ERROR {
-        error_log::internal(session, ctx, error);
-    }
-    match answer(session, ctx, status).await {
-        Ok(_) => {
-            let downstream = session.as_downstream();
-            // Pingora drops the connection after this, whatever is returned; the door keeps it.
-            if downstream.get_keepalive().is_some()
-                && let Some(stream) = DoorStream::of(downstream)
-            {
-                stream.keep();
-            }
+        if std::mem::take(&mut ctx.answered) {
+            keep_connection(session);
+            return closed;
         }
-        Err(cause) => log::debug!("the error page could not be sent: {cause}"),
+        let begun = has_begun(session);
+        if ctx.admission.is_none() || begun || failure == Failure::ClientClosed {
+            if !begun {
+                ctx.logged_status = Some(status);
+            }
+            error_log::ended_early(session, ctx, error, failure);
+            return closed;
+        }
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            error_log::internal(session, ctx, error);
+        }
+        let entry = ctx.detour.take().unwrap_or(Entry::Failed(status));
+        let written = match self.run(session, ctx, entry).await {
+            Ok(Next::Written) => Ok(true),
+            // A server may not be asked any more: Pingora has ended the request.
+            Ok(Next::Pass) => answer(session, ctx, status).await,
+            Err(cause) => Err(cause),
+        };
+        match written {
+            Ok(_) => keep_connection(session),
+            Err(cause) => log::debug!("the error page could not be sent: {cause}"),
+        }
+        FailToProxy {
+            error_code: status.as_u16(),
+            can_reuse_downstream: false,
+        }
     }
-    FailToProxy {
-        error_code: status.as_u16(),
-        can_reuse_downstream: false,
+}
+
+/// Pingora drops the connection after a failure, whatever is returned; the door keeps it.
+fn keep_connection(session: &mut Session) {
+    let downstream = session.as_downstream();
+    if downstream.get_keepalive().is_some()
+        && let Some(stream) = DoorStream::of(downstream)
+    {
+        stream.keep();
     }
 }
 
@@ -64,7 +83,7 @@ pub(super) async fn answer(
     status: StatusCode,
 ) -> Result<bool> {
     let page = page_of(ctx, status, &session.req_header().headers);
-    let mut response = ResponseHeader::build(status, Some(8))?;
+    let mut response = ResponseHeader::build(page.status, Some(8))?;
     response.insert_header(header::CONTENT_TYPE, page.content_type.as_ref())?;
     response.insert_header(header::CONTENT_LENGTH, page.body.len())?;
     if let Some(after) = ctx.settings().retry_after
@@ -89,16 +108,16 @@ pub(super) fn close_silently(
 }
 
 /// The site's page for a status, if it has one.
-pub(super) fn page_for(ctx: &RequestContext, status: StatusCode) -> Option<&Page> {
+pub(super) fn page_for(ctx: &RequestContext, status: StatusCode) -> Option<&ErrorPage> {
     let pages = &ctx.settings().error_pages;
     pages
         .iter()
         .find(|page| page.codes.contains(&status.as_u16()))
-        .map(|page| &page.page)
 }
 
 /// A page ready to be sent.
 struct Rendered<'a> {
+    status: StatusCode,
     content_type: std::borrow::Cow<'a, str>,
     body: Bytes,
 }
@@ -107,16 +126,26 @@ struct Rendered<'a> {
 fn page_of<'a>(ctx: &'a RequestContext, status: StatusCode, request: &HeaderMap) -> Rendered<'a> {
     if built_in::wants_json(request) {
         return Rendered {
+            status,
             content_type: "application/json".into(),
             body: built_in::json(status),
         };
     }
     match page_for(ctx, status) {
-        Some(page) => Rendered {
+        Some(ErrorPage {
+            target: ErrorTarget::Page(page),
+            response,
+            ..
+        }) => Rendered {
+            status: match response {
+                ErrorResponse::Code(code) => StatusCode::from_u16(*code).unwrap_or(status),
+                ErrorResponse::Error | ErrorResponse::Target => status,
+            },
             content_type: page.content_type.as_str().into(),
             body: page.body.clone(),
         },
-        None => Rendered {
+        _ => Rendered {
+            status,
             content_type: "text/html; charset=utf-8".into(),
             body: built_in::html(status),
         },

@@ -3,7 +3,7 @@
 use super::context::RequestContext;
 use super::files::body::Body;
 use super::files::conditional;
-use super::{answer, error_page};
+use super::{answer, error_page, redirect};
 use crate::door::DoorStream;
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
@@ -22,6 +22,14 @@ pub(super) fn shape(
     ctx: &RequestContext,
     mut response: ResponseHeader,
 ) -> Result<Answer> {
+    if let Some(status) = ctx.flow.status {
+        response.set_status(status)?;
+    }
+    if let Some(target) = &ctx.flow.location
+        && let Ok(location) = HeaderValue::from_bytes(&redirect::absolute(ctx, target))
+    {
+        response.insert_header(header::LOCATION, location)?;
+    }
     let server = HeaderValue::from_static(error_page::SERVER);
     response.insert_header(header::SERVER, server)?;
     answer::add_headers(session, &mut response, ctx)?;

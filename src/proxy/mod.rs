@@ -2,7 +2,9 @@
 //!
 //! | phase | file |
 //! |---|---|
-//! | location, router, body limit | `admit` |
+//! | site's steps, location, its steps, what it does; error pages that lead elsewhere | `phases`, `flow` |
+//! | `rewrite`, `set`, `if` and their kin | `rewrite` |
+//! | router, body limit | `admit` |
 //! | choosing a backend, the request to it | `pass` |
 //! | the target when `proxy_pass` has a URI | `uri` |
 //! | failed tries | `retry` |
@@ -23,14 +25,15 @@ mod context;
 mod error_log;
 mod error_page;
 mod failure;
-#[allow(dead_code, reason = "locations that answer from files come next")]
 mod files;
-#[allow(dead_code, reason = "locations that answer from files come next")]
+mod flow;
 mod local;
 mod log_line;
 mod pass;
+mod phases;
 mod redirect;
 mod retry;
+mod rewrite;
 mod router;
 mod tunnel;
 mod uri;
@@ -129,11 +132,15 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         ctx: &mut Self::CTX,
     ) -> Result<bool> {
-        pass::choose_first(session, ctx).await
+        self.choose_first(session, ctx).await
     }
 
-    async fn upstream_peer(&self, _: &mut Session, ctx: &mut Self::CTX) -> Result<Box<HttpPeer>> {
-        pass::peer(ctx)
+    async fn upstream_peer(
+        &self,
+        session: &mut Session,
+        ctx: &mut Self::CTX,
+    ) -> Result<Box<HttpPeer>> {
+        self.peer(session, ctx).await
     }
 
     async fn connected_to_upstream(
@@ -223,7 +230,7 @@ impl ProxyHttp for Gateway {
         error: &Error,
         ctx: &mut Self::CTX,
     ) -> FailToProxy {
-        error_page::answer_failure(session, error, ctx).await
+        self.answer_failure(session, error, ctx).await
     }
 
     async fn logging(&self, session: &mut Session, _: Option<&Error>, ctx: &mut Self::CTX) {

@@ -2,8 +2,10 @@
 
 use super::context::{Destination, Passage, RequestContext, Try};
 use super::failure::Failure;
+use super::flow::Entry;
+use super::phases::Next;
 use super::values::Exchange;
-use super::{error_log, error_page, tunnel, uri};
+use super::{Gateway, error_log, tunnel, uri};
 use crate::runtime::render;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
@@ -14,30 +16,60 @@ use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use std::sync::Arc;
 
-/// `proxy_upstream_filter`: the first server. Without one the all-down page is written here, before
-/// Pingora sees an error, so that the client's connection is kept.
-pub(super) async fn choose_first(session: &mut Session, ctx: &mut RequestContext) -> Result<bool> {
-    let Some(passage) = &mut ctx.passage else {
-        return Error::e_explain(ErrorType::InternalError, "nothing to pass the request to");
-    };
-    match passage.select() {
-        Ok(true) => return Ok(true),
-        Ok(false) => {}
-        Err(unknown) => {
-            error_log::router_failed(session, ctx, &unknown.to_string());
-            error_page::answer(session, ctx, StatusCode::INTERNAL_SERVER_ERROR).await?;
-            return Ok(false);
+impl Gateway {
+    /// `proxy_upstream_filter`: the first server. `false` when the answer is written: without a server to
+    /// ask that is the all-down page, written before Pingora sees an error, so that the client's
+    /// connection is kept.
+    pub(super) async fn choose_first(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+    ) -> Result<bool> {
+        loop {
+            let Some(passage) = &mut ctx.passage else {
+                return Error::e_explain(
+                    ErrorType::InternalError,
+                    "nothing to pass the request to",
+                );
+            };
+            let status = match passage.select() {
+                Ok(true) => return Ok(true),
+                Ok(false) => {
+                    passage.find_nobody();
+                    error_log::no_live_upstreams(session, ctx);
+                    Failure::BadGateway.status()
+                }
+                Err(unknown) => {
+                    error_log::router_failed(session, ctx, &unknown.to_string());
+                    StatusCode::INTERNAL_SERVER_ERROR
+                }
+            };
+            if self.run(session, ctx, Entry::Failed(status)).await? == Next::Written {
+                return Ok(false);
+            }
         }
     }
-    passage.find_nobody();
-    error_log::no_live_upstreams(session, ctx);
-    error_page::answer(session, ctx, Failure::BadGateway.status()).await?;
-    Ok(false)
+
+    /// `upstream_peer`: where the next try goes. The server was chosen before, by
+    /// [`choose_first`](Self::choose_first) or by `retry`; unless the last try ended in a detour.
+    pub(super) async fn peer(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+    ) -> Result<Box<HttpPeer>> {
+        if let Some(entry) = ctx.detour.take() {
+            let next = self.run(session, ctx, entry).await?;
+            if next == Next::Written || !self.choose_first(session, ctx).await? {
+                ctx.answered = true;
+                return Error::e_explain(ErrorType::InternalError, "the answer is written");
+            }
+        }
+        peer(ctx)
+    }
 }
 
-/// `upstream_peer`: where the next try goes. The server was chosen before: by [`choose_first`], or
-/// by `retry` when it decided that there is a next try.
-pub(super) fn peer(ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
+/// The server that was chosen, as Pingora connects to it.
+fn peer(ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
     let Some(passage) = &mut ctx.passage else {
         return Error::e_explain(ErrorType::InternalError, "nothing to pass the request to");
     };
@@ -160,10 +192,18 @@ pub(super) fn shape_request(
     }
     if let Some(path) = &passage.path {
         request.set_raw_path(path)?;
-    } else if let Some(replaced) = &passage.pass.settings.uri {
-        let line = &ctx.arrival().line;
-        let target = uri::target(replaced, line.target(), line.path(), line.query());
-        request.set_raw_path(&target)?;
+    } else if ctx.flow.rewritten || passage.pass.settings.uri.is_some() {
+        let left = ctx.flow.left_location;
+        let uri = passage.pass.settings.uri.as_ref().filter(|_| !left);
+        let asked = uri::Asked {
+            path: ctx.path(),
+            query: ctx.query(),
+            escape: ctx.is_internal() || uri::was_escaped(ctx.arrival().line.target()),
+        };
+        request.set_raw_path(&uri::target(uri, &asked))?;
+    }
+    if let Some(method) = &ctx.flow.method {
+        request.set_method(method.clone());
     }
     Ok(())
 }

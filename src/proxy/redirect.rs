@@ -1,51 +1,26 @@
-//! Redirects of Gapura's own.
+//! Where a client is sent: `Location`, made absolute.
 
 use super::context::RequestContext;
-use super::{built_in, local};
 use crate::model::Redirects;
-use http::{HeaderValue, StatusCode, header};
-use pingora_core::{Error, ErrorType, OrErr, Result};
-use pingora_http::ResponseHeader;
-use pingora_proxy::Session;
 
-/// Sends the client to the same path with a slash behind it, as nginx does for "/x" where only
-/// "location /x/" passes requests on.
-pub(super) async fn add_slash(session: &mut Session, ctx: &RequestContext) -> Result<bool> {
-    let arrival = ctx.arrival();
-    // The path as it was sent, so that it stays encoded.
-    let target = arrival.line.target();
-    let path = target
-        .split(|byte| *byte == b'?')
-        .next()
-        .unwrap_or_default();
-    let mut target = path.to_vec();
-    target.push(b'/');
-    if let Some(query) = arrival.line.query() {
+/// A path with the request's query behind it.
+pub(super) fn with_query(path: &str, query: Option<&[u8]>) -> Vec<u8> {
+    let mut target = path.as_bytes().to_vec();
+    if let Some(query) = query.filter(|query| !query.is_empty()) {
         target.push(b'?');
         target.extend_from_slice(query);
     }
-    moved(session, ctx, &target).await?;
-    Ok(true)
+    target
 }
 
-/// Sends the client to another path of the site for good.
-pub(super) async fn moved(
-    session: &mut Session,
-    ctx: &RequestContext,
-    target: &[u8],
-) -> Result<()> {
+/// A `Location` as it is sent: a path gets the scheme, the host and the port of this server.
+pub(super) fn absolute(ctx: &RequestContext, target: &[u8]) -> Vec<u8> {
+    if target.first() != Some(&b'/') {
+        return target.to_vec();
+    }
     let mut location = origin(ctx);
     location.extend_from_slice(target);
-    let location = HeaderValue::from_bytes(&location)
-        .or_err(ErrorType::InternalError, "a path that is no header value")
-        .map_err(Error::into_in)?;
-    let status = StatusCode::MOVED_PERMANENTLY;
-    let body = built_in::html(status);
-    let mut response = ResponseHeader::build(status, Some(8))?;
-    response.insert_header(header::CONTENT_TYPE, "text/html; charset=utf-8")?;
-    response.insert_header(header::CONTENT_LENGTH, body.len())?;
-    response.insert_header(header::LOCATION, location)?;
-    local::write(session, ctx, response, body).await
+    location
 }
 
 /// What stands before the path of a redirect to this server: nothing when redirects are relative.

@@ -8,6 +8,8 @@
 use super::context::{Passage, RequestContext};
 use super::error_log::{self, Doing, io_error};
 use super::failure::{Failure, has_begun};
+use super::flow::Entry;
+use super::phases;
 use crate::model::RetryCondition;
 use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
@@ -31,8 +33,24 @@ pub(super) fn after_connect_failure(
     if !again {
         end_without_blame(ctx);
     }
-    error.set_retry(again);
+    let elsewhere = !again && take_detour(session, ctx);
+    error.set_retry(again || elsewhere);
     error
+}
+
+/// Whether the answer to what failed is another location's, and the request can be sent there.
+fn take_detour(session: &Session, ctx: &mut RequestContext) -> bool {
+    if has_begun(session) || session.as_ref().retry_buffer_truncated() {
+        return false;
+    }
+    if ctx.detour.is_none()
+        && let Some(failure) = ctx.failure
+        && failure != Failure::ClientClosed
+        && phases::leads_away(ctx, failure.status())
+    {
+        ctx.detour = Some(Entry::Failed(failure.status()));
+    }
+    ctx.detour.is_some()
 }
 
 /// `error_while_proxy`: the connection stood, something went wrong on it.
@@ -42,9 +60,14 @@ pub(super) fn after_failure(
     mut error: Box<Error>,
     client_reused: bool,
 ) -> Box<Error> {
+    if ctx.detour.is_some() {
+        end_without_blame(ctx);
+        error.set_retry(take_detour(session, ctx));
+        return error;
+    }
     let may_repeat = may_repeat(session, ctx);
     if let ErrorType::CustomCode(NEXT_UPSTREAM, status) = *error.etype() {
-        let again = ask_next(session, ctx, status);
+        let again = ask_next(session, ctx, status) || take_detour(session, ctx);
         error.set_retry(again);
         return error;
     }
@@ -66,7 +89,8 @@ pub(super) fn after_failure(
     }
     let doing = Doing::now(ctx);
     error_log::upstream_failed(session, ctx, &error, doing);
-    let again = try_next(session, ctx, Failure::of_exchange(&error), may_repeat);
+    let again = try_next(session, ctx, Failure::of_exchange(&error), may_repeat)
+        || take_detour(session, ctx);
     error.set_retry(again);
     error
 }

@@ -137,7 +137,9 @@ impl<'a> RouteRequest<'a> {
     pub fn location_upstream(&self) -> Option<&'a str> {
         match &self.location.action {
             crate::runtime::Action::Proxy(pass) => Some(pass.upstream.name()),
-            crate::runtime::Action::Status(_) | crate::runtime::Action::AddSlash => None,
+            crate::runtime::Action::Files
+            | crate::runtime::Action::Status(_)
+            | crate::runtime::Action::AddSlash(_) => None,
         }
     }
 

@@ -1,30 +1,107 @@
-//! The URI behind `proxy_pass`: what a request's target becomes on its way to the server.
+//! What a request's target becomes on its way to the server, and how its parts are escaped.
 
-use crate::model::ReplacedUri;
+use crate::model::{ReplacedUri, Variable, VariableId};
+use crate::runtime::Values;
 
-/// The target for the server: the location's path replaced, the rest of the normalised path behind
-/// it, and the query as it came. As in nginx, the rest is escaped again when something in it was
-/// escaped, and otherwise stays as it is.
-pub(super) fn target(
-    uri: &ReplacedUri,
-    asked: &[u8],
-    path: &[u8],
-    query: Option<&[u8]>,
-) -> Vec<u8> {
-    let rest = path.get(uri.replaced..).unwrap_or_default();
-    let asked_path = asked.split(|byte| *byte == b'?').next().unwrap_or_default();
-    let escape = asked_path.iter().any(|byte| matches!(byte, b'%' | b' '));
-    let mut target = Vec::with_capacity(uri.with.len() + asked.len());
-    target.extend_from_slice(uri.with.as_bytes());
-    match escape {
-        true => self::escape(rest, &mut target),
+/// Where a request goes, as the configuration has made it.
+pub(super) struct Asked<'a> {
+    /// The normalised path.
+    pub(super) path: &'a [u8],
+    /// The query.
+    pub(super) query: Option<&'a [u8]>,
+    /// Whether what is special in the path is escaped again: something was escaped in what the client sent,
+    /// or the path came from inside.
+    pub(super) escape: bool,
+}
+
+/// The target for the server: the location's path replaced by another (unless a `rewrite` left the
+/// location's path behind), the rest of the normalised path behind it, and the query as it is.
+pub(super) fn target(uri: Option<&ReplacedUri>, asked: &Asked<'_>) -> Vec<u8> {
+    let (replaced, with) = uri.map_or((0, ""), |uri| (uri.replaced, uri.with.as_str()));
+    let rest = asked.path.get(replaced..).unwrap_or_default();
+    let mut target = Vec::with_capacity(with.len() + asked.path.len() + 16);
+    target.extend_from_slice(with.as_bytes());
+    match asked.escape {
+        true => escape(rest, &mut target),
         false => target.extend_from_slice(rest),
     }
-    if let Some(query) = query.filter(|query| !query.is_empty()) {
+    if let Some(query) = asked.query.filter(|query| !query.is_empty()) {
         target.push(b'?');
         target.extend_from_slice(query);
     }
     target
+}
+
+/// Whether the path of a target holds something that was escaped or may stand for something else.
+pub(super) fn was_escaped(target: &[u8]) -> bool {
+    let path = target.split(|byte| *byte == b'?').next();
+    path.unwrap_or_default()
+        .iter()
+        .any(|byte| matches!(byte, b'%' | b'+'))
+}
+
+/// The values of a request, with the groups of a regular expression escaped for a query.
+pub(super) struct EscapedGroups<'a, V> {
+    pub(super) values: &'a V,
+    pub(super) escape: bool,
+}
+
+impl<V: Values> Values for EscapedGroups<'_, V> {
+    fn write(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+        self.values.write(variable, out)
+    }
+
+    fn write_defined(&self, variable: VariableId, out: &mut Vec<u8>) -> bool {
+        self.values.write_defined(variable, out)
+    }
+
+    fn write_group(&self, number: u8, out: &mut Vec<u8>) -> bool {
+        if !self.escape {
+            return self.values.write_group(number, out);
+        }
+        let mut group = Vec::new();
+        let is_there = self.values.write_group(number, &mut group);
+        escape_where(must_be_escaped_in_query, &group, out);
+        is_there
+    }
+}
+
+/// Takes back the escapes of a URL's path that need not be there, as nginx does before it redirects.
+pub(super) fn unescape_for_redirect(url: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(url.len());
+    let mut at = 0;
+    while let Some(&byte) = url.get(at) {
+        if byte == b'?' {
+            out.extend_from_slice(&url[at..]);
+            break;
+        }
+        let digits = url.get(at + 1..at + 3);
+        let decoded = digits
+            .filter(|_| byte == b'%')
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match decoded {
+            Some(decoded @ b'&'..0x7f) => {
+                out.push(decoded);
+                at += 3;
+                if decoded == b'?' {
+                    out.extend_from_slice(&url[at..]);
+                    break;
+                }
+            }
+            _ => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    out
+}
+
+/// Whether a path that an upstream named stays below the root.
+pub(super) fn is_safe(path: &[u8]) -> bool {
+    let mut segments = path.split(|byte| *byte == b'/');
+    path.first() == Some(&b'/') && !path.contains(&0) && segments.all(|segment| segment != b"..")
 }
 
 /// Appends a path as it stands in a URI.
@@ -61,6 +138,11 @@ fn must_be_escaped(byte: u8) -> bool {
     )
 }
 
+/// nginx's NGX_ESCAPE_ARGS.
+fn must_be_escaped_in_query(byte: u8) -> bool {
+    must_be_escaped(byte) || matches!(byte, b'&' | b'+' | b';')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,8 +152,15 @@ mod tests {
             replaced: replaced.len(),
             with: with.to_owned(),
         };
-        let query = query.map(str::as_bytes);
-        let target = target(&uri, asked.as_bytes(), path.as_bytes(), query);
+        let asked = Asked {
+            path: path.as_bytes(),
+            query: query.map(str::as_bytes),
+            escape: asked
+                .split('?')
+                .next()
+                .is_some_and(|path| path.contains('%')),
+        };
+        let target = target(Some(&uri), &asked);
         String::from_utf8(target).expect("ASCII")
     }
 

@@ -1,11 +1,11 @@
 //! One generation: the tree of sites and locations, built from a Model.
 
-use super::LogSink;
 use super::hosts::Hosts;
 use super::locations::Locations;
 use super::pass::ProxyPass;
 use super::upstream::{Registry, Upstream};
-use crate::model::{self, ClientLimits, ListenAddress, LogTarget, Model, Template};
+use super::{Assigned, GaveUp, LogSink, Step, script};
+use crate::model::{self, ClientLimits, ListenAddress, LogTarget, Model, Template, VariableId};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -38,6 +38,8 @@ pub struct Site {
     pub name: String,
     /// What applies before a location is known.
     pub client: ClientLimits,
+    /// What happens to every request before a location is looked for.
+    pub steps: Vec<Step>,
     locations: Locations,
     /// What answers a path that no location takes: a 404 with the defaults.
     nowhere: Arc<Location>,
@@ -48,6 +50,8 @@ pub struct Site {
 pub struct Location {
     /// What it does.
     pub action: Action,
+    /// What happens to a request before that.
+    pub steps: Vec<Step>,
     /// Where its requests are logged.
     pub access_log: Vec<AccessLog>,
     /// Everything else that it says, as the Model has it.
@@ -59,10 +63,12 @@ pub struct Location {
 pub enum Action {
     /// Pass to an upstream.
     Proxy(Arc<ProxyPass>),
+    /// Answer from files.
+    Files,
     /// Answer with a status and its page.
     Status(u16),
-    /// Send the client to the same path with a slash behind it.
-    AddSlash,
+    /// Send the client to this path, which has a slash behind it.
+    AddSlash(Box<str>),
 }
 
 /// An access log, opened.
@@ -96,10 +102,21 @@ impl Builder<'_> {
             .iter()
             .map(|upstream| self.registry.upstream(upstream))
             .collect();
+        let variables = model.variables.iter().enumerate();
+        let variables: HashMap<&str, VariableId> = variables
+            .filter_map(|(index, variable)| {
+                let id = VariableId(u32::try_from(index).ok()?);
+                Some((variable.name.as_str(), id))
+            })
+            .collect();
+        let known = Known {
+            upstreams: &upstreams,
+            variables: &variables,
+        };
         let sites = model
             .sites
             .iter()
-            .map(|site| self.site(site, &upstreams).map(Arc::new))
+            .map(|site| self.site(site, &known).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
         let mut listeners = Vec::new();
         let mut covered = Vec::new();
@@ -142,35 +159,45 @@ impl Builder<'_> {
         })
     }
 
-    fn site(
-        &mut self,
-        site: &model::Site,
-        upstreams: &[Arc<Upstream>],
-    ) -> Result<Site, pcre2::Error> {
+    fn site(&mut self, site: &model::Site, known: &Known<'_>) -> Result<Site, pcre2::Error> {
         let locations = site
             .locations
             .iter()
             .map(|location| {
-                (
-                    location.matcher.clone(),
-                    Arc::new(self.location(location, upstreams)),
-                )
+                let built = self.location(location, known)?;
+                Ok((location.matcher.clone(), Arc::new(built)))
             })
-            .collect::<Vec<_>>();
+            .collect::<Result<Vec<_>, pcre2::Error>>()?;
         Ok(Site {
             name: site.name.clone(),
             client: site.client.clone(),
-            locations: Locations::build(locations)?,
-            nowhere: Arc::new(self.location(&site.nowhere, upstreams)),
+            steps: self.steps(&site.steps, known)?,
+            locations: Locations::build(locations, &|name| known.variable(name))?,
+            nowhere: Arc::new(self.location(&site.nowhere, known)?),
         })
     }
 
-    fn location(&mut self, location: &model::Location, upstreams: &[Arc<Upstream>]) -> Location {
+    fn steps(
+        &mut self,
+        steps: &[model::Step],
+        known: &Known<'_>,
+    ) -> Result<Vec<Step>, pcre2::Error> {
+        script::build(steps, &|name| known.variable(name), &mut |location| {
+            self.location(location, known).map(Arc::new)
+        })
+    }
+
+    fn location(
+        &mut self,
+        location: &model::Location,
+        known: &Known<'_>,
+    ) -> Result<Location, pcre2::Error> {
         let action = match &location.action {
             model::Action::Proxy(upstream) => Action::Proxy(Arc::new(ProxyPass::new(
                 location.pass.clone(),
-                Arc::clone(&upstreams[upstream.0]),
+                Arc::clone(&known.upstreams[upstream.0]),
             ))),
+            model::Action::Files => Action::Files,
             model::Action::Status(status) => Action::Status(*status),
         };
         let access_log = location
@@ -181,11 +208,26 @@ impl Builder<'_> {
                 format: log.format.clone(),
             })
             .collect();
-        Location {
+        Ok(Location {
             action,
+            steps: self.steps(&location.steps, known)?,
             access_log,
             settings: location.clone(),
-        }
+        })
+    }
+}
+
+/// What sites and locations refer to.
+struct Known<'a> {
+    upstreams: &'a [Arc<Upstream>],
+    variables: &'a HashMap<&'a str, VariableId>,
+}
+
+impl Known<'_> {
+    fn variable(&self, name: &str) -> Option<VariableId> {
+        self.variables
+            .get(name.to_ascii_lowercase().as_str())
+            .copied()
     }
 }
 
@@ -253,9 +295,19 @@ impl Listener {
 }
 
 impl Site {
-    /// The location that takes a normalised path.
-    pub fn location(&self, path: &[u8]) -> &Arc<Location> {
-        self.locations.find(path).unwrap_or(&self.nowhere)
+    /// The location that takes a normalised path. One with a regular expression leaves its groups in
+    /// `assigned`.
+    ///
+    /// # Errors
+    /// A regular expression took too long.
+    pub fn location(&self, path: &[u8], assigned: &mut Assigned) -> Result<&Arc<Location>, GaveUp> {
+        let found = self.locations.find(path, assigned)?;
+        Ok(found.unwrap_or(&self.nowhere))
+    }
+
+    /// The location `@name`, by what is behind the `@`.
+    pub fn named(&self, name: &str) -> Option<&Arc<Location>> {
+        self.locations.named(name)
     }
 
     /// The settings of answers made before a location is known, such as a 400.
@@ -267,11 +319,24 @@ impl Site {
 impl Location {
     /// For a location whose path ends in a slash: what answers the same path without it. As in nginx
     /// only those that pass requests on have one.
-    pub(super) fn slash_redirect(&self) -> Option<Self> {
+    pub(super) fn slash_redirect(&self, path: &str) -> Option<Self> {
         matches!(self.action, Action::Proxy(_)).then(|| Self {
-            action: Action::AddSlash,
+            action: Action::AddSlash(escaped(path)),
+            steps: Vec::new(),
             access_log: self.access_log.clone(),
             settings: self.settings.clone(),
         })
     }
+}
+
+/// A path as it stands in a URL: nginx's NGX_ESCAPE_URI.
+fn escaped(path: &str) -> Box<str> {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            0..=b' ' | b'#' | b'%' | b'?' | 0x7f.. => out.push_str(&format!("%{byte:02X}")),
+            _ => out.push(char::from(byte)),
+        }
+    }
+    out.into()
 }

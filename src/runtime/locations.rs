@@ -1,8 +1,7 @@
 //! Which location takes a path: nginx's precedence over a sorted list of prefixes.
 
-use super::Location;
-use crate::model::LocationMatch;
-use pcre2::bytes::{Regex, RegexBuilder};
+use super::{Assigned, GaveUp, Location, Pattern};
+use crate::model::{LocationMatch, Regex, VariableId};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +16,8 @@ pub(super) struct Locations {
     exact: HashMap<Box<[u8]>, Arc<Location>>,
     /// Sorted by prefix, so that the longest match is found by bisection.
     prefixes: Vec<Prefix>,
-    regexes: Vec<(Regex, Arc<Location>)>,
+    patterns: Vec<(Pattern, Arc<Location>)>,
+    named: HashMap<Box<str>, Arc<Location>>,
 }
 
 struct Prefix {
@@ -29,9 +29,10 @@ struct Prefix {
 }
 
 impl Locations {
-    /// The table of these locations.
+    /// The table of these locations. `variable` names the variables of named groups.
     pub(super) fn build(
         locations: impl IntoIterator<Item = (LocationMatch, Arc<Location>)>,
+        variable: &impl Fn(&str) -> Option<VariableId>,
     ) -> Result<Self, pcre2::Error> {
         let mut table = Self::default();
         let locations: Vec<_> = locations.into_iter().collect();
@@ -41,10 +42,12 @@ impl Locations {
                 LocationMatch::Prefix(path) | LocationMatch::PrefixNoRegex(path) => {
                     let bare = path.strip_suffix('/').filter(|bare| !bare.is_empty())?;
                     location
-                        .slash_redirect()
+                        .slash_redirect(path)
                         .map(|redirect| (bare.to_owned(), redirect))
                 }
-                LocationMatch::Exact(_) | LocationMatch::Regex { .. } => None,
+                LocationMatch::Exact(_) | LocationMatch::Regex { .. } | LocationMatch::Named(_) => {
+                    None
+                }
             });
         let slashed: Vec<_> = slashed.collect();
         for (matcher, location) in locations {
@@ -65,11 +68,15 @@ impl Locations {
                     pattern,
                     ignore_case,
                 } => {
-                    let regex = RegexBuilder::new()
-                        .caseless(ignore_case)
-                        .jit_if_available(true)
-                        .build(&pattern)?;
-                    table.regexes.push((regex, location));
+                    let regex = Regex {
+                        pattern,
+                        ignore_case,
+                    };
+                    let pattern = Pattern::build(&regex, variable)?;
+                    table.patterns.push((pattern, location));
+                }
+                LocationMatch::Named(name) => {
+                    table.named.entry(name.into()).or_insert(location);
                 }
             }
         }
@@ -96,21 +103,29 @@ impl Locations {
         Ok(table)
     }
 
-    /// The location for a normalised path.
-    pub(super) fn find(&self, path: &[u8]) -> Option<&Arc<Location>> {
+    /// The location for a normalised path. A regular expression leaves its groups in `assigned`.
+    pub(super) fn find(
+        &self,
+        path: &[u8],
+        assigned: &mut Assigned,
+    ) -> Result<Option<&Arc<Location>>, GaveUp> {
         if let Some(location) = self.exact.get(path) {
-            return Some(location);
+            return Ok(Some(location));
         }
         let prefix = self.longest_prefix(path);
         if !prefix.is_some_and(|prefix| prefix.no_regex) {
-            // An error here is PCRE's match limit: such a path matches nothing.
-            let matches =
-                |(regex, _): &&(Regex, Arc<Location>)| regex.is_match(path).unwrap_or(false);
-            if let Some((_, location)) = self.regexes.iter().find(matches) {
-                return Some(location);
+            for (pattern, location) in &self.patterns {
+                if pattern.find(path, assigned)? {
+                    return Ok(Some(location));
+                }
             }
         }
-        prefix.map(|prefix| &prefix.location)
+        Ok(prefix.map(|prefix| &prefix.location))
+    }
+
+    /// The location `@name`, by what is behind the `@`.
+    pub(super) fn named(&self, name: &str) -> Option<&Arc<Location>> {
+        self.named.get(name)
     }
 
     fn longest_prefix(&self, path: &[u8]) -> Option<&Prefix> {
@@ -144,11 +159,11 @@ impl Prefix {
 
 impl fmt::Debug for Locations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (exact, prefixes, regexes) =
-            (self.exact.len(), self.prefixes.len(), self.regexes.len());
+        let (exact, prefixes, patterns) =
+            (self.exact.len(), self.prefixes.len(), self.patterns.len());
         write!(
             f,
-            "Locations({exact} exact, {prefixes} prefixes, {regexes} patterns)"
+            "Locations({exact} exact, {prefixes} prefixes, {patterns} patterns)"
         )
     }
 }

@@ -5,19 +5,25 @@
 //! locations are hash tables and sorted lists, templates and patterns are compiled, pages are in
 //! memory: nothing here looks anything up by the name the configuration used.
 
+mod assigned;
 mod generation;
 mod hosts;
 mod live;
 mod locations;
 mod log_sink;
 mod pass;
+mod pattern;
+mod script;
 mod template;
 pub mod upstream;
 
+pub use assigned::Assigned;
 pub use generation::{
     AccessLog, Action, Builder, Generation, Listener, ListenerId, Location, Site,
 };
 pub use live::Live;
 pub use log_sink::LogSink;
 pub use pass::{ProxyPass, SetHeader};
+pub use pattern::{GaveUp, Pattern};
+pub use script::{Condition, If, Rewrite, Step, Test};
 pub use template::{Values, render, render_line};

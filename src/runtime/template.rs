@@ -1,22 +1,36 @@
 //! Writing templates: headers and log lines from the values of a request.
 
-use crate::model::{Part, Template, Variable};
+use crate::model::{Part, Template, Variable, VariableId};
 
 /// Where a template's variables get their values from.
 pub trait Values {
     /// Appends the variable's value, or gives `false` when it has none.
     fn write(&self, variable: &Variable, out: &mut Vec<u8>) -> bool;
+
+    /// The same for a variable that the configuration defines.
+    fn write_defined(&self, variable: VariableId, out: &mut Vec<u8>) -> bool;
+
+    /// The same for `$1` to `$9`.
+    fn write_group(&self, number: u8, out: &mut Vec<u8>) -> bool;
+}
+
+/// Appends the value of a template's part. `false` when it is a variable without a value.
+fn write_part(part: &Part, values: &impl Values, out: &mut Vec<u8>) -> bool {
+    match part {
+        Part::Literal(text) => {
+            out.extend_from_slice(text.as_bytes());
+            true
+        }
+        Part::Variable(variable) => values.write(variable, out),
+        Part::Defined(variable) => values.write_defined(*variable, out),
+        Part::Group(number) => values.write_group(*number, out),
+    }
 }
 
 /// Appends a template's text for this request. A variable without a value is empty.
 pub fn render(template: &Template, values: &impl Values, out: &mut Vec<u8>) {
     for part in template.parts() {
-        match part {
-            Part::Literal(text) => out.extend_from_slice(text.as_bytes()),
-            Part::Variable(variable) => {
-                values.write(variable, out);
-            }
-        }
+        write_part(part, values, out);
     }
 }
 
@@ -27,9 +41,9 @@ pub fn render_line(template: &Template, values: &impl Values, out: &mut Vec<u8>)
     for part in template.parts() {
         match part {
             Part::Literal(text) => out.extend_from_slice(text.as_bytes()),
-            Part::Variable(variable) => {
+            variable => {
                 value.clear();
-                if values.write(variable, &mut value) && !value.is_empty() {
+                if write_part(variable, values, &mut value) && !value.is_empty() {
                     escape_for_log(&value, out);
                 } else {
                     out.push(b'-');
@@ -62,6 +76,14 @@ mod tests {
         fn write(&self, _: &Variable, out: &mut Vec<u8>) -> bool {
             out.extend_from_slice(self.0);
             true
+        }
+
+        fn write_defined(&self, _: VariableId, out: &mut Vec<u8>) -> bool {
+            self.write(&Variable::Uri, out)
+        }
+
+        fn write_group(&self, _: u8, out: &mut Vec<u8>) -> bool {
+            self.write(&Variable::Uri, out)
         }
     }
 

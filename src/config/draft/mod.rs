@@ -177,8 +177,11 @@ levels! {
         /// `{ value, always }`. Replaces the enclosing level's as a group.
         add_header: IndexMap<String, OneOrMany<Short<AddHeader>>>,
         /// Pages shown for errors: a status, or several in one key (`502 503 504`), and a file
-        /// beside the configuration, or `{ html }`. Replaces the enclosing level's as a group.
+        /// beside the configuration, or `{ html }`, or `{ uri, response }`. Replaces the enclosing
+        /// level's as a group.
         error_page: IndexMap<String, Short<ErrorPage>>,
+        /// Whether what an error page leads to has error pages too.
+        recursive_error_pages: Switch,
         /// Whether `error_page` replaces the servers' own errors too.
         proxy_intercept_errors: Switch,
         /// `Retry-After` on Gapura's own 502, 503 and 504.
@@ -290,13 +293,23 @@ levels! {
         health_check: OrOff<HealthCheck>,
         /// How many idle connections to `backends` are kept; 0 keeps none.
         keepalive: u64,
+        /// What happens to every request before a location is looked for.
+        steps: Vec<Step>,
+        /// Whether paths that no location takes are answered from files, instead of with a 404.
+        files: Switch,
         /// Its parts, where not all requests are treated alike.
         locations: Vec<Location>,
     }
     location {
         /// Which paths it takes: `/prefix`, `= /exact`, `^~ /prefix` (before any regular
-        /// expression), `~ regex`, `~* regex` (ignoring case).
+        /// expression), `~ regex`, `~* regex` (ignoring case); or `@name`, which no path leads to.
         path: String,
+        /// Whether only redirects inside of Gapura lead here; clients get a 404.
+        internal: Switch,
+        /// What happens to a request before anything answers it, in this order.
+        steps: Vec<Step>,
+        /// Whether files are answered.
+        files: Switch,
         /// The upstream that gets its requests.
         upstream: String,
         /// The servers that get its requests, when nothing else shares them.
@@ -316,6 +329,32 @@ levels! {
         /// The folder of the files that are answered with, in place of the location's own path: with
         /// path `/i/` and alias `/data/`, `/i/x` is `/data/x`.
         alias: Word,
+    }
+}
+
+record! {
+    /// Something that happens to a request before anything answers it: one of `set`, `rewrite`, `if`,
+    /// `break` and `return`, as in nginx.
+    Step {
+        /// Writes a variable, such as `$name`: with the value in `to`.
+        set: String,
+        /// A regular expression: the path that matches becomes the one in `to`.
+        rewrite: Word,
+        /// What is written: the value, the path, the text or the URL.
+        to: Word,
+        /// What follows a `rewrite`: `last` looks for a location again, `break` stays in this one,
+        /// `redirect` and `permanent` send the client there.
+        #[schemars(extend("enum" = ["last", "break", "redirect", "permanent", null]))]
+        flag: String,
+        /// Ends the steps.
+        r#break: Switch,
+        /// Answers with this status; the body or the redirect's URL is in `to`.
+        r#return: u64,
+        /// A condition: `$name`, `$name = text`, `$name != text`, `$name ~ regex` (`~*`, `!~`, `!~*`),
+        /// `-f path` (`-d`, `-e`, `-x`, `!-f` and so on).
+        r#if: Word,
+        /// What holds from there on when the condition is met: steps, and in a location settings.
+        then: Box<Location>,
     }
 }
 
@@ -346,13 +385,21 @@ record! {
         file: String,
         /// The page itself.
         html: String,
+        /// A path whose answer is shown, or a location such as `@fallback`; the client is sent to
+        /// anything else. Variables may stand in it.
+        uri: Word,
+        /// The status that is sent with what `uri` leads to: a number, or `uri` for its own; the
+        /// error's if not given.
+        response: Word,
     }
 }
 
 impl FromWord for ErrorPage {
     fn from_word(word: String) -> Self {
-        let file = Some(word);
-        Self { file, html: None }
+        Self {
+            file: Some(word),
+            ..Self::default()
+        }
     }
 }
 

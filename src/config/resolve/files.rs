@@ -84,7 +84,7 @@ impl Resolver {
             LocationMatch::Exact(path)
             | LocationMatch::Prefix(path)
             | LocationMatch::PrefixNoRegex(path) => Alias::Prefix(path.len()),
-            LocationMatch::Regex { .. } => Alias::Whole,
+            LocationMatch::Regex { .. } | LocationMatch::Named(_) => Alias::Whole,
         };
         let mut files = Files::clone(files);
         files.folder = self.folder(alias, Some(alias_of), &path.key("alias"));

@@ -5,6 +5,7 @@ use super::super::path::{Finding, Path};
 use super::super::problem::Problem;
 use super::Resolver;
 use super::settings::Level;
+use super::steps::Place;
 use super::upstream::Written;
 use crate::model::{Action, Location, LocationMatch, ReplacedUri};
 use std::collections::HashMap;
@@ -14,13 +15,14 @@ use std::sync::Arc;
 struct Target<'a> {
     upstream: Option<&'a str>,
     written: Option<Written<'a>>,
+    files: bool,
     status: Option<u64>,
     /// Keys that mean something only beside `backends`, and whether they are there.
     beside_backends: [(&'static str, bool); 3],
 }
 
 macro_rules! target {
-    ($level:expr, $status:expr) => {
+    ($level:expr, $status:expr, $files:expr) => {
         Target {
             upstream: $level.upstream.as_deref(),
             written: $level.backends.as_deref().map(|servers| Written {
@@ -31,6 +33,7 @@ macro_rules! target {
                 keepalive: $level.keepalive,
                 keepalive_timeout: None,
             }),
+            files: $files,
             status: $status,
             beside_backends: [
                 ("balance", $level.balance.is_some()),
@@ -50,7 +53,7 @@ impl Resolver {
         level: &Level<'a>,
         path: &Path<'_>,
     ) -> Vec<Location> {
-        let target = target!(site, None);
+        let target = target!(site, None, false);
         let Some(written) = &site.locations else {
             let matcher = LocationMatch::Prefix("/".into());
             let action = self.action(&target, name, path);
@@ -70,7 +73,7 @@ impl Resolver {
             }
         }
         self.check_beside(&target, path);
-        if written.is_empty() {
+        if written.is_empty() && site.files.is_none() {
             let problem = Problem::Missing("locations");
             self.report(
                 path.key("locations")
@@ -92,9 +95,8 @@ impl Resolver {
                     None
                 }
             };
-            let target = target!(written, written.r#return);
             let name = format!("{name}{}", written.path.as_deref().unwrap_or_default());
-            let action = self.action(&target, &name, &at);
+            let action = self.own_action(written, &name, &at);
             let Some(matcher) = matcher else { continue };
             if let Some(key) = search_key(&matcher) {
                 let first = *seen.entry(key).or_insert(index);
@@ -107,23 +109,92 @@ impl Resolver {
             }
             let uri = written.uri.as_deref();
             let uri = uri.and_then(|uri| self.uri(uri, &matcher, action.as_ref(), &at));
-            locations.extend(action.map(|action| {
-                let mut location = location(matcher, action, &level);
-                location.pass.uri = uri;
-                if let Some(alias) = &written.alias {
-                    let (matcher, files) = (&location.matcher, &location.files);
-                    location.files = self.alias(alias, matcher, files, &at);
-                }
-                location
-            }));
+            let Some(action) = action else { continue };
+            let mut location = location(matcher, action, &level);
+            location.pass.uri = uri;
+            if let Some(alias) = &written.alias {
+                let (matcher, files) = (&location.matcher, &location.files);
+                location.files = self.alias(alias, matcher, files, &at);
+            }
+            location.internal = written.internal.is_some_and(|switch| switch.0);
+            let place = Place {
+                level: &level,
+                location: Some(&location),
+                name: &name,
+            };
+            location.steps = self.steps(written.steps.as_deref(), place, &at);
+            locations.push(location);
         }
         locations
+    }
+
+    /// What a location says it does with requests.
+    fn own_action(
+        &mut self,
+        written: &draft::Location,
+        name: &str,
+        path: &Path<'_>,
+    ) -> Option<Action> {
+        let files = written.files.is_some_and(|switch| switch.0);
+        // A `return` among the steps may be all that a location does.
+        let ends = written
+            .steps
+            .iter()
+            .flatten()
+            .any(|step| step.r#return.is_some());
+        let target = target!(written, written.r#return, files);
+        let is_silent = target.upstream.is_none() && target.written.is_none() && !files;
+        if ends && is_silent && target.status.is_none() {
+            self.check_beside(&target, path);
+            return Some(Action::Status(404));
+        }
+        self.action(&target, name, path)
+    }
+
+    /// The location inside of another one that an `if` or a `limit_except` makes: what it does not say
+    /// itself is as around it.
+    pub(super) fn location_in(
+        &mut self,
+        written: &draft::Location,
+        outer: &Location,
+        level: &Level<'_>,
+        name: &str,
+        path: &Path<'_>,
+    ) -> Location {
+        for (key, is_written) in [
+            ("path", written.path.is_some()),
+            ("internal", written.internal.is_some()),
+            ("uri", written.uri.is_some()),
+        ] {
+            if is_written {
+                let problem = Problem::Misplaced {
+                    key,
+                    beside: "locations",
+                };
+                self.report(path.key(key).key_error(problem));
+            }
+        }
+        let says_nothing = written.upstream.is_none()
+            && written.backends.is_none()
+            && written.files.is_none()
+            && written.r#return.is_none();
+        let (action, uri) = match says_nothing {
+            true => (outer.action.clone(), outer.pass.uri.clone()),
+            false => {
+                let own = self.own_action(written, name, path);
+                (own.unwrap_or_else(|| outer.action.clone()), None)
+            }
+        };
+        let mut location = location(outer.matcher.clone(), action, level);
+        location.pass.uri = uri;
+        location
     }
 
     fn action(&mut self, target: &Target<'_>, name: &str, path: &Path<'_>) -> Option<Action> {
         let given = [
             ("upstream", target.upstream.is_some()),
             ("backends", target.written.is_some()),
+            ("files", target.files),
             ("return", target.status.is_some()),
         ];
         let mut given = given
@@ -147,6 +218,9 @@ impl Resolver {
         self.check_beside(target, path);
         if let Some(status) = target.status {
             return self.status(status, &path.key("return")).map(Action::Status);
+        }
+        if target.files {
+            return Some(Action::Files);
         }
         let upstream = match (target.upstream, &target.written) {
             (Some(name), _) => self.reference(name, &path.key("upstream"))?,
@@ -173,7 +247,7 @@ impl Resolver {
             LocationMatch::Exact(path)
             | LocationMatch::Prefix(path)
             | LocationMatch::PrefixNoRegex(path) => path.len(),
-            LocationMatch::Regex { .. } => {
+            LocationMatch::Regex { .. } | LocationMatch::Named(_) => {
                 let label = "a regular expression has no path that could be replaced";
                 self.report(super::invalid(&at, uri).label(label));
                 return None;
@@ -231,7 +305,9 @@ impl Resolver {
                 })
             }
             "~" | "~*" => Err("expected a regular expression"),
-            _ if pattern.starts_with('@') => Err("named locations are not supported yet"),
+            "" if pattern.len() > 1 && pattern.starts_with('@') => {
+                Ok(LocationMatch::Named(pattern[1..].to_owned()))
+            }
             _ if !pattern.starts_with('/') => Err("a path starts with `/`"),
             "=" => Ok(LocationMatch::Exact(pattern.to_owned())),
             "^~" => Ok(LocationMatch::PrefixNoRegex(pattern.to_owned())),
@@ -248,19 +324,26 @@ impl Resolver {
 
 impl Level<'_> {
     /// What holds where no location does.
-    pub(super) fn nowhere(&self) -> Location {
-        location(LocationMatch::Prefix("/".into()), Action::Status(404), self)
+    pub(super) fn nowhere(&self, files: bool) -> Location {
+        let action = match files {
+            true => Action::Files,
+            false => Action::Status(404),
+        };
+        location(LocationMatch::Prefix("/".into()), action, self)
     }
 }
 
 fn location(matcher: LocationMatch, action: Action, level: &Level<'_>) -> Location {
     Location {
         matcher,
+        internal: false,
+        steps: Vec::new(),
         action,
         pass: level.proxy_pass(),
         limits: level.limits(),
         add_header: level.add_header(),
         error_pages: level.error_pages(),
+        recursive_error_pages: level.recursive_error_pages(),
         retry_after: level.retry_after(),
         redirects: level.redirects(),
         access_log: level.access_log(),
@@ -272,6 +355,7 @@ fn location(matcher: LocationMatch, action: Action, level: &Level<'_>) -> Locati
 /// are tried in order, so that a second equal one is only useless.
 fn search_key(matcher: &LocationMatch) -> Option<(bool, String)> {
     match matcher {
+        LocationMatch::Named(name) => Some((false, format!("@{name}"))),
         LocationMatch::Exact(path) => Some((true, path.clone())),
         LocationMatch::Prefix(path) | LocationMatch::PrefixNoRegex(path) => {
             Some((false, path.clone()))

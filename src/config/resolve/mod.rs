@@ -14,7 +14,9 @@ mod pages;
 mod settings;
 mod site;
 mod socket;
+mod steps;
 mod upstream;
+mod variables;
 
 pub(super) use listeners::default_listen;
 
@@ -23,7 +25,8 @@ use super::path::{Finding, Path};
 use super::problem::Problem;
 use super::suggest;
 use crate::model::{
-    ListenAddress, Model, Process, Site, Template, Upstream, UpstreamId, VARIABLES,
+    Definition, ListenAddress, Model, Process, Site, Template, Upstream, UpstreamId, VARIABLES,
+    VariableId,
 };
 use listeners::Listen;
 use std::collections::{HashMap, HashSet};
@@ -50,8 +53,11 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
         upstreams: Vec::new(),
         upstream_names: HashMap::new(),
         taken_names: HashSet::new(),
+        variables: Vec::new(),
+        variable_ids: HashMap::new(),
     };
     let process = resolver.process(draft);
+    resolver.define_variables(draft);
     resolver.named_upstreams(draft);
 
     let top = settings::Level {
@@ -87,6 +93,7 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
             sites,
             upstreams: resolver.upstreams,
             process,
+            variables: resolver.variables,
         },
         files: resolver.pages.files(),
         findings: resolver.findings,
@@ -109,6 +116,9 @@ struct Resolver {
     upstream_names: HashMap<String, UpstreamId>,
     /// The names of all upstreams, implicit ones included.
     taken_names: HashSet<String>,
+    /// The variables that the configuration defines.
+    variables: Vec<Definition>,
+    variable_ids: HashMap<String, VariableId>,
 }
 
 impl Resolver {
@@ -169,7 +179,7 @@ impl Resolver {
 
     /// A template; an empty one when it is wrong.
     fn template(&mut self, text: &str, path: &Path<'_>) -> Template {
-        Template::parse(text).unwrap_or_else(|error| {
+        Template::parse_with(text, |name| self.variable(name)).unwrap_or_else(|error| {
             let word = text
                 .get(error.offset..error.offset + error.length)
                 .unwrap_or_default();
@@ -177,7 +187,8 @@ impl Resolver {
             let known = VARIABLES
                 .iter()
                 .map(|(name, _)| *name)
-                .filter(|name| !name.ends_with('_'));
+                .filter(|name| !name.ends_with('_'))
+                .chain(self.variables.iter().map(|own| own.name.as_str()));
             let label = suggest::did_you_mean(name, known);
             let problem = Problem::Template(error.to_string());
             let finding = path.error(problem).within(error.offset, error.length);

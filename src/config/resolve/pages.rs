@@ -4,7 +4,7 @@ use super::super::draft::{self, Short};
 use super::super::path::Path;
 use super::super::problem::Problem;
 use super::Resolver;
-use crate::model::{ErrorPage, Page};
+use crate::model::{ErrorPage, ErrorResponse, ErrorTarget, Page};
 use indexmap::IndexMap;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -45,26 +45,56 @@ impl Resolver {
         for (key, written) in written {
             let at = path.key(key);
             let codes = self.codes(key, &at);
-            let page = match (&written.file, &written.html) {
-                (Some(file), None) => self.page_file(file, &at),
-                (None, Some(html)) => Some(Page {
+            let given = [
+                ("file", written.file.is_some()),
+                ("html", written.html.is_some()),
+                ("uri", written.uri.is_some()),
+            ];
+            let mut given = given.iter().filter(|(_, given)| *given);
+            if let (Some((first, _)), Some((second, _))) = (given.next(), given.next()) {
+                let finding = at.key(second).key_error(Problem::Exclusive(first, second));
+                self.report(finding.label("the page is in one place or in the other"));
+                continue;
+            }
+            let target = match (&written.file, &written.html, &written.uri) {
+                (Some(file), ..) => self.page_file(file, &at).map(ErrorTarget::Page),
+                (_, Some(html), _) => Some(ErrorTarget::Page(Page {
                     content_type: HTML.into(),
                     body: html.clone().into(),
-                }),
-                (Some(_), Some(_)) => {
-                    let finding = at.key("html").key_error(Problem::Exclusive("file", "html"));
-                    self.report(finding.label("the page is in one place or in the other"));
-                    None
-                }
-                (None, None) => {
+                })),
+                (.., Some(uri)) => Some(ErrorTarget::Uri(self.template(uri, &at.key("uri")))),
+                (None, None, None) => {
                     let finding = at.error(Problem::Missing("page"));
-                    self.report(finding.label("expected a file, or `html: …`"));
+                    self.report(finding.label("expected a file, `html: …` or `uri: …`"));
                     None
                 }
             };
-            pages.extend(page.map(|page| ErrorPage { codes, page }));
+            let response = self.error_response(written, &at);
+            pages.extend(target.map(|target| ErrorPage {
+                codes,
+                target,
+                response,
+            }));
         }
         pages
+    }
+
+    fn error_response(&mut self, written: &draft::ErrorPage, path: &Path<'_>) -> ErrorResponse {
+        let Some(word) = written.response.as_deref() else {
+            return ErrorResponse::Error;
+        };
+        let path = path.key("response");
+        if word == "uri" && written.uri.is_some() {
+            return ErrorResponse::Target;
+        }
+        match word.parse().ok().filter(|code| (100..=999).contains(code)) {
+            Some(code) => ErrorResponse::Code(code),
+            None => {
+                let label = "expected a status, or `uri` for the status of what is shown";
+                self.report(super::invalid(&path, word).label(label));
+                ErrorResponse::Error
+            }
+        }
     }
 
     fn codes(&mut self, key: &str, path: &Path<'_>) -> Vec<u16> {

@@ -310,6 +310,11 @@ impl Level<'_> {
         self.groups.error_pages.as_ref().clone()
     }
 
+    pub(super) fn recursive_error_pages(&self) -> bool {
+        let switch = self.scalars.recursive_error_pages;
+        switch.is_some_and(|switch| switch.0)
+    }
+
     pub(super) fn access_log(&self) -> Vec<AccessLog> {
         self.groups.access_log.as_ref().clone()
     }

@@ -25,12 +25,19 @@ impl Resolver {
             (name, _) => name.to_owned(),
         };
         let locations = self.locations(site, &label, &level, path);
+        let place = super::steps::Place {
+            level: &level,
+            location: None,
+            name: &label,
+        };
+        let steps = self.steps(site.steps.as_deref(), place, path);
         let client = self.client(draft.client(), site.client(), path);
         Site {
             name: hosts.name,
             hosts: hosts.list.into_iter().map(|host| host.pattern).collect(),
+            steps,
             locations,
-            nowhere: level.nowhere(),
+            nowhere: level.nowhere(site.files.is_some_and(|switch| switch.0)),
             client,
         }
     }

@@ -1,39 +1,19 @@
 //! What is admitted, what is refused and why, independent of how the bytes arrive.
 
 use super::*;
-use crate::model::{self, HostPattern, ListenAddress, LocationMatch, Model, SiteId};
+use crate::model::{self, ListenAddress, Model, SiteId};
 use crate::runtime::upstream::Registry;
 use crate::runtime::{Generation, ListenerId};
 use bytes::BytesMut;
 use pingora_core::protocols::http::v1::server::HttpSession;
 use proptest::prelude::*;
-use std::time::Duration;
 
 /// A site for `small`, with tight limits and without the dropping of invalid headers, behind the
 /// default one.
 fn listener() -> Arc<Listener> {
-    let location = model::Location {
-        redirects: model::Redirects::default(),
-        matcher: LocationMatch::Prefix("/".into()),
-        action: model::Action::Status(204),
-        pass: model::ProxyPass::default(),
-        limits: model::Limits {
-            client_max_body_size: None,
-            client_body_timeout: Duration::from_secs(60),
-            send_timeout: Duration::from_secs(60),
-        },
-        add_header: Vec::new(),
-        error_pages: Vec::new(),
-        retry_after: None,
-        access_log: Vec::new(),
-        files: Arc::default(),
-    };
     let site = |name: &str, client| model::Site {
-        name: name.into(),
-        hosts: vec![HostPattern::Exact(name.into())],
-        locations: Vec::new(),
-        nowhere: location.clone(),
         client,
+        ..model::Site::new(name, model::Location::new(model::Action::Status(204)))
     };
     let tight = ClientLimits {
         header_buffers: HeaderBuffers {
@@ -57,8 +37,7 @@ fn listener() -> Arc<Listener> {
             site("default", ClientLimits::default()),
             site("small", tight),
         ],
-        upstreams: Vec::new(),
-        process: model::Process::default(),
+        ..Model::default()
     };
     let generation = Generation::build(&model, &Registry::default(), |_| ListenerId(0));
     let generation = generation.expect("no patterns");

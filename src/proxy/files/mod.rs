@@ -21,7 +21,7 @@ mod ranges;
 
 use super::context::RequestContext;
 use super::values::Exchange;
-use super::{error_log, local, redirect, uri};
+use super::{error_log, local, uri};
 use crate::model::{Listing, Symlinks, Template};
 use crate::os_error::OsError;
 use crate::runtime::render;
@@ -78,7 +78,7 @@ async fn file(session: &mut Session, ctx: &mut RequestContext) -> Result<Served>
     };
     let Some(opened) = found.file.take() else {
         if found.kind == Kind::Folder {
-            return add_slash(session, ctx).await;
+            return add_slash(ctx);
         }
         let message = format_args!("\"{}\" is not a regular file", shown(&name));
         error_log::file(session, ctx, &message);
@@ -186,7 +186,7 @@ fn pieces_of(
 }
 
 /// A folder without a slash behind it: the client is told to add one.
-async fn add_slash(session: &mut Session, ctx: &mut RequestContext) -> Result<Served> {
+fn add_slash(ctx: &mut RequestContext) -> Result<Served> {
     let mut target = Vec::with_capacity(ctx.path().len() + 16);
     uri::escape(ctx.path(), &mut target);
     target.push(b'/');
@@ -194,8 +194,8 @@ async fn add_slash(session: &mut Session, ctx: &mut RequestContext) -> Result<Se
         target.push(b'?');
         target.extend_from_slice(query);
     }
-    redirect::moved(session, ctx, &target).await?;
-    Ok(Served::Written)
+    ctx.flow.location = Some(target);
+    Ok(Served::Status(StatusCode::MOVED_PERMANENTLY))
 }
 
 /// A path with a slash at its end: an index file, a listing, or nothing.

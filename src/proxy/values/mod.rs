@@ -8,7 +8,7 @@ pub(super) use write::ip;
 use super::context::{RequestContext, Try};
 use super::files;
 use crate::door::{Arrival, DoorStream, Refusal};
-use crate::model::Variable;
+use crate::model::{Variable, VariableId};
 use crate::runtime::Values;
 use headers::{argument, cookie, header_value, headers_of, request_port, user};
 use http::{HeaderMap, StatusCode, header};
@@ -63,6 +63,16 @@ impl Values for Exchange<'_> {
         let ctx = self.ctx;
         let headers = self.request_headers();
         match variable {
+            Variable::Arg(name) => bytes(argument(ctx.query(), name), out),
+            Variable::Args | Variable::QueryString => bytes(ctx.query(), out),
+            Variable::IsArgs => {
+                ctx.query().is_some_and(|query| !query.is_empty()) && text("?", out)
+            }
+            Variable::DocumentUri | Variable::Uri => bytes(Some(ctx.path()), out),
+            Variable::RequestMethod => match &ctx.flow.method {
+                Some(method) => text(method.as_str(), out),
+                None => of_arrival(ctx.arrival(), variable, out),
+            },
             Variable::BodyBytesSent => display(self.body_bytes_sent(), out),
             Variable::ContentLength => header_value(headers, header::CONTENT_LENGTH, out),
             Variable::ContentType => header_value(headers, header::CONTENT_TYPE, out),
@@ -117,6 +127,14 @@ impl Values for Exchange<'_> {
             _ => of_arrival(ctx.arrival(), variable, out),
         }
     }
+
+    fn write_defined(&self, variable: VariableId, out: &mut Vec<u8>) -> bool {
+        bytes(self.ctx.arrival().assigned.value(variable), out)
+    }
+
+    fn write_group(&self, number: u8, out: &mut Vec<u8>) -> bool {
+        bytes(self.ctx.arrival().assigned.group(number), out)
+    }
 }
 
 /// A request that never became one: what little is known of it, for its log line.
@@ -135,6 +153,14 @@ impl Values for Refused<'_> {
             _ => of_arrival(&self.refusal.arrival, variable, out),
         }
     }
+
+    fn write_defined(&self, variable: VariableId, out: &mut Vec<u8>) -> bool {
+        bytes(self.refusal.arrival.assigned.value(variable), out)
+    }
+
+    fn write_group(&self, number: u8, out: &mut Vec<u8>) -> bool {
+        bytes(self.refusal.arrival.assigned.group(number), out)
+    }
 }
 
 /// The values that are known as soon as a request arrives. Every variable that is not among them
@@ -151,7 +177,7 @@ fn of_arrival(arrival: &Arrival, variable: &Variable, out: &mut Vec<u8>) -> bool
         Variable::Host => text(&arrival.host, out),
         Variable::Hostname => text(hostname(), out),
         Variable::Https => connection.secure && text("on", out),
-        Variable::IsArgs => line.query().is_some() && text("?", out),
+        Variable::IsArgs => line.query().is_some_and(|query| !query.is_empty()) && text("?", out),
         Variable::Msec => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH);
             seconds(now.unwrap_or_default(), out)

@@ -1,6 +1,6 @@
 //! Appending values in nginx's forms. Each function says whether there is a value.
 
-use super::super::context::Try;
+use super::super::context::{Destination, Try};
 use crate::door::RequestLine;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use std::io::Write;
@@ -71,11 +71,16 @@ pub(super) fn each(
     out: &mut Vec<u8>,
     mut value: impl FnMut(&Try, &mut Vec<u8>) -> bool,
 ) -> bool {
-    for (index, one) in tries.iter().enumerate() {
-        if index > 0 {
-            text(", ", out);
+    let mut separator = "";
+    for one in tries {
+        // As nginx: a comma before the next server, a colon where the request was redirected inside.
+        if matches!(one.to, Destination::Redirected) {
+            separator = " : ";
+            continue;
         }
+        text(separator, out);
         value(one, out);
+        separator = ", ";
     }
     !tries.is_empty()
 }

@@ -1,6 +1,6 @@
 //! HTTP itself: servers, locations, connections.
 
-use crate::config::nginx::reader::{files, http, listen, location, server};
+use crate::config::nginx::reader::{error_page, files, http, listen, location, server};
 use crate::config::nginx::table::{
     BLOCK, FLAG, FOUR, HTTP, IF_LOCATION, LEVELS, LOCATION, MAIN, NONE, ONCE, ONE, SERVER, SEVERAL,
     SOME, THREE, TWO, accepted, call, only, rows, setting, unsupported, warned, warned_unless,
@@ -63,7 +63,7 @@ rows! {
     "keepalive_disable" in LEVELS, takes ONE | TWO, only(&["none", "msie6"], "every browser's connection is kept"), "browsers whose connections are closed";
     "satisfy" in LEVELS, takes ONE | ONCE, accepted("a setting of access control, which is an error of its own"), "whether one check is enough";
     "auth_delay" in LEVELS, takes ONE | ONCE, accepted("a setting of access control, which is an error of its own"), "how late a refusal comes";
-    "internal" in LOCATION, takes NONE, unsupported("locations cannot be internal yet"), "no client may ask for it";
+    "internal" in LOCATION, takes NONE, call(location::internal), "no client may ask for it";
     "lingering_close" in LEVELS, takes ONE | ONCE, only(&["on"], "connections are always closed after what was sent is read"), "whether a body is read before closing";
     "lingering_time" in LEVELS, takes ONE | ONCE, warned("how long a body is read away is fixed"), "how long a body is read before closing";
     "lingering_timeout" in LEVELS, takes ONE | ONCE, warned("how long a body is read away is fixed"), "how long a pause may be in that";
@@ -75,14 +75,14 @@ rows! {
     "msie_refresh" in LEVELS, takes FLAG | ONCE, accepted("it is for browsers that are gone"), "refreshes for Internet Explorer";
     "log_not_found" in LEVELS, takes FLAG | ONCE, setting!(Switch log_not_found), "whether missing files are logged";
     "log_subrequest" in LEVELS, takes FLAG | ONCE, accepted("there are no subrequests"), "whether subrequests are logged";
-    "recursive_error_pages" in LEVELS, takes FLAG | ONCE, accepted("a setting of `error_page`, which is an error of its own"), "whether pages have pages";
+    "recursive_error_pages" in LEVELS, takes FLAG | ONCE, setting!(Switch recursive_error_pages), "whether pages have pages";
     "server_tokens" in LEVELS, takes ONE | ONCE, accepted("Gapura names itself without a version, on purpose"), "what `Server` says";
     "if_modified_since" in LEVELS, takes ONE | ONCE, setting!(Word if_modified_since), "how dates are compared";
     "max_ranges" in LEVELS, takes ONE | ONCE, setting!(Number max_ranges), "how many ranges may be asked for";
     "chunked_transfer_encoding" in LEVELS, takes FLAG | ONCE, only(&["on"], "HTTP/1.1 answers without a length are always chunked"), "whether answers may be chunked";
     "etag" in LEVELS, takes FLAG | ONCE, setting!(Switch etag), "whether files have an ETag";
     "early_hints" in LEVELS, takes SOME, warned("103 answers are not passed on"), "when 103 answers are passed on";
-    "error_page" in LEVELS | IF_LOCATION, takes SEVERAL, unsupported("error pages of an nginx.conf are not shown yet: leave Gapura's own"), "what is shown for errors";
+    "error_page" in LEVELS | IF_LOCATION, takes SEVERAL, call(error_page::error_page), "what is shown for errors";
     "post_action" in LEVELS | IF_LOCATION, takes ONE | ONCE, unsupported("nothing can be called after a request"), "a location called after a request";
     "error_log" in LEVELS, takes SOME, warned_unless(&["stderr", "/dev/stderr"], "errors go to standard error, or to the file of `-e`"), "where errors are logged";
     "open_file_cache" in LEVELS, takes ONE | TWO, accepted("files are opened for each request, so that none is answered that has changed"), "how files are kept open";

@@ -1,8 +1,8 @@
 //! `location`: a part of a site. Those inside of others become locations of the site, with what they
 //! inherit written out, where that means the same.
 
-use super::{Level, Reader};
-use crate::config::draft;
+use super::{Level, Reader, rewrite};
+use crate::config::draft::{self, Switch};
 use crate::config::nginx::lexer::Word;
 use crate::config::nginx::parser::Directive;
 use crate::config::nginx::positions::Piece;
@@ -11,16 +11,34 @@ use crate::config::path::Path;
 use crate::config::problem::Problem;
 
 /// A location while it is read.
+#[derive(Default)]
 pub(in crate::config::nginx) struct State {
     pub(super) draft: draft::Location,
     /// The path or the pattern.
     pub(super) name: String,
     pub(super) modifier: &'static str,
+    /// Whether it is an `if` or a `limit_except` in a location.
+    is_inside: bool,
     /// The locations inside of it, and inside of those.
     inside: Vec<usize>,
 }
 
 impl State {
+    /// The location that an `if` in another one makes.
+    pub(super) fn in_if(outer: &Self) -> Self {
+        Self {
+            name: outer.name.clone(),
+            modifier: outer.modifier,
+            is_inside: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether no path of its own could be replaced by that of a `proxy_pass`.
+    pub(super) fn has_no_path(&self) -> bool {
+        self.is_regex() || self.is_inside || self.name.starts_with('@')
+    }
+
     pub(super) fn is_regex(&self) -> bool {
         self.modifier.starts_with('~')
     }
@@ -80,27 +98,16 @@ pub(in crate::config::nginx) fn location(
         },
         name,
         modifier,
-        inside: Vec::new(),
+        ..State::default()
     };
-    let before = reader.errors();
     reader.block(
         directive.children(),
         LOCATION,
         &mut Level::Location(&mut state),
         &path,
     );
-    if state.draft.r#return.is_some() {
-        state.draft.upstream = None;
-        state.draft.uri = None;
-    } else if state.draft.upstream.is_none() {
-        if reader.errors() == before {
-            let problem = Problem::ServesFiles(format!("location \"{}\"", state.name));
-            let label = "files are not served yet: write `proxy_pass` or `return CODE` in it";
-            let word = directive.arguments.last().unwrap_or(&directive.name);
-            reader.error(directive, word, problem, label);
-        }
-        // Something is wrong with it already.
-        state.draft.r#return = Some(404);
+    if state.draft.upstream.is_none() && !rewrite::always_answers(state.draft.steps.as_deref()) {
+        state.draft.files = Some(Switch(true));
     }
     for &inner in &state.inside {
         let settings = reader.locations[inner].common_mut();
@@ -114,62 +121,19 @@ pub(in crate::config::nginx) fn location(
     }
 }
 
-/// `return`.
-pub(in crate::config::nginx) fn return_(
-    reader: &mut Reader<'_>,
-    directive: &Directive,
+/// `internal`.
+pub(in crate::config::nginx) fn internal(
+    _: &mut Reader<'_>,
+    _: &Directive,
     level: &mut Level<'_>,
-    path: &Path<'_>,
+    _: &Path<'_>,
 ) {
-    let text = directive.text(0);
-    let Some(status) = super::number(text) else {
-        if directive.arguments.len() == 1 {
-            return reader.unsupported_return(directive, REDIRECT);
-        }
-        let problem = Problem::Syntax(format!("invalid return code \"{text}\""));
-        return reader.report(directive, &directive.arguments[0], problem, None);
-    };
-    match (status, directive.arguments.len()) {
-        (1000.., _) => {
-            let problem = Problem::Syntax(format!("invalid return code \"{text}\""));
-            reader.report(directive, &directive.arguments[0], problem, None);
-        }
-        (301 | 302 | 303 | 307 | 308, _) => reader.unsupported_return(directive, REDIRECT),
-        (444 | 499, _) => reader.unsupported_return(directive, "requests are always answered"),
-        (204 | 400..=599, 1) => {
-            let field = match level {
-                Level::Location(location) => &mut location.draft.r#return,
-                Level::Server(server) => &mut server.status,
-                _ => return,
-            };
-            // The first one ends the request.
-            field.get_or_insert(status);
-            let path = path.key("return");
-            let value = directive.arguments.first();
-            reader
-                .positions
-                .record(&path, directive, &directive.name, value);
-        }
-        _ => reader.unsupported_return(
-            directive,
-            "texts are not answered yet: an error's code, or 204, stands alone",
-        ),
+    if let Level::Location(location) = level {
+        location.draft.internal = Some(Switch(true));
     }
 }
 
-const REDIRECT: &str = "redirects are not answered yet";
-
 impl Reader<'_> {
-    fn unsupported_return(&mut self, directive: &Directive, label: &str) {
-        let problem = Problem::UnsupportedDirective("return".into());
-        self.error(directive, &directive.name, problem, label);
-    }
-
-    /// How many errors there are so far.
-    fn errors(&self) -> usize {
-        self.diagnostics.len()
-    }
-
     /// The modifier and the path or pattern of a location.
     fn pattern(&mut self, directive: &Directive) -> Option<(&'static str, String, Piece)> {
         let first = &directive.arguments[0];
@@ -194,10 +158,6 @@ impl Reader<'_> {
             }
         };
         let name = word.text[skipped..].to_owned();
-        if name.starts_with('@') && modifier.is_empty() {
-            self.unsupported_location(directive, word, "named locations are not supported yet");
-            return None;
-        }
         let word = word.clone();
         let piece = Piece {
             offset: 0,
@@ -216,6 +176,21 @@ impl Reader<'_> {
         outer: &State,
     ) -> bool {
         let word = directive.arguments.last().unwrap_or(&directive.name);
+        if name.starts_with('@') && modifier.is_empty() {
+            let problem = Problem::Syntax(format!(
+                "named location \"{name}\" can be on the server level only"
+            ));
+            self.report(directive, word, problem, None);
+            return false;
+        }
+        if outer.name.starts_with('@') {
+            let problem = Problem::InsideLocation {
+                inner: name.into(),
+                outer: outer.name.clone(),
+            };
+            self.report(directive, word, problem, None);
+            return false;
+        }
         if outer.modifier == "=" {
             let problem = Problem::InsideLocation {
                 inner: name.into(),

@@ -2,6 +2,7 @@
 //! what its row says. A mistake costs its directive and is reported; reading goes on.
 
 pub(super) mod buffering;
+pub(super) mod error_page;
 pub(super) mod files;
 pub(super) mod headers;
 pub(super) mod http;
@@ -10,6 +11,7 @@ pub(super) mod location;
 pub(super) mod log;
 pub(super) mod main;
 pub(super) mod proxy;
+pub(super) mod rewrite;
 pub(super) mod server;
 pub(super) mod upstream;
 

@@ -43,7 +43,7 @@ pub(in crate::config::nginx) fn proxy_pass(
     }
     let (address, uri) = split(&url[SCHEME.len()..]);
     if !uri.is_empty() {
-        if location.is_regex() {
+        if location.has_no_path() {
             let problem = Problem::Syntax(URI_BEHIND_A_PATTERN.into());
             let label = format!("leave `{uri}` out");
             return reader.error(directive, word, problem, label);

@@ -1,18 +1,15 @@
 //! `server` in `http`: a site.
 
 use super::{Level, Reader, listen, number};
-use crate::config::draft::{self, OneOrMany, OrOff, Short, Word};
+use crate::config::draft::{self, OneOrMany, OrOff, Short, Switch, Word};
 use crate::config::nginx::parser::Directive;
 use crate::config::nginx::table::SERVER;
 use crate::config::path::Path;
-use crate::config::problem::Problem;
 
 /// A server while it is read.
 #[derive(Default)]
 pub(in crate::config::nginx) struct State {
     pub(super) site: draft::Site,
-    /// `return` outside of a location answers every request.
-    pub(super) status: Option<u64>,
 }
 
 /// `server` in `http`.
@@ -31,14 +28,13 @@ pub(in crate::config::nginx) fn server(
         .positions
         .record(&path, directive, &directive.name, None);
     let mut state = State::default();
-    let before = reader.diagnostics.len();
     reader.block(
         directive.children(),
         SERVER,
         &mut Level::Server(&mut state),
         &path,
     );
-    let State { mut site, status } = state;
+    let State { mut site } = state;
     if site.listen.is_none() {
         listen::default(reader, &mut site);
     }
@@ -47,18 +43,9 @@ pub(in crate::config::nginx) fn server(
     if names.0.is_empty() {
         names.0.push(Word(String::new()));
     }
-    let locations = std::mem::take(&mut reader.locations);
-    site.locations = Some(match status {
-        Some(_) => vec![draft::Location {
-            path: Some("/".into()),
-            r#return: status,
-            ..draft::Location::default()
-        }],
-        None => locations,
-    });
-    if status.is_none() && reader.diagnostics.len() == before {
-        reader.check_files(directive, &site);
-    }
+    site.locations = Some(std::mem::take(&mut reader.locations));
+    // Paths that no location takes are looked for among the files.
+    site.files = Some(Switch(true));
     sites.push(site);
 }
 
@@ -130,28 +117,6 @@ pub(in crate::config::nginx) fn large_client_header_buffers(
     reader
         .positions
         .record(&path, directive, &directive.name, value);
-}
-
-impl Reader<'_> {
-    /// A `root` says that what no location takes comes from files.
-    fn check_files(&mut self, directive: &Directive, site: &draft::Site) {
-        let everything = |location: &draft::Location| {
-            let path = location.path.as_deref().unwrap_or_default();
-            path == "/" || path == "^~ /"
-        };
-        if site.locations.iter().flatten().any(everything) {
-            return;
-        }
-        let root = directive
-            .children()
-            .iter()
-            .find(|inner| inner.name.text == "root");
-        if let Some(root) = root {
-            let problem = Problem::ServesFiles("the server".into());
-            let label = "paths that no location takes are looked for here: write `location /`";
-            self.error(root, &root.name, problem, label);
-        }
-    }
 }
 
 impl Level<'_> {
