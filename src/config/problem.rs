@@ -112,6 +112,7 @@ pub enum Problem {
         directive: String,
     },
     InvalidWord(String),
+    InvalidAddress(String),
     InvalidParameter(String),
     UnsupportedDirective(String),
     UnsupportedParameter(String),
@@ -240,6 +241,7 @@ impl fmt::Display for Problem {
                 f,
                 "invalid value \"{found}\" in \"{directive}\" directive, it must be \"on\" or \"off\""
             ),
+            Self::InvalidAddress(text) => write!(f, "invalid address \"{text}\""),
             Self::InvalidWord(word) => write!(f, "invalid value \"{word}\""),
             Self::InvalidParameter(word) => write!(f, "invalid parameter \"{word}\""),
             Self::UnsupportedDirective(name) => {

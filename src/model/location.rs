@@ -1,6 +1,9 @@
 //! A location: what is done with the requests of one part of a site.
 
-use super::{AnswerBuffering, Files, Step, Template, UpstreamId};
+use super::{
+    ActedOn, AnswerBuffering, Files, HttpVersion, IgnoredHeaders, OwnAnswers, PassedBody, Step,
+    Template, UpstreamId,
+};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -29,6 +32,8 @@ pub struct Location {
     pub error_pages: Vec<ErrorPage>,
     /// `recursive_error_pages`: whether what an error page leads to has error pages too.
     pub recursive_error_pages: bool,
+    /// How Gapura's own answers look.
+    pub own: OwnAnswers,
     /// `Retry-After` on the 502, 503 and 504 answers that Gapura makes itself.
     pub retry_after: Option<Duration>,
     /// What redirects to this server say of it.
@@ -57,6 +62,7 @@ impl Location {
             add_header: Vec::new(),
             error_pages: Vec::new(),
             recursive_error_pages: false,
+            own: OwnAnswers::default(),
             retry_after: None,
             redirects: Redirects::default(),
             access_log: Vec::new(),
@@ -126,8 +132,25 @@ pub struct ProxyPass {
     pub set_headers: Vec<SetHeader>,
     /// `proxy_hide_header`: lower-case names of response headers that are not passed on.
     pub hide_headers: BTreeSet<String>,
+    /// `proxy_http_version`.
+    pub http_version: HttpVersion,
+    /// `proxy_method`: what stands in place of the client's method.
+    pub method: Option<Template>,
+    /// `proxy_pass_request_body` and `proxy_set_body`.
+    pub body: PassedBody,
+    /// `proxy_pass_request_headers`: whether the client's headers go along.
+    pub pass_request_headers: bool,
+    /// Whether all that RFC 9110 calls hop-by-hop ends here: what `Connection` names, `Trailer` and
+    /// their kin. Without it only what nginx takes away does.
+    pub strip_hop_by_hop: bool,
     /// Whether `Connection: upgrade` requests are passed as such (websockets).
     pub pass_upgrade: bool,
+    /// `proxy_bind`: the address that connections come from.
+    pub bind: Option<Template>,
+    /// `proxy_socket_keepalive`: whether TCP probes idle connections.
+    pub socket_keepalive: bool,
+    /// `proxy_ignore_headers`.
+    pub ignored_headers: IgnoredHeaders,
     /// `proxy_connect_timeout`.
     pub connect_timeout: Duration,
     /// `proxy_send_timeout`: between two writes.
@@ -142,6 +165,13 @@ pub struct ProxyPass {
     pub buffering: AnswerBuffering,
     /// What the location's path is replaced with; `None` passes the target on as the client sent it.
     pub uri: Option<ReplacedUri>,
+}
+
+impl ProxyPass {
+    /// Whether `proxy_ignore_headers` names this header of an answer.
+    pub fn ignores(&self, header: ActedOn) -> bool {
+        self.ignored_headers.contains(header)
+    }
 }
 
 /// The URI behind `proxy_pass`.
@@ -160,7 +190,15 @@ impl Default for ProxyPass {
         Self {
             set_headers: Vec::new(),
             hide_headers: BTreeSet::new(),
+            http_version: HttpVersion::default(),
+            method: None,
+            body: PassedBody::default(),
+            pass_request_headers: true,
+            strip_hop_by_hop: false,
             pass_upgrade: false,
+            bind: None,
+            socket_keepalive: false,
+            ignored_headers: IgnoredHeaders::default(),
             connect_timeout: minute,
             send_timeout: minute,
             read_timeout: minute,

@@ -10,6 +10,8 @@ mod defined;
 mod files;
 mod listener;
 mod location;
+mod own;
+mod pass;
 mod process;
 mod rewrite;
 mod site;
@@ -29,6 +31,8 @@ pub use location::{
     LocationMatch, LogTarget, NextUpstream, Page, ProxyPass, Redirects, ReplacedUri,
     RetryCondition, SetHeader,
 };
+pub use own::{BuiltInPages, OwnAnswers, ServerTokens};
+pub use pass::{ActedOn, HttpVersion, IgnoredHeaders, PassedBody};
 pub use process::Process;
 pub use rewrite::{Condition, FileTest, If, Regex, Return, Rewrite, Settable, Step, Test, Then};
 pub use site::{ClientLimits, HeaderBuffers, HostPattern, Site};

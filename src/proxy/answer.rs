@@ -5,9 +5,9 @@ use super::error_page;
 use super::failure::Failure;
 use super::flow::Entry;
 use super::values::Exchange;
-use super::{local, pass, phases, retry};
+use super::{local, phases, request, retry};
 use crate::door::DoorStream;
-use crate::model::ErrorTarget;
+use crate::model::{ActedOn, ErrorTarget};
 use crate::runtime::render;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
@@ -46,7 +46,9 @@ pub(super) fn from_upstream(
     }) = &ctx.passage
     {
         selected.succeeded();
-        if let Some(target) = response.headers.get(X_ACCEL_REDIRECT) {
+        if !pass.settings.ignores(ActedOn::XAccelRedirect)
+            && let Some(target) = response.headers.get(X_ACCEL_REDIRECT)
+        {
             let target = target.as_bytes().to_vec();
             return follow_redirect(response, ctx, target);
         }
@@ -120,7 +122,7 @@ pub(super) fn shape(
     } else if response.status.is_informational() {
         return Ok(());
     } else {
-        remove_hop_by_hop(response);
+        remove_hop_by_hop(response, ctx);
         read_ahead(session, response, ctx);
     }
     if let Some(passage) = &ctx.passage {
@@ -133,7 +135,7 @@ pub(super) fn shape(
     {
         response.set_status(status)?;
     }
-    response.insert_header(header::SERVER, HeaderValue::from_static(error_page::SERVER))?;
+    response.insert_header(header::SERVER, error_page::server(ctx.settings().own))?;
     add_headers(session, response, ctx)?;
     // Pingora frames an answer of unknown length in chunks, which an HTTP/1.0 client cannot read.
     if session.req_header().version == Version::HTTP_10
@@ -159,31 +161,37 @@ fn upgrade(session: &mut Session, ctx: &mut RequestContext) {
 
 /// Has the answer read as fast as it comes, where the location or the answer itself says so.
 fn read_ahead(session: &Session, response: &ResponseHeader, ctx: &RequestContext) {
-    let wanted = match response
-        .headers
-        .get("x-accel-buffering")
-        .map(HeaderValue::as_bytes)
-    {
+    let pass = &ctx.settings().pass;
+    let said = match pass.ignores(ActedOn::XAccelBuffering) {
+        true => None,
+        false => response.headers.get("x-accel-buffering"),
+    };
+    let wanted = match said.map(HeaderValue::as_bytes) {
         Some(word) if word.eq_ignore_ascii_case(b"yes") => true,
         Some(word) if word.eq_ignore_ascii_case(b"no") => false,
-        _ => ctx.settings().pass.buffering.enabled,
+        _ => pass.buffering.enabled,
     };
     if wanted && let Some(stream) = DoorStream::of(session.as_downstream()) {
         stream.read_ahead();
     }
 }
 
-fn remove_hop_by_hop(response: &mut ResponseHeader) {
-    for name in pass::nominated(&response.headers) {
-        response.remove_header(&name);
+/// Takes away what speaks of the connection to the upstream. What delimits the body is Pingora's.
+fn remove_hop_by_hop(response: &mut ResponseHeader, ctx: &RequestContext) {
+    let strip = |passage: &Passage| passage.pass.settings.strip_hop_by_hop;
+    if ctx.passage.as_ref().is_some_and(strip) {
+        for name in request::nominated(&response.headers) {
+            response.remove_header(&name);
+        }
+        response.remove_header(&HeaderName::from_static("proxy-connection"));
+        response.remove_header(&header::TRAILER);
+        // It says what to change to, which only a 426 is about.
+        if response.status != StatusCode::UPGRADE_REQUIRED {
+            response.remove_header(&header::UPGRADE);
+        }
     }
+    response.remove_header(&header::CONNECTION);
     response.remove_header(&HeaderName::from_static("keep-alive"));
-    response.remove_header(&HeaderName::from_static("proxy-connection"));
-    response.remove_header(&header::TRAILER);
-    // It says what to change to, which only a 426 is about.
-    if response.status != StatusCode::UPGRADE_REQUIRED {
-        response.remove_header(&header::UPGRADE);
-    }
 }
 
 /// Answers with a text: `return 200 text`.

@@ -6,6 +6,7 @@ use crate::door::{Admission, Arrival};
 use crate::model;
 use crate::runtime::upstream::{Peer, Selected, UnknownServer, Upstream};
 use crate::runtime::{Assigned, Location, ProxyPass};
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use pingora_proxy::Session;
 use std::sync::Arc;
@@ -54,6 +55,8 @@ pub(super) struct Passage {
     pub(super) path: Option<Vec<u8>>,
     /// Request headers a router set; those without a value are removed.
     pub(super) request_headers: Vec<(HeaderName, Option<HeaderValue>)>,
+    /// The body that the try under way sends in place of the client's, until it is sent.
+    pub(super) body: Option<Bytes>,
     /// The server of the try under way.
     pub(super) selected: Option<Selected>,
     /// The servers that failed this request.
@@ -217,6 +220,7 @@ impl Passage {
             only: None,
             path: None,
             request_headers: Vec::new(),
+            body: None,
             selected: None,
             tried: Vec::new(),
             tries: Vec::new(),

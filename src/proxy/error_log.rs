@@ -78,6 +78,13 @@ pub(super) fn no_live_upstreams(session: &Session, ctx: &RequestContext) {
     );
 }
 
+/// `proxy_bind` says something that is no address.
+pub(super) fn invalid_local_address(session: &Session, ctx: &RequestContext, text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let what = format_args!("invalid local address \"{}\"", text.escape_debug());
+    error!("{}", Line(session, ctx, &what));
+}
+
 /// The request declared a body over the limit.
 pub(super) fn too_large_declared(session: &Session, ctx: &RequestContext, length: u64) {
     let what = format_args!("client intended to send too large body: {length} bytes");

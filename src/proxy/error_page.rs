@@ -6,18 +6,33 @@ use super::context::RequestContext;
 use super::failure::{Failure, has_begun};
 use super::flow::Entry;
 use super::phases::Next;
-use super::{Gateway, built_in, error_log, local, log_line};
+use super::{Gateway, built_in, error_log, local, log_line, nginx_page};
 use crate::door::{DoorStream, Refusal};
-use crate::model::{ErrorPage, ErrorResponse, ErrorTarget};
+use crate::model::{BuiltInPages, ErrorPage, ErrorResponse, ErrorTarget, OwnAnswers, ServerTokens};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use pingora_core::{Error, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::{FailToProxy, Session};
 use std::fmt::Write;
 
 /// What Gapura calls itself in `Server` and on its pages.
-pub(super) const SERVER: &str = "gapura";
+pub(super) const NAME: &str = "gapura";
+
+/// The same with its version: `server_tokens on`.
+pub(super) const FULL_NAME: &str = concat!("gapura/", env!("CARGO_PKG_VERSION"));
+
+/// What `Server` says.
+pub(super) fn server(own: OwnAnswers) -> HeaderValue {
+    HeaderValue::from_static(server_name(own))
+}
+
+fn server_name(own: OwnAnswers) -> &'static str {
+    match own.server_tokens {
+        ServerTokens::Off => NAME,
+        ServerTokens::On => FULL_NAME,
+    }
+}
 
 impl Gateway {
     /// `fail_to_proxy`: the end of a request that failed.
@@ -82,10 +97,22 @@ pub(super) async fn answer(
     ctx: &mut RequestContext,
     status: StatusCode,
 ) -> Result<bool> {
+    let own = ctx.settings().own;
+    if own.pages == BuiltInPages::Nginx && nginx_page::closes(status.as_u16()) {
+        session.set_keepalive(None);
+    }
     let page = page_of(ctx, status, &session.req_header().headers);
     let mut response = ResponseHeader::build(page.status, Some(8))?;
-    response.insert_header(header::CONTENT_TYPE, page.content_type.as_ref())?;
-    response.insert_header(header::CONTENT_LENGTH, page.body.len())?;
+    if !page.content_type.is_empty() {
+        response.insert_header(header::CONTENT_TYPE, page.content_type.as_ref())?;
+    }
+    // These have no body to speak of (RFC 9110, 8.6).
+    if !matches!(
+        page.status,
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    ) {
+        response.insert_header(header::CONTENT_LENGTH, page.body.len())?;
+    }
     if let Some(after) = ctx.settings().retry_after
         && matches!(status.as_u16(), 502..=504)
     {
@@ -116,15 +143,17 @@ pub(super) fn page_for(ctx: &RequestContext, status: StatusCode) -> Option<&Erro
 }
 
 /// A page ready to be sent.
-struct Rendered<'a> {
-    status: StatusCode,
-    content_type: std::borrow::Cow<'a, str>,
-    body: Bytes,
+pub(super) struct Rendered<'a> {
+    pub(super) status: StatusCode,
+    /// Empty for a page that has no body.
+    pub(super) content_type: std::borrow::Cow<'a, str>,
+    pub(super) body: Bytes,
 }
 
 /// JSON for a client that wants JSON, else the site's page, else the built-in one.
 fn page_of<'a>(ctx: &'a RequestContext, status: StatusCode, request: &HeaderMap) -> Rendered<'a> {
-    if built_in::wants_json(request) {
+    let own = ctx.settings().own;
+    if own.pages == BuiltInPages::Gapura && built_in::wants_json(request) {
         return Rendered {
             status,
             content_type: "application/json".into(),
@@ -144,18 +173,46 @@ fn page_of<'a>(ctx: &'a RequestContext, status: StatusCode, request: &HeaderMap)
             content_type: page.content_type.as_str().into(),
             body: page.body.clone(),
         },
-        _ => Rendered {
-            status,
-            content_type: "text/html; charset=utf-8".into(),
-            body: built_in::html(status),
+        _ => built_in_page(status.as_u16(), own, Some(request)),
+    }
+}
+
+/// The page of a status that the site has none for.
+pub(super) fn built_in_page(
+    code: u16,
+    own: OwnAnswers,
+    request: Option<&HeaderMap>,
+) -> Rendered<'static> {
+    let (content_type, body) = match own.pages {
+        BuiltInPages::Gapura => ("text/html; charset=utf-8", built_in::html(code)),
+        BuiltInPages::Nginx => match nginx_page::page(code, own, request) {
+            Some(body) => ("text/html", body),
+            None => ("", Bytes::new()),
         },
+    };
+    Rendered {
+        status: nginx_page::sent_as(code),
+        content_type: content_type.into(),
+        body,
     }
 }
 
 /// The whole answer to a request that never became one, and its log lines.
 pub(super) fn refuse(refusal: &Refusal<'_>) -> Bytes {
     let status = StatusCode::from_u16(refusal.fault.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let body = built_in::html(status);
+    let own = refusal.arrival.site.fallback().settings.own;
+    let (code, reason) = match own.pages {
+        BuiltInPages::Gapura => (refusal.fault.status(), built_in::reason(status)),
+        BuiltInPages::Nginx => (refusal.fault.error_page_code(), nginx_page::phrase(status)),
+    };
+    let mut request = HeaderMap::new();
+    if let Some(agent) = refusal.header("user-agent")
+        && let Ok(agent) = HeaderValue::from_bytes(agent)
+    {
+        request.insert(header::USER_AGENT, agent);
+    }
+    let page = built_in_page(code, own, Some(&request));
+    let body = page.body;
     let sent = if refusal.fault.is_silent() {
         0
     } else {
@@ -170,10 +227,11 @@ pub(super) fn refuse(refusal: &Refusal<'_>) -> Bytes {
     let date = httpdate();
     let _ = write!(
         head,
-        "HTTP/1.1 {} {}\r\nServer: {SERVER}\r\nDate: {date}\r\nContent-Type: text/html; charset=utf-8\r\n\
+        "HTTP/1.1 {} {reason}\r\nServer: {}\r\nDate: {date}\r\nContent-Type: {}\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n",
         status.as_u16(),
-        built_in::reason(status),
+        server_name(own),
+        page.content_type,
         body.len()
     );
     let mut answer = head.into_bytes();

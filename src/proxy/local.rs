@@ -3,8 +3,9 @@
 use super::context::RequestContext;
 use super::files::body::Body;
 use super::files::conditional;
-use super::{answer, error_page, redirect};
+use super::{answer, error_page, nginx_page, redirect};
 use crate::door::DoorStream;
+use crate::model::BuiltInPages;
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
 use pingora_core::{Error, Result};
@@ -30,8 +31,11 @@ pub(super) fn shape(
     {
         response.insert_header(header::LOCATION, location)?;
     }
-    let server = HeaderValue::from_static(error_page::SERVER);
-    response.insert_header(header::SERVER, server)?;
+    let own = ctx.settings().own;
+    if own.pages == BuiltInPages::Nginx {
+        response.set_reason_phrase(Some(nginx_page::phrase(response.status)))?;
+    }
+    response.insert_header(header::SERVER, error_page::server(own))?;
     answer::add_headers(session, &mut response, ctx)?;
     Ok(Answer { response })
 }
@@ -41,9 +45,19 @@ pub(super) async fn write(
     session: &mut Session,
     ctx: &RequestContext,
     response: ResponseHeader,
-    body: Bytes,
+    mut body: Bytes,
 ) -> Result<()> {
-    let answer = shape(session, ctx, response)?;
+    let mut answer = shape(session, ctx, response)?;
+    let response = &mut answer.response;
+    let own = ctx.settings().own;
+    if nginx_page::is_refreshed(response.status, own, &session.req_header().headers)
+        && let Some(location) = response.remove_header(&header::LOCATION)
+    {
+        body = nginx_page::refresh(location.as_bytes());
+        response.set_status(StatusCode::OK)?;
+        response.set_reason_phrase(Some(nginx_page::phrase(StatusCode::OK)))?;
+        response.insert_header(header::CONTENT_LENGTH, body.len())?;
+    }
     answer.send(session, Body::text(body)).await
 }
 

@@ -5,14 +5,15 @@
 //! | site's steps, location, its steps, what it does; error pages that lead elsewhere | `phases`, `flow` |
 //! | `rewrite`, `set`, `if` and their kin | `rewrite` |
 //! | router, body limit | `admit` |
-//! | choosing a backend, the request to it | `pass` |
+//! | choosing a backend | `pass` |
+//! | the request to it | `request` |
 //! | the target when `proxy_pass` has a URI | `uri` |
 //! | failed tries | `retry` |
 //! | the answer | `answer` |
 //! | what went wrong, and its status | `failure` |
-//! | an error's page | `error_page`, `built_in` |
 //! | answers made from files | `files/` |
 //! | the way out of Gapura's own answers | `local` |
+//! | an error's page | `error_page`, `built_in`, `nginx_page` |
 //! | the access log | `log_line` |
 //!
 //! Nothing here knows a configuration file; everything comes from the generation that the door has
@@ -29,9 +30,11 @@ mod files;
 mod flow;
 mod local;
 mod log_line;
+mod nginx_page;
 mod pass;
 mod phases;
 mod redirect;
+mod request;
 mod retry;
 mod rewrite;
 mod router;
@@ -161,17 +164,19 @@ impl ProxyHttp for Gateway {
         request: &mut RequestHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        pass::shape_request(session, request, ctx)
+        request::shape(session, request, ctx)
     }
 
     async fn request_body_filter(
         &self,
         session: &mut Session,
-        _: &mut Option<Bytes>,
-        _end: bool,
+        body: &mut Option<Bytes>,
+        end: bool,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        admit::hold_body(session, ctx)
+        admit::hold_body(session, ctx)?;
+        request::replace_body(session, body, end, ctx);
+        Ok(())
     }
 
     async fn upstream_response_filter(

@@ -13,6 +13,7 @@ mod locations;
 mod log_sink;
 mod pass;
 mod pattern;
+mod request_headers;
 mod script;
 mod template;
 pub mod upstream;
@@ -23,7 +24,8 @@ pub use generation::{
 };
 pub use live::Live;
 pub use log_sink::LogSink;
-pub use pass::{ProxyPass, SetHeader};
+pub use pass::{Bind, ProxyPass};
 pub use pattern::{GaveUp, Pattern};
+pub use request_headers::{LineValue, RequestHeaders};
 pub use script::{Condition, If, Rewrite, Step, Test};
 pub use template::{Values, render, render_line};

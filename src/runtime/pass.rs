@@ -1,12 +1,17 @@
 //! How a location passes requests on, prepared so that a request only copies it.
 
+use super::request_headers::RequestHeaders;
 use super::upstream::Upstream;
-use crate::model::{self, Template};
-use bytes::Bytes;
+use crate::model::{self, Part, Template};
 use http::HeaderName;
+use pingora_core::connectors::l4::BindTo;
+use pingora_core::protocols::TcpKeepalive;
 use pingora_core::upstreams::peer::{HttpUpstreamRequestPolicy, PeerOptions};
 use std::fmt;
-use std::sync::Arc;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 /// `proxy_pass` and its family at run time.
 pub struct ProxyPass {
@@ -14,40 +19,29 @@ pub struct ProxyPass {
     pub upstream: Arc<Upstream>,
     /// How, as the Model has it.
     pub settings: model::ProxyPass,
-    /// `proxy_set_header`, names parsed.
-    pub set_headers: Vec<SetHeader>,
+    /// The request's header lines.
+    pub request: RequestHeaders,
     /// `proxy_hide_header`, names parsed.
     pub hide_headers: Vec<HeaderName>,
+    /// `proxy_bind`.
+    pub bind: Bind,
 }
 
-/// A request header set for the upstream.
+/// Where connections to an upstream come from.
 #[derive(Debug)]
-pub struct SetHeader {
-    /// The name for comparing.
-    pub name: HeaderName,
-    /// The name as it is to be written.
-    pub written: Bytes,
-    /// Its value.
-    pub value: Template,
-    /// One of the same name comes before it: nginx sends both.
-    pub again: bool,
+pub enum Bind {
+    /// From where the system chooses.
+    Anywhere,
+    /// From this address.
+    Fixed(SocketAddr),
+    /// From the address that this says, if it is one.
+    Rendered(Template),
 }
 
 impl ProxyPass {
     /// Prepares a Model's `proxy_pass`. Names that are no header names were refused by `config`;
     /// in a Model built by hand they are left out.
     pub fn new(settings: model::ProxyPass, upstream: Arc<Upstream>) -> Self {
-        let mut set_headers: Vec<SetHeader> = Vec::with_capacity(settings.set_headers.len());
-        for header in &settings.set_headers {
-            if let Ok(name) = HeaderName::from_bytes(header.name.as_bytes()) {
-                set_headers.push(SetHeader {
-                    again: set_headers.iter().any(|earlier| earlier.name == name),
-                    name,
-                    written: Bytes::from(header.name.clone()),
-                    value: header.value.clone(),
-                });
-            }
-        }
         let hide_headers = settings
             .hide_headers
             .iter()
@@ -55,15 +49,16 @@ impl ProxyPass {
             .collect();
         Self {
             upstream,
+            request: RequestHeaders::new(&settings),
+            bind: Bind::new(settings.bind.as_ref()),
             settings,
-            set_headers,
             hide_headers,
         }
     }
 
     /// What Pingora is told of a connection to this upstream (or to another one, when a router
-    /// chose it).
-    pub fn peer_options(&self, upstream: &Upstream) -> PeerOptions {
+    /// chose it) from this address.
+    pub fn peer_options(&self, upstream: &Upstream, from: Option<SocketAddr>) -> PeerOptions {
         let mut options = PeerOptions::new();
         options.connection_timeout = Some(self.settings.connect_timeout);
         options.total_connection_timeout = Some(self.settings.connect_timeout);
@@ -72,12 +67,82 @@ impl ProxyPass {
         options.idle_timeout = Some(upstream.keepalive().timeout);
         // The request's headers are written by Gapura, hop-by-hop ones included.
         options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
+        options.bind_to = from.map(|address| {
+            let mut bind = BindTo::default();
+            bind.addr = Some(address);
+            bind
+        });
+        if self.settings.socket_keepalive {
+            options.tcp_keepalive = Some(PROBES.clone());
+        }
         options
     }
+
+    /// What keeps connections apart that Pingora would take for the same: where they come from, and
+    /// how TCP treats them.
+    pub fn group(&self, from: Option<SocketAddr>) -> u64 {
+        if from.is_none() && !self.settings.socket_keepalive {
+            return 0;
+        }
+        let mut hasher = DefaultHasher::new();
+        (from, self.settings.socket_keepalive).hash(&mut hasher);
+        // Its own half of the numbers: the other one is for connections that nobody shares.
+        hasher.finish() | 1 << 63
+    }
 }
+
+impl Bind {
+    fn new(template: Option<&Template>) -> Self {
+        let Some(template) = template else {
+            return Self::Anywhere;
+        };
+        match template.parts() {
+            [] => Self::Anywhere,
+            [Part::Literal(text)] => Self::parse(text).map_or(Self::Anywhere, Self::Fixed),
+            _ => Self::Rendered(template.clone()),
+        }
+    }
+
+    /// An address with a port or without.
+    pub fn parse(text: &str) -> Option<SocketAddr> {
+        let alone = || text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 0));
+        text.parse().ok().or_else(alone)
+    }
+}
+
+/// How often the system probes by itself: nginx only switches probing on.
+static PROBES: LazyLock<TcpKeepalive> = LazyLock::new(|| {
+    let setting = |name: &str, default: u64| {
+        let path = format!("/proc/sys/net/ipv4/tcp_keepalive_{name}");
+        let text = std::fs::read_to_string(path).ok();
+        text.and_then(|text| text.trim().parse().ok())
+            .unwrap_or(default)
+    };
+    TcpKeepalive {
+        idle: Duration::from_secs(setting("time", 7200)),
+        interval: Duration::from_secs(setting("intvl", 75)),
+        count: usize::try_from(setting("probes", 9)).unwrap_or(9),
+        user_timeout: Duration::ZERO,
+    }
+});
 
 impl fmt::Debug for ProxyPass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ProxyPass({})", self.upstream.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_to_come_from_needs_no_port() {
+        let shown = |text| Bind::parse(text).map(|address| address.to_string());
+        assert_eq!(shown("127.0.0.1").as_deref(), Some("127.0.0.1:0"));
+        assert_eq!(shown("127.0.0.1:81").as_deref(), Some("127.0.0.1:81"));
+        assert_eq!(shown("::1").as_deref(), Some("[::1]:0"));
+        assert_eq!(shown("[::1]:8").as_deref(), Some("[::1]:8"));
+        assert_eq!(shown("unix:"), None);
     }
 }

@@ -27,6 +27,8 @@ mod hostile;
 mod listen;
 mod log;
 mod nginx_conf;
+mod nginx_pages;
+mod nginx_request;
 mod process;
 mod protocol;
 mod reload;

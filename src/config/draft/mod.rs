@@ -171,6 +171,30 @@ levels! {
         /// `on` replaces them all (as nginx does), `off` ignores them.
         #[schemars(extend("enum" = ["merge", "on", "off", null]))]
         proxy_set_header_inherit: Word,
+        /// The protocol that servers are spoken to: `1.1` or `1.0`.
+        #[schemars(extend("enum" = ["1.0", "1.1", 1.0, 1.1, null]))]
+        proxy_http_version: Word,
+        /// The method that servers get in place of the client's. `$variables` may stand in it.
+        proxy_method: Word,
+        /// The body that servers get in place of the client's. `$variables` may stand in it.
+        proxy_set_body: Word,
+        /// Whether servers get the client's headers.
+        proxy_pass_request_headers: Switch,
+        /// Whether servers get the client's body.
+        proxy_pass_request_body: Switch,
+        /// Whether headers that speak of one connection end at Gapura in both directions: those that
+        /// `Connection` names, `Trailer`, `HTTP2-Settings` (RFC 9110, 7.6.1). With `off` only those
+        /// end here that nginx takes away.
+        proxy_strip_hop_by_hop: Switch,
+        /// The address that connections to servers come from, with a port or without: `10.0.0.1`,
+        /// `[::1]:0`, `$remote_addr`; or `off`. `$variables` may stand in it.
+        proxy_bind: Word,
+        /// Whether TCP probes idle connections to servers.
+        proxy_socket_keepalive: Switch,
+        /// Headers of answers that are passed on without being acted on: `X-Accel-Redirect`,
+        /// `X-Accel-Expires`, `X-Accel-Limit-Rate`, `X-Accel-Buffering`, `X-Accel-Charset`, `Expires`,
+        /// `Cache-Control`, `Set-Cookie`, `Vary`. Replaces the enclosing level's list.
+        proxy_ignore_headers: OneOrMany<Word>,
         /// Response headers that are not passed to the client. Replaces the enclosing level's list.
         proxy_hide_header: OneOrMany<Word>,
         /// Response headers added: name and value, in which `$variables` may stand, or
@@ -182,6 +206,16 @@ levels! {
         error_page: IndexMap<String, Short<ErrorPage>>,
         /// Whether what an error page leads to has error pages too.
         recursive_error_pages: Switch,
+        /// The pages of errors that have none: `gapura`'s, or as `nginx` has them.
+        #[schemars(extend("enum" = ["gapura", "nginx", null]))]
+        built_in_pages: Word,
+        /// Whether `Server` names Gapura's version: `on`, `off`, or `build`, which is `on`.
+        #[schemars(extend("enum" = ["on", "off", "build", true, false, null]))]
+        server_tokens: Word,
+        /// Whether nginx's pages are long enough for browsers that hide short ones.
+        msie_padding: Switch,
+        /// Whether Internet Explorer gets a page that leads on in place of a redirect.
+        msie_refresh: Switch,
         /// Whether `error_page` replaces the servers' own errors too.
         proxy_intercept_errors: Switch,
         /// `Retry-After` on Gapura's own 502, 503 and 504.

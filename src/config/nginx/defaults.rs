@@ -37,6 +37,8 @@ pub(super) fn apply(draft: &mut Draft, prefix: Option<&Path>) {
         let root = || Word(in_prefix(prefix, ROOT));
         draft.root.get_or_insert_with(root);
     }
+    draft.built_in_pages = Some(Word("nginx".into()));
+    draft.server_tokens.get_or_insert(Word("on".into()));
     draft.proxy_set_header_inherit = Some(Word("on".into()));
     with_host(draft.proxy_set_header.get_or_insert_default());
     with_hidden(

@@ -344,6 +344,7 @@ fn location(matcher: LocationMatch, action: Action, level: &Level<'_>) -> Locati
         add_header: level.add_header(),
         error_pages: level.error_pages(),
         recursive_error_pages: level.recursive_error_pages(),
+        own: level.own_answers(),
         retry_after: level.retry_after(),
         redirects: level.redirects(),
         access_log: level.access_log(),

@@ -8,6 +8,7 @@ use super::super::draft::{
 use super::super::path::Path;
 use super::super::problem::Problem;
 use super::super::suggest;
+use super::pass::Wording;
 use super::{Resolver, buffering, fit, invalid};
 use crate::model::{
     AccessLog, AddHeader, ErrorPage, Files, Limits, LogTarget, NextUpstream, ProxyPass, Redirects,
@@ -35,6 +36,7 @@ pub(super) struct Groups {
     conditions: Option<Rc<BTreeSet<RetryCondition>>>,
     pub(super) files: Arc<Files>,
     answer_folder: Option<Rc<std::path::Path>>,
+    wording: Wording,
 }
 
 impl Resolver {
@@ -71,6 +73,8 @@ impl Resolver {
             groups.conditions = Some(Rc::new(conditions));
         }
         groups.files = self.level_files(written, scalars, &outer.groups.files, path);
+        self.check_own_answers(written, path);
+        self.wording(written, &mut groups.wording, path);
         Level { scalars, groups }
     }
 
@@ -269,7 +273,7 @@ impl Level<'_> {
         let time = |written: Option<&super::super::draft::Time>, default| {
             written.map_or(default, |time| time.0)
         };
-        ProxyPass {
+        let mut pass = ProxyPass {
             set_headers: self.groups.set_headers.as_ref().clone(),
             hide_headers: self.groups.hide_headers.as_ref().clone(),
             pass_upgrade: on(scalars.proxy_pass_upgrade),
@@ -283,8 +287,10 @@ impl Level<'_> {
                 timeout: timeout.filter(|timeout| !timeout.is_zero()),
             },
             buffering: buffering::of_answers(scalars, self.groups.answer_folder.as_deref()),
-            uri: None,
-        }
+            ..default
+        };
+        self.groups.wording.fill(self.scalars, &mut pass);
+        pass
     }
 
     pub(super) fn redirects(&self) -> Redirects {

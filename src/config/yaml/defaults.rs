@@ -30,6 +30,7 @@ const KEEPALIVE: u64 = 64;
 pub(in crate::config) fn apply(draft: &mut Draft) {
     draft.proxy_connect_timeout.get_or_insert(CONNECT_TIMEOUT);
     draft.proxy_pass_upgrade.get_or_insert(Switch(true));
+    draft.proxy_strip_hop_by_hop.get_or_insert(Switch(true));
     draft.access_log.get_or_insert_with(access_log);
     if draft
         .proxy_set_header_inherit

@@ -1,6 +1,6 @@
 //! HTTP itself: servers, locations, connections.
 
-use crate::config::nginx::reader::{error_page, files, http, listen, location, server};
+use crate::config::nginx::reader::{error_page, files, http, listen, location, own, server};
 use crate::config::nginx::table::{
     BLOCK, FLAG, FOUR, HTTP, IF_LOCATION, LEVELS, LOCATION, MAIN, NONE, ONCE, ONE, SERVER, SEVERAL,
     SOME, THREE, TWO, accepted, call, only, rows, setting, unsupported, warned, warned_unless,
@@ -71,14 +71,14 @@ rows! {
     "absolute_redirect" in LEVELS, takes FLAG | ONCE, setting!(Switch absolute_redirect), "whether redirects name the host";
     "server_name_in_redirect" in LEVELS, takes FLAG | ONCE, setting!(Switch server_name_in_redirect), "whether redirects name the server";
     "port_in_redirect" in LEVELS, takes FLAG | ONCE, setting!(Switch port_in_redirect), "whether redirects name the port";
-    "msie_padding" in LEVELS, takes FLAG | ONCE, accepted("it is for browsers that are gone"), "longer errors for Internet Explorer";
-    "msie_refresh" in LEVELS, takes FLAG | ONCE, accepted("it is for browsers that are gone"), "refreshes for Internet Explorer";
     "log_not_found" in LEVELS, takes FLAG | ONCE, setting!(Switch log_not_found), "whether missing files are logged";
     "log_subrequest" in LEVELS, takes FLAG | ONCE, accepted("there are no subrequests"), "whether subrequests are logged";
     "recursive_error_pages" in LEVELS, takes FLAG | ONCE, setting!(Switch recursive_error_pages), "whether pages have pages";
-    "server_tokens" in LEVELS, takes ONE | ONCE, accepted("Gapura names itself without a version, on purpose"), "what `Server` says";
     "if_modified_since" in LEVELS, takes ONE | ONCE, setting!(Word if_modified_since), "how dates are compared";
     "max_ranges" in LEVELS, takes ONE | ONCE, setting!(Number max_ranges), "how many ranges may be asked for";
+    "msie_padding" in LEVELS, takes FLAG | ONCE, setting!(Switch msie_padding), "longer errors for Internet Explorer and Chrome";
+    "msie_refresh" in LEVELS, takes FLAG | ONCE, setting!(Switch msie_refresh), "refreshes for Internet Explorer";
+    "server_tokens" in LEVELS, takes ONE | ONCE, call(own::server_tokens), "what `Server` says of the version";
     "chunked_transfer_encoding" in LEVELS, takes FLAG | ONCE, only(&["on"], "HTTP/1.1 answers without a length are always chunked"), "whether answers may be chunked";
     "etag" in LEVELS, takes FLAG | ONCE, setting!(Switch etag), "whether files have an ETag";
     "early_hints" in LEVELS, takes SOME, warned("103 answers are not passed on"), "when 103 answers are passed on";

@@ -1,6 +1,6 @@
 //! Passing requests on.
 
-use crate::config::nginx::reader::{buffering, headers, proxy};
+use crate::config::nginx::reader::{buffering, headers, pass, proxy};
 use crate::config::nginx::table::{
     FLAG, FOUR, IF_LOCATION, LEVELS, LIMIT_EXCEPT, LOCATION, ONCE, ONE, SOME, THREE, TWO, accepted,
     call, only, rows, setting, unsupported, warned_unless,
@@ -17,8 +17,8 @@ rows! {
     "proxy_buffering" in LEVELS, takes FLAG | ONCE, setting!(Switch proxy_buffering), "whether answers are read ahead";
     "proxy_request_buffering" in LEVELS, takes FLAG | ONCE, warned_unless(&["off"], "requests are passed on as they come, as with `proxy_request_buffering off`"), "whether requests are read ahead";
     "proxy_ignore_client_abort" in LEVELS, takes FLAG | ONCE, only(&["off"], "a request ends when its client is gone"), "whether a request goes on without its client";
-    "proxy_bind" in LEVELS, takes ONE | TWO | ONCE, only(&["off"], "the system chooses the address"), "the address connections come from";
-    "proxy_socket_keepalive" in LEVELS, takes FLAG | ONCE, warned_unless(&["off"], "connections to servers are not probed by TCP"), "whether TCP probes connections";
+    "proxy_bind" in LEVELS, takes ONE | TWO | ONCE, call(pass::proxy_bind), "the address connections come from";
+    "proxy_socket_keepalive" in LEVELS, takes FLAG | ONCE, setting!(Switch proxy_socket_keepalive), "whether TCP probes connections";
     "proxy_socket_rcvbuf" in LEVELS, takes ONE | ONCE, accepted("it is how nginx talks to the kernel; answers are the same"), "the socket's buffer";
     "proxy_socket_sndbuf" in LEVELS, takes ONE | ONCE, accepted("it is how nginx talks to the kernel; answers are the same"), "the socket's buffer";
     "proxy_connect_timeout" in LEVELS, takes ONE | ONCE, setting!(Time proxy_connect_timeout), "how long connecting to a server may take";
@@ -28,10 +28,10 @@ rows! {
     "proxy_set_header" in LEVELS, takes TWO, call(headers::proxy_set_header), "a request header for the server";
     "proxy_headers_hash_max_size" in LEVELS, takes ONE | ONCE, accepted("its tables grow as they need to"), "the size of a table";
     "proxy_headers_hash_bucket_size" in LEVELS, takes ONE | ONCE, accepted("its tables grow as they need to"), "the size of a table";
-    "proxy_set_body" in LEVELS, takes ONE | ONCE, unsupported("requests are passed on with their own body"), "the body for the server";
-    "proxy_method" in LEVELS, takes ONE | ONCE, unsupported("requests are passed on with their own method"), "the method for the server";
-    "proxy_pass_request_headers" in LEVELS, takes FLAG | ONCE, only(&["on"], "requests are passed on with their headers"), "whether the server gets the headers";
-    "proxy_pass_request_body" in LEVELS, takes FLAG | ONCE, only(&["on"], "requests are passed on with their body"), "whether the server gets the body";
+    "proxy_set_body" in LEVELS, takes ONE | ONCE, setting!(Word proxy_set_body), "the body for the server";
+    "proxy_method" in LEVELS, takes ONE | ONCE, setting!(Word proxy_method), "the method for the server";
+    "proxy_pass_request_headers" in LEVELS, takes FLAG | ONCE, setting!(Switch proxy_pass_request_headers), "whether the server gets the headers";
+    "proxy_pass_request_body" in LEVELS, takes FLAG | ONCE, setting!(Switch proxy_pass_request_body), "whether the server gets the body";
     "proxy_pass_trailers" in LEVELS, takes FLAG | ONCE, only(&["off"], "trailers are not passed on"), "whether trailers are passed on";
     "proxy_buffer_size" in LEVELS, takes ONE | ONCE, setting!(Size proxy_buffer_size), "memory for an answer's header";
     "proxy_read_timeout" in LEVELS, takes ONE | ONCE, setting!(Time proxy_read_timeout), "how long a server may pause while it answers";
@@ -48,6 +48,6 @@ rows! {
     "proxy_next_upstream_timeout" in LEVELS, takes ONE | ONCE, setting!(Time proxy_next_upstream_timeout), "how long the tries may take";
     "proxy_pass_header" in LEVELS, takes ONE, unsupported("the headers that are hidden by default stay hidden"), "a hidden header that is passed on";
     "proxy_hide_header" in LEVELS, takes ONE, call(headers::proxy_hide_header), "an answer's header that is not passed on";
-    "proxy_ignore_headers" in LEVELS, takes SOME, accepted("Gapura acts on none of these headers"), "headers that are not acted on";
-    "proxy_http_version" in LEVELS, takes ONE | ONCE, only(&["1.1"], "servers are spoken to in HTTP/1.1"), "the protocol for the server";
+    "proxy_ignore_headers" in LEVELS, takes SOME, call(pass::proxy_ignore_headers), "headers that are not acted on";
+    "proxy_http_version" in LEVELS, takes ONE | ONCE, call(pass::proxy_http_version), "the protocol for the server";
 }

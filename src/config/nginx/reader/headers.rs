@@ -17,12 +17,6 @@ pub(in crate::config::nginx) fn proxy_set_header(
     let Some(common) = level.common() else { return };
     let headers = common.proxy_set_header.get_or_insert_default();
     let (name, OneOrMany(values)) = entry(headers, directive.text(0));
-    if !values.is_empty() {
-        // nginx sends both lines.
-        let problem = Problem::DuplicateHeader(name);
-        let label = "a header can be sent once: write its values in one line";
-        return reader.error(directive, &directive.arguments[0], problem, label);
-    }
     let (list, index) = (path.key("proxy_set_header"), values.len());
     record(reader, &list, &name, index, directive);
     values.push(Word(directive.text(1).to_owned()));

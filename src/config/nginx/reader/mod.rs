@@ -10,6 +10,8 @@ pub(super) mod listen;
 pub(super) mod location;
 pub(super) mod log;
 pub(super) mod main;
+pub(super) mod own;
+pub(super) mod pass;
 pub(super) mod proxy;
 pub(super) mod rewrite;
 pub(super) mod server;
