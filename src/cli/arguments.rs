@@ -44,6 +44,8 @@ pub(super) struct Arguments {
 /// Gapura's own commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Say what becomes of a configuration.
+    Check(super::check::Options),
     /// Print the JSON Schema of the YAML configuration.
     Schema,
     /// Show balancing, failover and the all-down page on this machine.
@@ -54,6 +56,7 @@ pub(super) enum Command {
 /// `-h`, in nginx's form.
 pub(super) const HELP: &str = "\
 Usage: gapura [-?hvVtTq] [-p prefix] [-e filename] [-c filename] [-g directives]
+       gapura check file [--json]
        gapura demo [--port port] [--backend-ports a,b]
        gapura schema
 
@@ -71,6 +74,7 @@ Options:
   -g directives : set global directives out of an nginx.conf
 
 Commands:
+  check         : say what is applied, accepted and unsupported in a configuration
   demo          : two backends and a proxy in front of them, to try things out
   schema        : print the JSON Schema of the YAML configuration
 ";

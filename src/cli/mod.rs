@@ -1,6 +1,7 @@
 //! The command line: nginx's, and Gapura's own commands beside it.
 
 mod arguments;
+mod check;
 #[cfg(feature = "demo")]
 mod demo;
 
@@ -47,10 +48,11 @@ fn run() -> Result<ExitCode, String> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    match arguments.command {
+    match &arguments.command {
+        Some(Command::Check(options)) => check::run(options, &command_line(&arguments)),
         Some(Command::Schema) => print_schema(),
         #[cfg(feature = "demo")]
-        Some(Command::Demo(options)) => demo::run(&options),
+        Some(Command::Demo(options)) => demo::run(options),
         None if arguments.test || arguments.dump => test(&arguments),
         None => serve(&arguments),
     }
@@ -83,11 +85,7 @@ fn test(arguments: &Arguments) -> Result<ExitCode, String> {
     let file = configuration(arguments)?;
     let name = config::Language::of(&file).program();
     let shown = file.display();
-    let given = CommandLine {
-        prefix: arguments.prefix.clone(),
-        directives: arguments.directives.clone(),
-    };
-    match config::load_with(&file, &given) {
+    match config::load_with(&file, &command_line(arguments)) {
         Ok(loaded) => {
             for warning in &loaded.warnings {
                 eprintln!("{warning}");
@@ -106,6 +104,14 @@ fn test(arguments: &Arguments) -> Result<ExitCode, String> {
             eprintln!("{name}: configuration file {shown} test failed");
             Ok(ExitCode::FAILURE)
         }
+    }
+}
+
+/// What the command line says besides the file.
+fn command_line(arguments: &Arguments) -> CommandLine {
+    CommandLine {
+        prefix: arguments.prefix.clone(),
+        directives: arguments.directives.clone(),
     }
 }
 

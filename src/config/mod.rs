@@ -5,6 +5,7 @@
 //! language. What a key is called and where it may stand: `draft`. What it means: `resolve`.
 
 mod builder;
+mod check;
 pub mod diagnostic;
 pub mod draft;
 mod nginx;
@@ -16,8 +17,9 @@ mod suggest;
 mod yaml;
 
 pub use builder::{Backend, Config, HealthCheck, Location, Site, Upstream};
+pub use check::{Checked, check};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use nginx::{DirectiveHelp, Treatment, configure_arguments, directives};
+pub use nginx::{DirectiveHelp, DirectiveUse, Treatment, configure_arguments, directives};
 
 use crate::model::Model;
 use problem::Problem;

@@ -25,7 +25,7 @@ use super::diagnostic::{Diagnostic, Diagnostics, Severity};
 use super::path::Finding;
 use super::problem::Problem;
 use super::resolve::{self, Outcome};
-use super::source::Source;
+use super::source::{Place, Source};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -50,6 +50,16 @@ pub struct DirectiveHelp {
     pub advice: &'static str,
     /// Values with which it is accepted all the same, because they say what happens anyway.
     pub except: &'static [&'static str],
+}
+
+/// A directive of a file, and what becomes of it there.
+#[derive(Debug, Clone)]
+pub struct DirectiveUse {
+    /// Where its name stands.
+    pub place: Place,
+    /// What is told about it. It counts as accepted when its value is one of those that say what
+    /// happens anyway.
+    pub help: DirectiveHelp,
 }
 
 /// What becomes of a directive.
@@ -84,6 +94,14 @@ pub fn configure_arguments() -> Vec<String> {
 /// It cannot be opened.
 pub(super) fn open(path: &Path) -> Result<Arc<Source>, Diagnostics> {
     files::open(path).map_err(|problem| Diagnostic::emerg(problem, None, None).of_nginx().into())
+}
+
+/// What becomes of each directive of an nginx.conf, as far as it can be read.
+pub(super) fn uses(source: &Arc<Source>, folder: &Path, given: &CommandLine) -> Vec<DirectiveUse> {
+    let mut files = files::Files::new(source, folder);
+    let tree = parser::parse(source, &mut files);
+    let table = table::Table::new();
+    reader::read(&tree.directives, &table, given.prefix.as_deref(), true).uses
 }
 
 /// Reads an nginx.conf, and before it what stands in the command line. What it includes is looked for

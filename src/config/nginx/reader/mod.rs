@@ -21,6 +21,7 @@ use super::lexer::Word;
 use super::parser::Directive;
 use super::positions::{Piece, Positions};
 use super::table::{Apply, BLOCK, Class, Contexts, FLAG, MAIN, ONCE, Row, Table};
+use super::{DirectiveUse, Treatment};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::draft::{self, ClientMut, CommonMut, Draft, OneOrMany, Switch};
 use crate::config::path::Path;
@@ -37,6 +38,8 @@ pub(super) struct Read {
     pub(super) positions: Positions,
     /// Variables that something defines that is not supported: its directive, and its line.
     pub(super) variables: HashMap<String, (String, usize)>,
+    /// What became of each directive, when it was recorded.
+    pub(super) uses: Vec<DirectiveUse>,
 }
 
 /// Reads directives. Files of logs are below `prefix`.
@@ -52,6 +55,7 @@ pub(super) fn read(
         diagnostics: Vec::new(),
         positions: Positions::new(recording),
         variables: HashMap::new(),
+        uses: recording.then(Vec::new),
         formats: HashMap::new(),
         upstream_names: HashMap::new(),
         implicit: IndexMap::new(),
@@ -67,6 +71,7 @@ pub(super) fn read(
         diagnostics: reader.diagnostics,
         positions: reader.positions,
         variables: reader.variables,
+        uses: reader.uses.unwrap_or_default(),
     }
 }
 
@@ -77,6 +82,7 @@ pub(super) struct Reader<'t> {
     diagnostics: Vec<Diagnostic>,
     positions: Positions,
     variables: HashMap<String, (String, usize)>,
+    uses: Option<Vec<DirectiveUse>>,
     formats: HashMap<String, log::Format>,
     /// The upstreams that have a block of their own, in lower case, and as they are written.
     upstream_names: HashMap<String, String>,
@@ -227,6 +233,15 @@ impl Reader<'_> {
             let first = directive.text(0);
             values.iter().any(|value| first.eq_ignore_ascii_case(value))
         };
+        if let Some(uses) = &mut self.uses {
+            let mut help = row.describe();
+            if matches!(row.class, Class::Unsupported(values, _) | Class::Warned(values, _) if says(values))
+            {
+                help.treatment = Treatment::Accepted;
+            }
+            let place = directive.place(&directive.name);
+            uses.push(DirectiveUse { place, help });
+        }
         match &row.class {
             Class::Applied(apply) => self.fill(apply, directive, level, path),
             Class::Accepted(_) => self.note_variable(directive),
