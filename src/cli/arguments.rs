@@ -46,6 +46,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Say what becomes of a configuration.
     Check(super::check::Options),
+    /// Print an nginx.conf in YAML.
+    Convert(super::convert::Options),
     /// Print the JSON Schema of the YAML configuration.
     Schema,
     /// Show balancing, failover and the all-down page on this machine.
@@ -57,6 +59,7 @@ pub(super) enum Command {
 pub(super) const HELP: &str = "\
 Usage: gapura [-?hvVtTq] [-p prefix] [-e filename] [-c filename] [-g directives]
        gapura check file [--json]
+       gapura convert file [-o filename]
        gapura demo [--port port] [--backend-ports a,b]
        gapura schema
 
@@ -75,6 +78,7 @@ Options:
 
 Commands:
   check         : say what is applied, accepted and unsupported in a configuration
+  convert       : print an nginx.conf in YAML
   demo          : two backends and a proxy in front of them, to try things out
   schema        : print the JSON Schema of the YAML configuration
 ";

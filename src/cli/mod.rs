@@ -2,6 +2,7 @@
 
 mod arguments;
 mod check;
+mod convert;
 #[cfg(feature = "demo")]
 mod demo;
 
@@ -50,6 +51,7 @@ fn run() -> Result<ExitCode, String> {
     }
     match &arguments.command {
         Some(Command::Check(options)) => check::run(options, &command_line(&arguments)),
+        Some(Command::Convert(options)) => convert::run(options, &command_line(&arguments)),
         Some(Command::Schema) => print_schema(),
         #[cfg(feature = "demo")]
         Some(Command::Demo(options)) => demo::run(options),

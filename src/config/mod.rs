@@ -6,6 +6,7 @@
 
 mod builder;
 mod check;
+mod convert;
 pub mod diagnostic;
 pub mod draft;
 mod nginx;
@@ -18,6 +19,7 @@ mod yaml;
 
 pub use builder::{Backend, Config, HealthCheck, Location, Site, Upstream};
 pub use check::{Checked, check};
+pub use convert::{ConvertError, Converted, convert, convert_str};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use nginx::{DirectiveHelp, DirectiveUse, Treatment, configure_arguments, directives};
 

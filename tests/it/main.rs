@@ -34,4 +34,5 @@ mod protocol;
 mod reload;
 mod routing;
 mod signals;
+mod tools;
 mod websocket;

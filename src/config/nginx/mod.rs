@@ -10,6 +10,7 @@
 //! | where the parts of the Draft stand | `positions` |
 //! | which of nginx's modules that makes | `modules` |
 
+mod comments;
 mod defaults;
 mod directives;
 mod files;
@@ -21,7 +22,10 @@ mod reader;
 mod table;
 
 use super::CommandLine;
+pub(super) use comments::Comment;
+
 use super::diagnostic::{Diagnostic, Diagnostics, Severity};
+use super::draft::Draft;
 use super::path::Finding;
 use super::problem::Problem;
 use super::resolve::{self, Outcome};
@@ -35,6 +39,13 @@ pub(super) struct Parsed {
     pub(super) diagnostics: Diagnostics,
     /// Every file that was read, in the order of reading.
     pub(super) sources: Vec<Arc<Source>>,
+}
+
+/// What an nginx.conf says, for the other language.
+pub(super) struct Written {
+    pub(super) draft: Draft,
+    pub(super) head: Vec<String>,
+    pub(super) comments: Vec<Comment>,
 }
 
 /// A directive of nginx's, and what becomes of it here.
@@ -102,6 +113,19 @@ pub(super) fn uses(source: &Arc<Source>, folder: &Path, given: &CommandLine) -> 
     let tree = parser::parse(source, &mut files);
     let table = table::Table::new();
     reader::read(&tree.directives, &table, given.prefix.as_deref(), true).uses
+}
+
+/// The Draft of an nginx.conf that loads, the comment it begins with, and the others.
+pub(super) fn draft(source: &Arc<Source>, folder: &Path, given: &CommandLine) -> Written {
+    let mut files = files::Files::new(source, folder);
+    let tree = parser::parse(source, &mut files);
+    let table = table::Table::new();
+    let read = reader::read(&tree.directives, &table, given.prefix.as_deref(), true);
+    Written {
+        comments: comments::of(&read.positions),
+        head: comments::head(source),
+        draft: read.draft,
+    }
 }
 
 /// Reads an nginx.conf, and before it what stands in the command line. What it includes is looked for

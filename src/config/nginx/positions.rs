@@ -33,6 +33,15 @@ pub(super) struct Piece {
     pub(super) word: Word,
 }
 
+/// The directive that fills a part of the Draft.
+pub(super) struct Written<'p> {
+    pub(super) path: &'p OwnedPath,
+    pub(super) source: &'p Source,
+    /// Its first word and its last one that counts.
+    pub(super) first: Span,
+    pub(super) last: Span,
+}
+
 impl Positions {
     /// Positions that are remembered, or not.
     pub(super) fn new(recording: bool) -> Self {
@@ -84,6 +93,16 @@ impl Positions {
         if self.recording {
             self.inside.insert(inner.to_owned(), outer.to_owned());
         }
+    }
+
+    /// Every part of the Draft that was written, in no order.
+    pub(super) fn directives(&self) -> impl Iterator<Item = Written<'_>> {
+        self.spots.iter().map(|(path, spot)| Written {
+            path,
+            source: &spot.source,
+            first: spot.key,
+            last: spot.pieces.last().map_or(spot.key, |piece| piece.word.span),
+        })
     }
 
     fn outer(&self, path: &[Segment]) -> Option<Vec<Segment>> {

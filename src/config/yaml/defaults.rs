@@ -24,6 +24,9 @@ const LOG_FORMAT: &str = "$remote_addr - $remote_user [$time_local] \"$request\"
 
 const CONNECT_TIMEOUT: Time = Time(Duration::from_secs(5));
 
+/// What `resolve` takes when nothing is written.
+const SHARED_CONNECT_TIMEOUT: Time = Time(Duration::from_secs(60));
+
 const KEEPALIVE: u64 = 64;
 
 /// Writes YAML's defaults into a Draft, where nothing else was written.
@@ -59,6 +62,23 @@ pub(in crate::config) fn apply(draft: &mut Draft) {
 }
 
 /// Adds the default headers that the file does not set itself.
+/// Writes out, for a Draft of another language, that a default of YAML's does not hold where nothing
+/// was written.
+pub(in crate::config) fn say_what_is_not(draft: &mut Draft) {
+    draft
+        .proxy_connect_timeout
+        .get_or_insert(SHARED_CONNECT_TIMEOUT);
+    draft.proxy_pass_upgrade.get_or_insert(Switch(false));
+    draft.access_log.get_or_insert(OrOff::Off);
+    draft
+        .proxy_set_header_inherit
+        .get_or_insert(Word("on".into()));
+    for upstream in draft.upstreams.iter_mut().flat_map(IndexMap::values_mut) {
+        upstream.health_check.get_or_insert(OrOff::Off);
+        upstream.keepalive.get_or_insert(0);
+    }
+}
+
 fn set_headers(headers: &mut IndexMap<String, OneOrMany<Word>>) {
     for (name, value) in SET_HEADERS {
         if !headers

@@ -6,8 +6,10 @@ mod marked;
 mod read;
 mod repair;
 mod words;
+mod write;
 
-pub(super) use defaults::apply as apply_defaults;
+pub(super) use defaults::{apply as apply_defaults, say_what_is_not as without_defaults};
+pub(super) use write::write;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::draft::Draft;
