@@ -28,11 +28,11 @@
 //!
 //! ARCHITECTURE.md tells how the pieces hang together.
 
-mod access_log;
 pub mod config;
 // Not part of the API: public for tests and benches alone.
 #[doc(hidden)]
 pub mod door;
+mod logs;
 pub mod model;
 mod os_error;
 mod proxy;
@@ -47,8 +47,9 @@ pub mod cli;
 pub use http;
 
 pub use config::{Backend, Config, HealthCheck, Location, Site, Upstream};
+pub use logs::process::init as init_logger;
 pub use proxy::{Route, RouteError, RouteRequest, Router, UnknownUpstream, UpstreamRef};
-pub use server::{BindError, ReloadError, Running, Server, StartError, init_logger};
+pub use server::{BindError, ReloadError, Running, Server, StartError};
 
 /// The nginx version whose behaviour is followed: what `$nginx_version` says.
 pub(crate) const NGINX_VERSION: &str = "1.31.5";

@@ -8,7 +8,7 @@ mod demo;
 
 use crate::config::{self, CommandLine, source::Source};
 use crate::os_error::OsError;
-use crate::server::{self, Server};
+use crate::server::Server;
 use arguments::{Arguments, Command};
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -68,7 +68,7 @@ fn serve(arguments: &Arguments) -> Result<ExitCode, String> {
         .as_deref()
         .filter(|path| *path != Path::new("stderr"))
         .map(|path| in_prefix(arguments, path));
-    server::init_logger(log.as_deref()).map_err(|cause| open_failed(log.as_deref(), &cause))?;
+    crate::init_logger(log.as_deref()).map_err(|cause| open_failed(log.as_deref(), &cause))?;
     let mut server = Server::from_file(file);
     if let Some(prefix) = &arguments.prefix {
         server = server.prefix(prefix);

@@ -1,12 +1,11 @@
 //! A location: what is done with the requests of one part of a site.
 
 use super::{
-    ActedOn, AnswerBuffering, Files, HttpVersion, IgnoredHeaders, OwnAnswers, PassedBody, Step,
-    Template, UpstreamId,
+    AccessLog, ActedOn, AnswerBuffering, ErrorLog, Files, HttpVersion, IgnoredHeaders, OwnAnswers,
+    PassedBody, Step, Template, UpstreamId,
 };
 use bytes::Bytes;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +41,8 @@ pub struct Location {
     pub access_log: Vec<AccessLog>,
     /// How it answers from files.
     pub files: Arc<Files>,
+    /// Where what goes wrong with its requests is said; none is where the process says everything.
+    pub error_log: Vec<ErrorLog>,
 }
 
 impl Location {
@@ -67,6 +68,7 @@ impl Location {
             redirects: Redirects::default(),
             access_log: Vec::new(),
             files: Arc::default(),
+            error_log: Vec::new(),
         }
     }
 }
@@ -330,24 +332,4 @@ pub struct Page {
     pub content_type: String,
     /// Its bytes.
     pub body: Bytes,
-}
-
-/// One `access_log`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AccessLog {
-    /// Where lines go.
-    pub target: LogTarget,
-    /// What a line says, without the line end.
-    pub format: Template,
-}
-
-/// Where log lines go.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum LogTarget {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// A file, appended to.
-    File(PathBuf),
 }

@@ -10,6 +10,7 @@ mod defined;
 mod files;
 mod listener;
 mod location;
+mod log;
 mod own;
 mod pass;
 mod process;
@@ -27,10 +28,10 @@ pub use files::{
 };
 pub use listener::{ListenAddress, Listener, SocketOptions, TcpKeepalive};
 pub use location::{
-    AccessLog, Action, AddHeader, ErrorPage, ErrorResponse, ErrorTarget, Limits, Location,
-    LocationMatch, LogTarget, NextUpstream, Page, ProxyPass, Redirects, ReplacedUri,
-    RetryCondition, SetHeader,
+    Action, AddHeader, ErrorPage, ErrorResponse, ErrorTarget, Limits, Location, LocationMatch,
+    NextUpstream, Page, ProxyPass, Redirects, ReplacedUri, RetryCondition, SetHeader,
 };
+pub use log::{AccessLog, ErrorLog, Level, LogTarget, Syslog, SyslogServer};
 pub use own::{BuiltInPages, OwnAnswers, ServerTokens};
 pub use pass::{ActedOn, HttpVersion, IgnoredHeaders, PassedBody};
 pub use process::Process;

@@ -5,9 +5,10 @@ use super::context::RequestContext;
 use super::failure::{Failure, has_begun};
 use super::values::ip;
 use crate::door::Refusal;
+use crate::model::Level;
 use crate::os_error::{self, OsError};
 use crate::runtime::GaveUp;
-use log::{debug, error, warn};
+use log::debug;
 use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
 use std::fmt;
@@ -53,54 +54,50 @@ pub(super) fn upstream_failed(
     doing: Doing,
 ) {
     let what = upstream_failure(cause);
-    error!(
-        "{}",
-        Line(session, ctx, &format_args!("{what} while {doing}"))
+    say(
+        Level::Error,
+        session,
+        ctx,
+        &format_args!("{what} while {doing}"),
     );
-    debug!("{}", Line(session, ctx, &Short(cause)));
+    say(Level::Debug, session, ctx, &Short(cause));
 }
 
 /// A failed try took its server out.
 pub(super) fn server_disabled(session: &Session, ctx: &RequestContext) {
     let what = "upstream server temporarily disabled while connecting to upstream";
-    warn!("{}", Line(session, ctx, &what));
+    say(Level::Warn, session, ctx, &what);
 }
 
 /// No server can be used.
 pub(super) fn no_live_upstreams(session: &Session, ctx: &RequestContext) {
-    error!(
-        "{}",
-        Line(
-            session,
-            ctx,
-            &"no live upstreams while connecting to upstream"
-        )
-    );
+    let what = "no live upstreams while connecting to upstream";
+    say(Level::Error, session, ctx, &what);
 }
 
 /// `proxy_bind` says something that is no address.
 pub(super) fn invalid_local_address(session: &Session, ctx: &RequestContext, text: &[u8]) {
     let text = String::from_utf8_lossy(text);
     let what = format_args!("invalid local address \"{}\"", text.escape_debug());
-    error!("{}", Line(session, ctx, &what));
+    say(Level::Error, session, ctx, &what);
 }
 
 /// The request declared a body over the limit.
 pub(super) fn too_large_declared(session: &Session, ctx: &RequestContext, length: u64) {
     let what = format_args!("client intended to send too large body: {length} bytes");
-    error!("{}", Line(session, ctx, &what));
+    say(Level::Error, session, ctx, &what);
 }
 
 /// The request's body grew over the limit.
 pub(super) fn too_large_received(session: &Session, ctx: &RequestContext, length: u64) {
     let what = format_args!("client intended to send too large chunked body: {length} bytes");
-    error!("{}", Line(session, ctx, &what));
+    say(Level::Error, session, ctx, &what);
 }
 
 /// A regular expression took too long.
 pub(super) fn gave_up(session: &Session, ctx: &RequestContext, cause: &GaveUp) {
     let what = format_args!("pcre2_match() failed: {}", cause.0);
-    error!("{}", Line(session, ctx, &what));
+    say(Level::Error, session, ctx, &what);
 }
 
 /// Rewrites or redirects inside follow each other without end.
@@ -108,14 +105,16 @@ pub(super) fn cycle(session: &Session, ctx: &RequestContext) {
     let path = String::from_utf8_lossy(ctx.path());
     let path = path.escape_debug();
     let what = format_args!("rewrite or internal redirection cycle while processing \"{path}\"");
-    error!("{}", Line(session, ctx, &what));
+    say(Level::Error, session, ctx, &what);
 }
 
 /// A `rewrite` left nothing.
 pub(super) fn empty_rewrite(session: &Session, ctx: &RequestContext) {
-    error!(
-        "{}",
-        Line(session, ctx, &"the rewritten URI has a zero length")
+    say(
+        Level::Error,
+        session,
+        ctx,
+        &"the rewritten URI has a zero length",
     );
 }
 
@@ -123,17 +122,17 @@ pub(super) fn empty_rewrite(session: &Session, ctx: &RequestContext) {
 pub(super) fn no_named_location(session: &Session, ctx: &RequestContext, name: &[u8]) {
     let name = String::from_utf8_lossy(name);
     let what = format_args!("could not find named location \"@{}\"", name.escape_debug());
-    error!("{}", Line(session, ctx, &what));
+    say(Level::Error, session, ctx, &what);
 }
 
 /// A router did not decide, or decided something that cannot be done.
 pub(super) fn router_failed(session: &Session, ctx: &RequestContext, cause: &str) {
-    error!("{}", Line(session, ctx, &cause.escape_debug()));
+    say(Level::Error, session, ctx, &cause.escape_debug());
 }
 
 /// Something is wrong with a file.
 pub(super) fn file(session: &Session, ctx: &RequestContext, what: &dyn fmt::Display) {
-    error!("{}", Line(session, ctx, what));
+    say(Level::Error, session, ctx, what);
 }
 
 /// The system refused a file: `open() "/srv/x" failed (2: No such file or directory)`.
@@ -151,7 +150,7 @@ pub(super) fn file_failed(
 
 /// A failure nobody expected.
 pub(super) fn internal(session: &Session, ctx: &RequestContext, cause: &Error) {
-    error!("{}", Line(session, ctx, &Short(cause)));
+    say(Level::Error, session, ctx, &Short(cause));
 }
 
 /// The request ended without a whole answer.
@@ -178,25 +177,32 @@ pub(super) fn ended_early(
         } else {
             "while waiting for the answer"
         };
-        // nginx has it at its level info, which is our debug: it happens all the time.
-        debug!("{}", Line(session, ctx, &format_args!("{what} {when}")));
+        say(Level::Info, session, ctx, &format_args!("{what} {when}"));
     } else if begun && *cause.esource() != ErrorSource::Upstream {
-        error!("{}", Line(session, ctx, &Short(cause)));
+        say(Level::Error, session, ctx, &Short(cause));
     }
 }
 
 /// A request that never became one. nginx has these at its level info.
 pub(super) fn refused(refusal: &Refusal<'_>) {
     let arrival = &refusal.arrival;
-    debug!(
+    let fault = refusal.fault.to_string();
+    let line = format_args!(
         "*{} {} while {}, client: {}, server: {}{}",
         arrival.connection.serial,
-        refusal.fault.to_string().escape_debug(),
+        fault.escape_debug(),
         refusal.fault.activity(),
         Client(ip(arrival.connection.client())),
         arrival.site.name,
         Request(arrival.line.raw())
     );
+    (arrival.site.fallback().error_log).write(Level::Info, line);
+}
+
+/// Writes a line to the error logs of the request's place.
+fn say(level: Level, session: &Session, ctx: &RequestContext, message: &dyn fmt::Display) {
+    let line = Line(session, ctx, message);
+    ctx.place().error_log.write(level, line);
 }
 
 /// nginx's words for what went wrong with an upstream.

@@ -4,7 +4,7 @@ use super::hosts::Hosts;
 use super::locations::Locations;
 use super::pass::ProxyPass;
 use super::upstream::{Registry, Upstream};
-use super::{Assigned, GaveUp, LogSink, Step, script};
+use super::{Assigned, ErrorLog, GaveUp, LogSink, Step, script};
 use crate::model::{self, ClientLimits, ListenAddress, LogTarget, Model, Template, VariableId};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -54,6 +54,8 @@ pub struct Location {
     pub steps: Vec<Step>,
     /// Where its requests are logged.
     pub access_log: Vec<AccessLog>,
+    /// Where what goes wrong with its requests is said.
+    pub error_log: Arc<ErrorLog>,
     /// Everything else that it says, as the Model has it.
     pub settings: model::Location,
 }
@@ -88,6 +90,8 @@ pub struct Builder<'a> {
     pub listener_id: &'a mut dyn FnMut(&ListenAddress) -> ListenerId,
     /// Opens an access log.
     pub log_sink: &'a mut dyn FnMut(&LogTarget) -> Arc<dyn LogSink>,
+    /// The error logs of a location, which are open.
+    pub error_log: &'a mut dyn FnMut(&[model::ErrorLog]) -> Arc<ErrorLog>,
 }
 
 impl Builder<'_> {
@@ -212,6 +216,7 @@ impl Builder<'_> {
             action,
             steps: self.steps(&location.steps, known)?,
             access_log,
+            error_log: (self.error_log)(&location.error_log),
             settings: location.clone(),
         })
     }
@@ -251,6 +256,7 @@ impl Generation {
             registry,
             listener_id: &mut listener_id,
             log_sink,
+            error_log: &mut |_| Arc::default(),
         }
         .build(model)
     }
@@ -324,6 +330,7 @@ impl Location {
             action: Action::AddSlash(escaped(path)),
             steps: Vec::new(),
             access_log: self.access_log.clone(),
+            error_log: Arc::clone(&self.error_log),
             settings: self.settings.clone(),
         })
     }

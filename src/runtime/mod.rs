@@ -7,6 +7,7 @@
 
 mod assigned;
 mod generation;
+mod hostname;
 mod hosts;
 mod live;
 mod locations;
@@ -22,8 +23,9 @@ pub use assigned::Assigned;
 pub use generation::{
     AccessLog, Action, Builder, Generation, Listener, ListenerId, Location, Site,
 };
+pub use hostname::hostname;
 pub use live::Live;
-pub use log_sink::LogSink;
+pub use log_sink::{ErrorLog, ErrorSink, LogSink};
 pub use pass::{Bind, ProxyPass};
 pub use pattern::{GaveUp, Pattern};
 pub use request_headers::{LineValue, RequestHeaders};

@@ -7,6 +7,7 @@
 use super::StartError;
 use super::state::{Next, State};
 use crate::door::Door;
+use crate::logs;
 use crate::model::ListenAddress;
 use crate::proxy::{Gateway, Proxy};
 use crate::runtime::ListenerId;
@@ -89,7 +90,7 @@ impl Host {
     /// Opens the logs again: after they were moved away.
     pub(super) fn reopen_logs(&self) {
         self.state.log_files.reopen();
-        super::logger::reopen();
+        logs::process::reopen();
     }
 
     /// Asks for a reload; its outcome goes to the log.
@@ -136,6 +137,7 @@ impl Host {
         let Next {
             generation,
             listeners,
+            ..
         } = next.map_err(|cause| StartError::Thread(cause.to_string()))??;
         if self.quitting.load(Ordering::Acquire) {
             // The sockets that were bound for it are not for a process that is about to end.

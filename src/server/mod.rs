@@ -5,17 +5,16 @@
 //! fork or change of user finds a process without threads.
 
 mod host;
-mod logger;
 mod pid_file;
 mod shutdown;
 mod socket_options;
 mod sockets;
 mod state;
 
-pub use logger::init as init_logger;
 pub use sockets::BindError;
 
 use crate::config::{CommandLine, Diagnostics};
+use crate::logs::OpenError;
 use crate::model::ListenAddress;
 use crate::os_error::OsError;
 use crate::proxy::{Gateway, Router};
@@ -72,6 +71,9 @@ pub enum StartError {
     /// A file or a folder cannot be used: what was called for it, and why it failed.
     #[error("[emerg] {0} \"{path}\" failed ({cause})", path = .1.display(), cause = OsError(.2))]
     File(&'static str, PathBuf, #[source] io::Error),
+    /// A log file cannot be opened.
+    #[error(transparent)]
+    Log(#[from] OpenError),
     /// The server's thread could not be made, or ended before it served.
     #[error("[emerg] the server did not start: {0}")]
     Thread(String),

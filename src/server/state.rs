@@ -4,11 +4,11 @@
 use super::StartError;
 use super::pid_file::PidFile;
 use super::sockets::Sockets;
-use crate::access_log::LogFiles;
 use crate::config::{self, CommandLine, draft::Draft};
+use crate::logs::{self, LogFiles};
 use crate::model::{ListenAddress, Model, Process};
 use crate::runtime::upstream::Registry;
-use crate::runtime::{Builder, Generation, ListenerId, Live};
+use crate::runtime::{Builder, ErrorLog, Generation, ListenerId, Live};
 use log::warn;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
@@ -38,6 +38,9 @@ pub(super) struct State {
     pub(super) worker_threads: Option<NonZeroUsize>,
     /// What the process was started with.
     process: Process,
+    /// The process's error log, as it was when the process started.
+    error_log: Arc<ErrorLog>,
+    owns_process: bool,
     /// The file with the process's number, when this server is all that the process is for.
     pub(super) pid_file: Arc<Mutex<Option<PidFile>>>,
     /// The size of the pool of idle connections, as it was when the process started.
@@ -48,6 +51,8 @@ pub(super) struct State {
 pub(super) struct Next {
     pub(super) generation: Generation,
     pub(super) listeners: Vec<(ListenAddress, ListenerId)>,
+    /// The process's own.
+    error_log: Arc<ErrorLog>,
 }
 
 impl State {
@@ -72,6 +77,8 @@ impl State {
             worker_threads: model.process.worker_processes,
             process: model.process,
             pid_file: Arc::default(),
+            owns_process: false,
+            error_log: next.error_log,
             idle_connections: asked.max(MIN_IDLE_CONNECTIONS),
         })
     }
@@ -87,6 +94,8 @@ impl State {
         if let Some(path) = &self.process.pid {
             *pid_file = Some(PidFile::write(path)?);
         }
+        self.owns_process = true;
+        logs::process::replace(Arc::clone(&self.error_log));
         Ok(())
     }
 
@@ -111,7 +120,10 @@ impl State {
             &self.registry,
             &self.log_files,
         )?;
-        self.move_pid_file(model.process.pid.as_deref())?;
+        if self.owns_process {
+            self.move_pid_file(model.process.pid.as_deref())?;
+            logs::process::replace(Arc::clone(&next.error_log));
+        }
         Ok(next)
     }
 
@@ -158,6 +170,8 @@ fn build(
     registry: &Registry,
     log_files: &LogFiles,
 ) -> Result<Next, StartError> {
+    // Before anything changes: what follows does not fail by what a user writes.
+    let error_logs = log_files.error_logs(model)?;
     sockets.bind(&model.listeners)?;
     let listeners = model
         .listeners
@@ -168,10 +182,12 @@ fn build(
         registry,
         listener_id: &mut |address| sockets.id(address),
         log_sink: &mut |target| log_files.sink(target),
+        error_log: &mut |logs| error_logs.of(logs),
     }
     .build(model)?;
     Ok(Next {
         generation,
         listeners,
+        error_log: error_logs.of(&model.process.error_log),
     })
 }

@@ -19,6 +19,7 @@ mod bodies;
 mod buffering;
 mod closing;
 mod command_line;
+mod error_log;
 mod failover;
 mod faults;
 mod headers;

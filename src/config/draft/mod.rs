@@ -272,6 +272,9 @@ levels! {
         autoindex_exact_size: Switch,
         /// Whether times are local, not GMT.
         autoindex_localtime: Switch,
+        /// Where errors are logged: `stderr`, a file or `syslog:server=ADDRESS`, or
+        /// `{ path, level }`, or several. Replaces the enclosing level's as a group.
+        error_log: OneOrMany<Short<ErrorLog>>,
     }
     client {
         /// How long the client may take to send a request's header.
@@ -293,6 +296,8 @@ levels! {
     top {
         /// How many threads serve: a number, or `auto` for one for each processor.
         worker_processes: Word,
+        /// Where the process says what happens to it: as `error_log`, which it is when not written.
+        process_error_log: OneOrMany<Short<ErrorLog>>,
         /// The file that holds the process's number while it serves.
         pid: String,
         /// The current folder of the process.
@@ -438,9 +443,28 @@ impl FromWord for ErrorPage {
 }
 
 record! {
+    /// Where errors are logged, and which of them.
+    ErrorLog {
+        /// `stderr`, a file, or `syslog:server=ADDRESS` with nginx's parameters.
+        path: String,
+        /// The least severe lines that are written: `debug`, `info`, `notice`, `warn`, `error`,
+        /// `crit`, `alert` or `emerg`.
+        #[schemars(extend("enum" = ["debug", "info", "notice", "warn", "error", "crit", "alert", "emerg", null]))]
+        level: String,
+    }
+}
+
+impl FromWord for ErrorLog {
+    fn from_word(word: String) -> Self {
+        let path = Some(word);
+        Self { path, level: None }
+    }
+}
+
+record! {
     /// Where requests are logged, and how.
     AccessLog {
-        /// `stdout`, `stderr` or a file.
+        /// `stdout`, `stderr`, a file, or `syslog:server=ADDRESS` with nginx's parameters.
         path: String,
         /// What a line says, with `$variables`; or `combined`, nginx's format of that name.
         format: String,

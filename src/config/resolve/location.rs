@@ -349,6 +349,7 @@ fn location(matcher: LocationMatch, action: Action, level: &Level<'_>) -> Locati
         redirects: level.redirects(),
         access_log: level.access_log(),
         files: Arc::clone(&level.groups.files),
+        error_log: level.error_log(),
     }
 }
 

@@ -10,6 +10,7 @@ mod headers;
 mod host;
 mod listeners;
 mod location;
+mod logs;
 mod own;
 mod pages;
 mod pass;
@@ -27,8 +28,8 @@ use super::path::{Finding, Path};
 use super::problem::Problem;
 use super::suggest;
 use crate::model::{
-    Definition, ListenAddress, Model, Process, Site, Template, Upstream, UpstreamId, VARIABLES,
-    VariableId,
+    Definition, ErrorLog, ListenAddress, Model, Process, Site, Template, Upstream, UpstreamId,
+    VARIABLES, VariableId,
 };
 use listeners::Listen;
 use std::collections::{HashMap, HashSet};
@@ -58,13 +59,14 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
         variables: Vec::new(),
         variable_ids: HashMap::new(),
     };
-    let process = resolver.process(draft);
     resolver.define_variables(draft);
     resolver.named_upstreams(draft);
 
+    let process_error_log = (draft.process_error_log.as_ref())
+        .map(|logs| resolver.error_log(logs, &Path::Root.key("process_error_log")));
     let top = settings::Level {
         scalars: Common::default(),
-        groups: settings::Groups::default(),
+        groups: settings::Groups::of_process(process_error_log.as_deref()),
     };
     let top = resolver.level(draft.common(), &top, &Path::Root);
     resolver.check_client(draft.client(), &Path::Root);
@@ -89,6 +91,8 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
         listeners.add(&mut resolver, id, &hosts, &addresses, default, &path);
         sites.push(resolver.site(draft, site, hosts, &addresses, &top, &path));
     }
+    let process_error_log = process_error_log.unwrap_or_else(|| top.error_log());
+    let process = resolver.process(draft, process_error_log);
     Outcome {
         model: Model {
             listeners: listeners.finish(),
@@ -128,12 +132,13 @@ impl Resolver {
         self.findings.push(finding);
     }
 
-    fn process(&mut self, draft: &Draft) -> Process {
+    fn process(&mut self, draft: &Draft, error_log: Vec<ErrorLog>) -> Process {
         let file = |written: &Option<String>| written.as_ref().map(|path| self.base.join(path));
         let (pid, working_directory) = (file(&draft.pid), file(&draft.working_directory));
         Process {
             worker_processes: self.worker_processes(draft),
             pid,
+            error_log,
             working_directory,
         }
     }

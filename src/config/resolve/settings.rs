@@ -2,16 +2,14 @@
 //! Scalars are inherited as they were written; groups (headers, pages, logs) are checked once, at
 //! the level that wrote them, and inherited as a whole, as in nginx.
 
-use super::super::draft::{
-    AccessLog as DraftAccessLog, Common, OneOrMany, OrOff, Short, Switch, Word,
-};
+use super::super::draft::{Common, OneOrMany, Switch, Word};
 use super::super::path::Path;
 use super::super::problem::Problem;
 use super::super::suggest;
 use super::pass::Wording;
 use super::{Resolver, buffering, fit, invalid};
 use crate::model::{
-    AccessLog, AddHeader, ErrorPage, Files, Limits, LogTarget, NextUpstream, ProxyPass, Redirects,
+    AccessLog, AddHeader, ErrorLog, ErrorPage, Files, Limits, NextUpstream, ProxyPass, Redirects,
     RetryCondition, SetHeader,
 };
 use std::collections::BTreeSet;
@@ -33,10 +31,21 @@ pub(super) struct Groups {
     add_header: Rc<Vec<AddHeader>>,
     error_pages: Rc<Vec<ErrorPage>>,
     access_log: Rc<Vec<AccessLog>>,
+    error_log: Rc<Vec<ErrorLog>>,
     conditions: Option<Rc<BTreeSet<RetryCondition>>>,
     pub(super) files: Arc<Files>,
     answer_folder: Option<Rc<std::path::Path>>,
     wording: Wording,
+}
+
+impl Groups {
+    /// What holds outside of everything: requests are spoken of where the process is.
+    pub(super) fn of_process(error_log: Option<&[ErrorLog]>) -> Self {
+        Self {
+            error_log: Rc::new(error_log.unwrap_or_default().to_vec()),
+            ..Self::default()
+        }
+    }
 }
 
 impl Resolver {
@@ -67,6 +76,9 @@ impl Resolver {
         }
         if let Some(folder) = written.proxy_temp_path {
             groups.answer_folder = Some(self.base.join(&**folder).into());
+        }
+        if let Some(written) = written.error_log {
+            groups.error_log = Rc::new(self.error_log(written, &path.key("error_log")));
         }
         if let Some(written) = written.proxy_next_upstream {
             let conditions = self.conditions(written, &path.key("proxy_next_upstream"));
@@ -175,47 +187,6 @@ impl Resolver {
         }
         conditions
     }
-
-    fn access_log(
-        &mut self,
-        written: &OrOff<OneOrMany<Short<DraftAccessLog>>>,
-        path: &Path<'_>,
-    ) -> Vec<AccessLog> {
-        let mut logs = Vec::new();
-        let list = written.on().map_or(&[][..], |list| &list.0);
-        for (index, log) in list.iter().enumerate() {
-            let at = path.index(index);
-            let target = match log.path.as_deref() {
-                Some("stdout") => LogTarget::Stdout,
-                Some("stderr") => LogTarget::Stderr,
-                Some(file) if file.starts_with("syslog:") => {
-                    let label =
-                        "syslog is not supported yet; expected `stdout`, `stderr` or a file";
-                    self.report(invalid(&at.key("path"), file).label(label));
-                    continue;
-                }
-                Some(file) if !file.is_empty() => LogTarget::File(self.base.join(file)),
-                _ => {
-                    let label = "expected `path: stdout`, `stderr` or a file";
-                    self.report(at.error(Problem::Missing("\"path\"")).label(label));
-                    continue;
-                }
-            };
-            let format = log.format.as_deref().unwrap_or("combined");
-            let format = match format {
-                "combined" => self.template(COMBINED, &at),
-                name if !name.contains(['$', ' ']) => {
-                    let label = "expected `combined`, or text with $variables";
-                    let problem = Problem::UnknownLogFormat(name.into());
-                    self.report(at.key("format").error(problem).label(label));
-                    continue;
-                }
-                text => self.template(text, &at.key("format")),
-            };
-            logs.push(AccessLog { target, format });
-        }
-        logs
-    }
 }
 
 const INHERIT: [&str; 3] = ["merge", "on", "off"];
@@ -234,10 +205,6 @@ const CONDITIONS: [&str; 12] = [
     "non_idempotent",
     "off",
 ];
-
-/// nginx's `combined`.
-const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status \
-     $body_bytes_sent \"$http_referer\" \"$http_user_agent\"";
 
 /// nginx's defaults.
 const CLIENT_MAX_BODY_SIZE: u64 = 1 << 20;
@@ -323,5 +290,9 @@ impl Level<'_> {
 
     pub(super) fn access_log(&self) -> Vec<AccessLog> {
         self.groups.access_log.as_ref().clone()
+    }
+
+    pub(super) fn error_log(&self) -> Vec<ErrorLog> {
+        self.groups.error_log.as_ref().clone()
     }
 }

@@ -9,15 +9,14 @@ use super::context::{RequestContext, Try};
 use super::files;
 use crate::door::{Arrival, DoorStream, Refusal};
 use crate::model::{Variable, VariableId};
-use crate::runtime::Values;
+use crate::runtime::{Values, hostname};
 use headers::{argument, cookie, header_value, headers_of, request_port, user};
 use http::{HeaderMap, StatusCode, header};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use std::time::{SystemTime, UNIX_EPOCH};
 use write::{
-    address, bytes, display, each, hostname, local_time, port, protocol, random_id, seconds, text,
-    time,
+    address, bytes, display, each, local_time, port, protocol, random_id, seconds, text, time,
 };
 
 /// A request in flight: the source of every variable of headers and log lines.

@@ -5,7 +5,6 @@ use crate::door::RequestLine;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use std::io::Write;
 use std::net::IpAddr;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 pub(super) fn text(value: &str, out: &mut Vec<u8>) -> bool {
@@ -87,16 +86,6 @@ pub(super) fn each(
 
 pub(super) fn random_id() -> String {
     format!("{:032x}", fastrand::u128(..))
-}
-
-/// This machine's name, asked once.
-pub(super) fn hostname() -> &'static str {
-    static NAME: OnceLock<String> = OnceLock::new();
-    NAME.get_or_init(|| {
-        std::fs::read_to_string("/proc/sys/kernel/hostname")
-            .map(|name| name.trim().to_owned())
-            .unwrap_or_default()
-    })
 }
 
 /// Local time, formatted once a second for each thread and format.

@@ -1,6 +1,6 @@
 //! The process: `core` and `events`.
 
-use crate::config::nginx::reader::main;
+use crate::config::nginx::reader::{log, main};
 use crate::config::nginx::table::{
     ANYWHERE, BLOCK, EVENTS, FLAG, MAIN, NONE, ONCE, ONE, SOME, THREE, TWO, accepted, call, rows,
     unsupported, warned, warned_unless,
@@ -24,7 +24,7 @@ rows! {
     "env" in MAIN, takes ONE, accepted("the environment is kept as it is"), "an environment variable that is kept";
     "load_module" in MAIN, takes ONE, warned("Gapura has no modules to load; a directive that only a module knows is an error of its own"), "a module to load";
     "include" in ANYWHERE, takes ONE, unsupported("one pattern or file for each `include`"), "other files, read in this place";
-    "error_log" in MAIN, takes SOME, warned_unless(&["stderr", "/dev/stderr"], "errors go to standard error, or to the file of `-e`"), "where errors are logged";
+    "error_log" in MAIN, takes SOME, call(log::error_log), "where errors are logged";
     "pcre_jit" in MAIN, takes FLAG | ONCE, accepted("patterns are always compiled"), "whether patterns are compiled";
     "thread_pool" in MAIN, takes TWO | THREE, accepted("Gapura has threads of its own"), "threads for reading files";
     "events" in MAIN, takes BLOCK | NONE | ONCE, call(main::events), "how connections are handled";

@@ -1,6 +1,6 @@
 //! HTTP itself: servers, locations, connections.
 
-use crate::config::nginx::reader::{error_page, files, http, listen, location, own, server};
+use crate::config::nginx::reader::{error_page, files, http, listen, location, log, own, server};
 use crate::config::nginx::table::{
     BLOCK, FLAG, FOUR, HTTP, IF_LOCATION, LEVELS, LOCATION, MAIN, NONE, ONCE, ONE, SERVER, SEVERAL,
     SOME, THREE, TWO, accepted, call, only, rows, setting, unsupported, warned, warned_unless,
@@ -84,7 +84,7 @@ rows! {
     "early_hints" in LEVELS, takes SOME, warned("103 answers are not passed on"), "when 103 answers are passed on";
     "error_page" in LEVELS | IF_LOCATION, takes SEVERAL, call(error_page::error_page), "what is shown for errors";
     "post_action" in LEVELS | IF_LOCATION, takes ONE | ONCE, unsupported("nothing can be called after a request"), "a location called after a request";
-    "error_log" in LEVELS, takes SOME, warned_unless(&["stderr", "/dev/stderr"], "errors go to standard error, or to the file of `-e`"), "where errors are logged";
+    "error_log" in LEVELS, takes SOME, call(log::error_log), "where errors are logged";
     "open_file_cache" in LEVELS, takes ONE | TWO, accepted("files are opened for each request, so that none is answered that has changed"), "how files are kept open";
     "open_file_cache_valid" in LEVELS, takes ONE | ONCE, accepted("files are opened for each request, so that none is answered that has changed"), "how files are kept open";
     "open_file_cache_min_uses" in LEVELS, takes ONE | ONCE, accepted("files are opened for each request, so that none is answered that has changed"), "how files are kept open";

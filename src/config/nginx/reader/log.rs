@@ -1,7 +1,7 @@
-//! `access_log` and `log_format`.
+//! `access_log` and `log_format`, `error_log`.
 
 use super::{Level, Reader, number};
-use crate::config::draft::{AccessLog, Size, Time};
+use crate::config::draft::{AccessLog, ErrorLog, OneOrMany, Short, Size, Time};
 use crate::config::nginx::defaults;
 use crate::config::nginx::lexer::Word;
 use crate::config::nginx::parser::Directive;
@@ -9,6 +9,7 @@ use crate::config::nginx::positions::Piece;
 use crate::config::path::Path;
 use crate::config::problem::Problem;
 use crate::config::suggest;
+use crate::model::Level as Severity;
 
 /// A `log_format`.
 pub(super) struct Format {
@@ -58,10 +59,6 @@ pub(in crate::config::nginx) fn access_log(
         }
         return;
     }
-    if target.text.starts_with("syslog:") {
-        let label = "syslog is not supported yet: write to a file";
-        return reader.unsupported_parameter(directive, target, label);
-    }
     if target.text.contains('$') {
         let label = "variables in a file's name are not supported yet";
         return reader.unsupported_parameter(directive, target, label);
@@ -84,18 +81,98 @@ pub(in crate::config::nginx) fn access_log(
         return;
     };
     level.add_log(Some(AccessLog {
-        path: Some(match target.text.as_str() {
-            "/dev/stdout" => "stdout".into(),
-            "/dev/stderr" => "stderr".into(),
-            file => defaults::in_prefix(reader.prefix.as_deref(), file),
-        }),
+        path: Some(reader.log_target(&target.text)),
         format: Some(format),
     }));
 }
 
+/// `error_log`.
+pub(in crate::config::nginx) fn error_log(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let target = &directive.arguments[0];
+    if target.text.starts_with("memory:") {
+        let problem = Problem::NotApplied(target.text.clone());
+        let label = "errors are not kept in memory: write them to a file";
+        return reader.warn(directive, target, problem, label);
+    }
+    let Some(severity) = reader.severity(directive) else {
+        return;
+    };
+    let written = ErrorLog {
+        path: Some(reader.log_target(&target.text)),
+        level: severity,
+    };
+    let name = &directive.name;
+    let (key, logs) = match level {
+        // Requests get there too, unless `http` says otherwise.
+        Level::Main(draft) => ("process_error_log", &mut draft.process_error_log),
+        Level::Http(draft) => ("error_log", &mut draft.error_log),
+        Level::Server(server) => ("error_log", &mut server.site.error_log),
+        Level::Location(location) => ("error_log", &mut location.draft.error_log),
+        Level::Upstream(_) => return,
+    };
+    let list = path.key(key);
+    let OneOrMany(logs) = logs.get_or_insert_default();
+    let at = list.index(logs.len());
+    logs.push(Short(written));
+    for (key, word) in [
+        ("path", Some(target)),
+        ("level", directive.arguments.get(1)),
+    ] {
+        reader.positions.record(&at.key(key), directive, name, word);
+    }
+}
+
 const COMBINED: &str = "combined";
 
+/// What nginx can debug apart: `debug_http` and its kin.
+const DEBUG_PARTS: [&str; 7] = ["core", "alloc", "mutex", "event", "http", "mail", "stream"];
+
 impl Reader<'_> {
+    /// The level behind an `error_log`'s target. Those of debugging's parts are all of it.
+    fn severity(&mut self, directive: &Directive) -> Option<Option<String>> {
+        let mut found: Option<&Word> = None;
+        for word in self.parameters(directive, 1) {
+            let text = word.text.as_str();
+            let is_part = text
+                .strip_prefix("debug_")
+                .is_some_and(|part| DEBUG_PARTS.contains(&part));
+            let has_another = found.is_some_and(|first| !first.text.starts_with("debug_"));
+            if !is_part && Severity::parse(text).is_none() {
+                let problem = Problem::Syntax(format!("invalid log level \"{text}\""));
+                let words = Severity::WORDS.map(|(_, word)| word);
+                let label = suggest::did_you_mean_or_list(text, &words);
+                self.error(directive, word, problem, label);
+                return None;
+            }
+            if has_another || (found.is_some() && !is_part) {
+                let problem = Problem::Syntax(format!("duplicate log level \"{text}\""));
+                self.report(directive, word, problem, None);
+                return None;
+            }
+            found = Some(word);
+        }
+        let level = found.map(|word| match word.text.starts_with("debug_") {
+            true => "debug".to_owned(),
+            false => word.text.clone(),
+        });
+        Some(level)
+    }
+
+    /// Where lines go, in the Draft's words: files are below the prefix.
+    fn log_target(&self, text: &str) -> String {
+        match text {
+            "/dev/stdout" => "stdout".into(),
+            "stderr" | "/dev/stderr" => "stderr".into(),
+            text if text.starts_with("syslog:") => text.to_owned(),
+            file => defaults::in_prefix(self.prefix.as_deref(), file),
+        }
+    }
+
     /// Finds out which formats there are: they may be used before their line.
     pub(super) fn note_formats(&mut self, directives: &[Directive]) {
         for directive in directives {

@@ -5,79 +5,24 @@
 //! target cannot keep up its lines are dropped and counted, so that a slow disk never stops a
 //! request; when it cannot be written the error log says so once, until it works again.
 
+use super::{append, wait_a_little};
 use crate::model::LogTarget;
 use crate::runtime::LogSink;
 use log::{error, info, warn};
-use parking_lot::Mutex;
-use std::collections::HashMap;
-use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Lines that may wait for one target.
 const QUEUE: usize = 8192;
 /// Bytes gathered before they are written although more lines are waiting.
 const BATCH: usize = 64 * 1024;
-/// How long an end or a reopening waits for targets that take nothing.
-const FLUSH_LIMIT: Duration = Duration::from_secs(1);
-
-/// The writers of every target, kept across generations.
-#[derive(Debug, Default)]
-pub struct LogFiles {
-    /// Held by the generations that log to them.
-    writers: Mutex<HashMap<LogTarget, Weak<Writer>>>,
-}
-
-impl LogFiles {
-    /// The sink of a target. The same target gives the same sink.
-    pub fn sink(&self, target: &LogTarget) -> Arc<dyn LogSink> {
-        let mut writers = self.writers.lock();
-        writers.retain(|_, writer| writer.strong_count() > 0);
-        if let Some(writer) = writers.get(target).and_then(Weak::upgrade) {
-            return writer;
-        }
-        let writer = Arc::new(Writer {
-            target: target.clone(),
-            queue: OnceLock::new(),
-            dropped: AtomicU64::new(0),
-        });
-        writers.insert(target.clone(), Arc::downgrade(&writer));
-        writer
-    }
-
-    /// Waits until every line handed over so far is written, but not for a target that has stopped
-    /// taking any.
-    pub fn flush(&self) {
-        let until = Instant::now() + FLUSH_LIMIT;
-        for writer in self.writers() {
-            writer.flush(until);
-        }
-    }
-
-    /// Has every file opened again before its next line: after it was moved away.
-    pub fn reopen(&self) {
-        for writer in self.writers() {
-            writer.tell(Message::Reopen, Instant::now() + FLUSH_LIMIT);
-        }
-    }
-
-    fn writers(&self) -> Vec<Arc<Writer>> {
-        self.writers
-            .lock()
-            .values()
-            .filter_map(Weak::upgrade)
-            .collect()
-    }
-}
-
 /// One target and the queue of its thread.
 #[derive(Debug)]
-struct Writer {
+pub(super) struct Writer {
     target: LogTarget,
     /// Made with the first line: a server that has not begun to serve must have no threads yet.
     queue: OnceLock<SyncSender<Message>>,
@@ -110,6 +55,14 @@ impl LogSink for Writer {
 }
 
 impl Writer {
+    pub(super) fn new(target: &LogTarget) -> Self {
+        Self {
+            target: absolute(target),
+            queue: OnceLock::new(),
+            dropped: AtomicU64::new(0),
+        }
+    }
+
     fn queue(&self) -> &SyncSender<Message> {
         self.queue.get_or_init(|| {
             let (sender, receiver) = sync_channel(QUEUE);
@@ -122,12 +75,17 @@ impl Writer {
         })
     }
 
-    fn flush(&self, until: Instant) {
+    pub(super) fn flush(&self, until: Instant) {
         let (done, wait) = sync_channel(1);
         if self.tell(Message::Flush(done), until) {
             // An error means that the target takes nothing, or that its thread is gone.
             let _ = wait.recv_timeout(until.saturating_duration_since(Instant::now()));
         }
+    }
+
+    /// Has the target opened again before its next line.
+    pub(super) fn reopen(&self, until: Instant) {
+        self.tell(Message::Reopen, until);
     }
 
     /// Hands a message over, waiting for a place in the queue. `false` when there was none, or when
@@ -142,7 +100,7 @@ impl Writer {
                 Err(TrySendError::Full(back)) if Instant::now() < until => message = back,
                 Err(_) => return false,
             }
-            thread::sleep(Duration::from_millis(5));
+            wait_a_little();
         }
     }
 }
@@ -232,12 +190,18 @@ fn open(target: &LogTarget) -> io::Result<Box<dyn Write>> {
         LogTarget::Stdout => Box::new(io::stdout()),
         LogTarget::Stderr => Box::new(io::stderr()),
         LogTarget::File(path) => Box::new(append(path)?),
+        LogTarget::Syslog(_) => return Err(io::ErrorKind::Unsupported.into()),
     })
 }
 
-/// Opens a log file as nginx does: appended to, made when it is not there.
-pub(crate) fn append(path: &Path) -> io::Result<std::fs::File> {
-    OpenOptions::new().append(true).create(true).open(path)
+/// The same target wherever the process goes.
+fn absolute(target: &LogTarget) -> LogTarget {
+    match target {
+        LogTarget::File(path) => {
+            LogTarget::File(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+        }
+        other => other.clone(),
+    }
 }
 
 fn describe(target: &LogTarget) -> String {
@@ -245,6 +209,7 @@ fn describe(target: &LogTarget) -> String {
         LogTarget::Stdout => "standard output".into(),
         LogTarget::Stderr => "standard error".into(),
         LogTarget::File(path) => format!("\"{}\"", path.display()),
+        LogTarget::Syslog(_) => "syslog".into(),
     }
 }
 
@@ -257,7 +222,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("gapura-log-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("temp folder");
         let path = folder.join("access.log");
-        let files = LogFiles::default();
+        let files = crate::logs::LogFiles::default();
         let sink = files.sink(&LogTarget::File(path.clone()));
         for number in 0..1000 {
             sink.write(format!("line {number}").into_bytes());

@@ -1,0 +1,99 @@
+//! Logs: access log lines, written off the request path, and error log lines, written at once.
+//!
+//! | what | file |
+//! |---|---|
+//! | access logs and their threads | `access` |
+//! | error logs of the process, of sites and of locations | `error` |
+//! | the `log` crate's lines | `process` |
+//! | messages to a syslog server | `syslog` |
+
+mod access;
+mod error;
+pub mod process;
+mod syslog;
+
+pub use error::{ErrorLogs, OpenError};
+
+use crate::model::{LogTarget, Model};
+use crate::runtime::LogSink;
+use access::Writer;
+use error::ErrorFiles;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+use syslog::SyslogSink;
+
+/// How long an end or a reopening waits for targets that take nothing.
+const FLUSH_LIMIT: Duration = Duration::from_secs(1);
+
+/// Every log's target, kept across generations.
+#[derive(Debug, Default)]
+pub struct LogFiles {
+    /// Held by the generations that log to them.
+    writers: Mutex<HashMap<LogTarget, Weak<Writer>>>,
+    errors: Mutex<ErrorFiles>,
+}
+
+impl LogFiles {
+    /// The sink of an access log's target. The same target gives the same sink.
+    pub fn sink(&self, target: &LogTarget) -> Arc<dyn LogSink> {
+        if let LogTarget::Syslog(syslog) = target {
+            return Arc::new(SyslogSink::new(syslog));
+        }
+        let mut writers = self.writers.lock();
+        writers.retain(|_, writer| writer.strong_count() > 0);
+        if let Some(writer) = writers.get(target).and_then(Weak::upgrade) {
+            return writer;
+        }
+        let writer = Arc::new(Writer::new(target));
+        writers.insert(target.clone(), Arc::downgrade(&writer));
+        writer
+    }
+
+    /// Opens every error log of a model.
+    ///
+    /// # Errors
+    /// A file cannot be opened.
+    pub fn error_logs(&self, model: &Model) -> Result<ErrorLogs, OpenError> {
+        self.errors.lock().open(model)
+    }
+
+    /// Waits until every line handed over so far is written, but not for a target that has stopped
+    /// taking any.
+    pub fn flush(&self) {
+        let until = Instant::now() + FLUSH_LIMIT;
+        for writer in self.writers() {
+            writer.flush(until);
+        }
+    }
+
+    /// Opens every file again: after it was moved away.
+    pub fn reopen(&self) {
+        self.errors.lock().reopen();
+        for writer in self.writers() {
+            writer.reopen(Instant::now() + FLUSH_LIMIT);
+        }
+    }
+
+    fn writers(&self) -> Vec<Arc<Writer>> {
+        self.writers
+            .lock()
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect()
+    }
+}
+
+/// Opens a log file as nginx does: appended to, made when it is not there.
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
+fn wait_a_little() {
+    thread::sleep(Duration::from_millis(5));
+}
