@@ -52,6 +52,8 @@ fn allocations(call: impl Fn()) -> usize {
 fn server(address: &str) -> Server {
     Server {
         address: ServerAddress::Inet(address.parse().expect("an address")),
+        written: address.to_owned(),
+        max_conns: None,
         weight: Weight::ONE,
         max_fails: 1,
         fail_timeout: Duration::from_secs(10),

@@ -87,6 +87,8 @@ pub enum Problem {
     TooLarge(String),
     Buffers(&'static str),
     UnknownBalance(String),
+    BalanceRedefined,
+    NotForThisBalance(String),
     UnknownHealthCheck(String),
 
     // nginx's language.
@@ -220,6 +222,10 @@ impl fmt::Display for Problem {
             Self::TooLarge(key) => write!(f, "\"{key}\" is too large"),
             Self::Buffers(rule) => f.write_str(rule),
             Self::UnknownBalance(name) => write!(f, "unknown balance \"{name}\""),
+            Self::BalanceRedefined => f.write_str("load balancing method redefined"),
+            Self::NotForThisBalance(word) => {
+                write!(f, "balancing method does not support parameter \"{word}\"")
+            }
             Self::UnknownHealthCheck(name) => write!(f, "unknown type of health check \"{name}\""),
 
             Self::Glob { pattern, reason } => write!(f, "glob() \"{pattern}\" failed ({reason})"),

@@ -1,7 +1,9 @@
 //! Upstreams: the servers that requests are passed to.
 
+use super::Template;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -21,10 +23,34 @@ pub struct Upstream {
 }
 
 /// How a server is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Balance {
     /// `round_robin`: in turn, each as often as its weight says.
     RoundRobin,
+    /// `smooth_round_robin`: the same, in nginx's order, which spreads a heavy server's turns.
+    SmoothRoundRobin,
+    /// `least_conn`: the one with the fewest requests for its weight.
+    LeastConn,
+    /// `ip_hash`: by the client's address.
+    IpHash,
+    /// `hash KEY`: by a key.
+    Hash {
+        /// The key.
+        key: Template,
+        /// `consistent`: on a ring, so that few keys move when a server comes or goes.
+        consistent: bool,
+    },
+    /// `random`: by chance and weight.
+    Random,
+    /// `random two`: the less busy of two taken by chance.
+    RandomTwo,
+}
+
+impl Balance {
+    /// Whether a key decides, so that servers that are `down` keep their place.
+    pub fn is_keyed(&self) -> bool {
+        matches!(self, Self::IpHash | Self::Hash { .. })
+    }
 }
 
 /// One `server` of an upstream.
@@ -32,12 +58,16 @@ pub enum Balance {
 pub struct Server {
     /// Where it is.
     pub address: ServerAddress,
+    /// The address as written: what `hash KEY consistent` places it by.
+    pub written: String,
     /// Its share of the requests.
     pub weight: Weight,
     /// `max_fails`: failed tries within `fail_timeout` that take it out; 0 never does.
     pub max_fails: u32,
     /// `fail_timeout`: the window of `max_fails`, and how long the server then stays out.
     pub fail_timeout: Duration,
+    /// `max_conns`: how many requests it gets at the same time; `None` is no limit.
+    pub max_conns: Option<NonZeroU32>,
     /// `backup`: used only when no other server can be.
     pub backup: bool,
     /// `down`: never used.

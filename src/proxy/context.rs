@@ -49,6 +49,8 @@ pub(super) struct Passage {
     pub(super) pass: Arc<ProxyPass>,
     /// The location's upstream, or the one a router chose.
     pub(super) upstream: Arc<Upstream>,
+    /// What decides about the server, where the upstream asks for it.
+    pub(super) key: Vec<u8>,
     /// The only server that may be used, when a router named one.
     pub(super) only: Option<String>,
     /// The path a router wants to be asked for.
@@ -217,6 +219,7 @@ impl Passage {
         Self {
             pass,
             upstream,
+            key: Vec::new(),
             only: None,
             path: None,
             request_headers: Vec::new(),
@@ -235,7 +238,7 @@ impl Passage {
     /// A router named a server that the upstream does not have.
     pub(super) fn select(&mut self) -> Result<bool, UnknownServer> {
         self.selected = match &self.only {
-            None => self.upstream.choose(&self.tried),
+            None => self.upstream.choose_by(&self.key, &self.tried),
             Some(address) => self.upstream.choose_server(address, &self.tried)?,
         };
         Ok(self.selected.is_some())

@@ -6,12 +6,13 @@ use super::flow::Entry;
 use super::phases::Next;
 use super::values::Exchange;
 use super::{Gateway, error_log, tunnel};
+use crate::runtime::upstream::Key;
 use crate::runtime::{Bind, render};
 use http::StatusCode;
 use pingora_core::upstreams::peer::{HttpPeer, Scheme};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 impl Gateway {
@@ -24,12 +25,14 @@ impl Gateway {
         ctx: &mut RequestContext,
     ) -> Result<bool> {
         loop {
+            let key = balancing_key(session, ctx);
             let Some(passage) = &mut ctx.passage else {
                 return Error::e_explain(
                     ErrorType::InternalError,
                     "nothing to pass the request to",
                 );
             };
+            passage.key = key;
             let status = match passage.select() {
                 Ok(true) => return Ok(true),
                 Ok(false) => {
@@ -64,6 +67,35 @@ impl Gateway {
         }
         peer(session, ctx)
     }
+}
+
+/// What decides about the server, where the upstream asks for it.
+fn balancing_key(session: &Session, ctx: &RequestContext) -> Vec<u8> {
+    let mut key = Vec::new();
+    match ctx.passage.as_ref().map(|passage| passage.upstream.key()) {
+        None | Some(Key::None) => {}
+        Some(Key::Client) => {
+            let client = ctx.arrival().connection.client();
+            match client
+                .and_then(|address| address.as_inet())
+                .map(|inet| inet.ip())
+            {
+                Some(IpAddr::V4(address)) => key.extend_from_slice(&address.octets()[..3]),
+                Some(IpAddr::V6(address)) => key.extend_from_slice(&address.octets()),
+                // As nginx has it for clients of a Unix socket.
+                None => key.extend_from_slice(&[0; 3]),
+            }
+        }
+        Some(Key::Of(template)) => {
+            let values = Exchange {
+                session,
+                ctx,
+                response: None,
+            };
+            render(template, &values, &mut key);
+        }
+    }
+    key
 }
 
 /// The server that was chosen, as Pingora connects to it.

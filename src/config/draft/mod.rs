@@ -325,8 +325,7 @@ levels! {
         upstream: String,
         /// The servers that get all its requests, when no other site shares them.
         backends: Vec<Short<Server>>,
-        /// How one of `backends` is chosen.
-        #[schemars(extend("enum" = ["round_robin", null]))]
+        /// How one of `backends` is chosen; see `balance` of an upstream.
         balance: String,
         /// How `backends` are checked; `off` does not.
         health_check: OrOff<HealthCheck>,
@@ -353,8 +352,7 @@ levels! {
         upstream: String,
         /// The servers that get its requests, when nothing else shares them.
         backends: Vec<Short<Server>>,
-        /// How one of `backends` is chosen.
-        #[schemars(extend("enum" = ["round_robin", null]))]
+        /// How one of `backends` is chosen; see `balance` of an upstream.
         balance: String,
         /// How `backends` are checked; `off` does not.
         health_check: OrOff<HealthCheck>,

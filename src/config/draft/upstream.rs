@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 record! {
     /// A group of servers that share the load.
     Upstream {
-        /// How a server is chosen.
-        #[schemars(extend("enum" = ["round_robin", null]))]
+        /// How a server is chosen: `round_robin`; `smooth_round_robin`, nginx's order of it;
+        /// `least_conn`, the one with the fewest requests; `ip_hash`, by the client's address;
+        /// `hash KEY` or `hash KEY consistent`, by a key such as `$request_uri`; `random` or
+        /// `random two`, the less busy of two.
         balance: String,
         /// The servers.
         servers: Vec<Short<Server>>,
@@ -32,6 +34,8 @@ record! {
         max_fails: u64,
         /// The time in which `max_fails` are counted, and for which it is then out.
         fail_timeout: Time,
+        /// How many requests it gets at the same time; 0 is no limit.
+        max_conns: u64,
         /// Whether it is used only when no other server can be.
         backup: Switch,
         /// Whether it is never used.

@@ -10,6 +10,9 @@ use std::path::Path;
 /// Idle connections that an upstream keeps: nginx's default since 1.29.7.
 const KEEPALIVE: u64 = 32;
 
+/// How servers are chosen.
+const BALANCE: &str = "smooth_round_robin";
+
 /// Where relative files are, as Debian builds nginx; `-p` says otherwise.
 const PREFIX: &str = "/usr/share/nginx";
 
@@ -48,6 +51,7 @@ pub(super) fn apply(draft: &mut Draft, prefix: Option<&Path>) {
     );
     for upstream in draft.upstreams.iter_mut().flat_map(IndexMap::values_mut) {
         upstream.keepalive.get_or_insert(KEEPALIVE);
+        upstream.balance.get_or_insert_with(|| BALANCE.to_owned());
     }
     for site in draft.sites.iter_mut().flatten() {
         site.proxy_set_header.as_mut().map(with_host);

@@ -1,13 +1,14 @@
 //! Upstreams: servers, weights, health checks, and the names of those that have none.
 
 use super::super::draft::{self, OrOff, Short};
-use super::super::path::Path;
+use super::super::path::{Part, Path};
 use super::super::problem::Problem;
 use super::super::suggest;
 use super::{Resolver, address, fit, invalid};
 use crate::model::{
     Balance, CheckKind, HealthCheck, Keepalive, Server, Upstream, UpstreamId, Weight,
 };
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -22,7 +23,19 @@ pub(super) struct Written<'a> {
     pub(super) keepalive_timeout: Option<Duration>,
 }
 
-const BALANCES: [(&str, Balance); 1] = [("round_robin", Balance::RoundRobin)];
+const BALANCES: [(&str, Balance); 7] = [
+    ("round_robin", Balance::RoundRobin),
+    ("smooth_round_robin", Balance::SmoothRoundRobin),
+    ("least_conn", Balance::LeastConn),
+    ("ip_hash", Balance::IpHash),
+    ("random", Balance::Random),
+    ("random two", Balance::RandomTwo),
+    ("random two least_conn", Balance::RandomTwo),
+];
+
+/// `hash KEY` and `hash KEY consistent`.
+const HASH: &str = "hash ";
+const CONSISTENT: &str = " consistent";
 
 /// The list of weights is as long as their sum.
 const MOST_WEIGHT: u64 = 65_535;
@@ -141,16 +154,33 @@ impl Resolver {
         let Some(word) = written else {
             return Balance::RoundRobin;
         };
+        if let Some(key) = word.strip_prefix(HASH)
+            && !key.trim().is_empty()
+        {
+            let bare = key.strip_suffix(CONSISTENT);
+            let before = self.findings.len();
+            let template = self.template(bare.unwrap_or(key), path);
+            for finding in &mut self.findings[before..] {
+                if let Part::Within { offset, .. } = &mut finding.part {
+                    *offset += HASH.len();
+                }
+            }
+            return Balance::Hash {
+                key: template,
+                consistent: bare.is_some(),
+            };
+        }
         let known = BALANCES.iter().find(|(name, _)| *name == word);
         if known.is_none() {
-            let names = BALANCES.map(|(name, _)| name);
+            let names = BALANCES.each_ref().map(|(name, _)| *name);
+            let names: Vec<&str> = names.into_iter().chain(["hash KEY"]).collect();
             let label = suggest::did_you_mean_or_list(word, &names);
             self.report(
                 path.error(Problem::UnknownBalance(word.into()))
                     .label(label),
             );
         }
-        known.map_or(Balance::RoundRobin, |(_, balance)| *balance)
+        known.map_or(Balance::RoundRobin, |(_, balance)| balance.clone())
     }
 
     fn server(&mut self, server: &draft::Server, path: &Path<'_>) -> Server {
@@ -174,8 +204,12 @@ impl Resolver {
         let weight = self.number(weight, 1, MOST_WEIGHT, &path.key("weight"));
         let max_fails = server.max_fails.unwrap_or(1);
         let max_fails = self.number(max_fails, 0, u32::MAX.into(), &path.key("max_fails"));
+        let max_conns = server.max_conns.unwrap_or(0);
+        let max_conns = self.number(max_conns, 0, u32::MAX.into(), &path.key("max_conns"));
         Server {
             address,
+            written: server.address.clone().unwrap_or_default(),
+            max_conns: NonZeroU32::new(fit(max_conns)),
             weight: Weight::new(weight).unwrap_or(Weight::ONE),
             max_fails: fit(max_fails),
             fail_timeout: server.fail_timeout.map_or(FAIL_TIMEOUT, |time| time.0),

@@ -8,6 +8,9 @@ use super::names::Name;
 use super::passive::Limit;
 use super::peer::Peer;
 use super::registry::State;
+use super::selection::{
+    ConsistentHash, IpHash, KeyHash, LeastConn, Random, RandomTwo, SmoothRoundRobin,
+};
 use super::{Environment, names::Names};
 use crate::model::{Balance, Server, ServerAddress};
 use futures_util::FutureExt;
@@ -47,6 +50,7 @@ trait Balancer: Send + Sync {
     /// The first backend in the algorithm's order that is accepted, with its health.
     fn select(
         &self,
+        key: &[u8],
         max_iterations: usize,
         accept: &dyn Fn(&Backend, bool) -> bool,
     ) -> Option<Backend>;
@@ -55,12 +59,29 @@ trait Balancer: Send + Sync {
     fn backends(&self) -> &Backends;
 }
 
-fn balancer(balance: Balance, backends: Backends) -> Box<dyn Balancer> {
+fn balancer(balance: &Balance, backends: Backends) -> Box<dyn Balancer> {
     match balance {
-        Balance::RoundRobin => Box::new(LoadBalancer::<Weighted<RoundRobin>>::from_backends(
-            backends,
-        )),
+        Balance::RoundRobin => load_balancer::<Weighted<RoundRobin>>(backends),
+        Balance::SmoothRoundRobin => load_balancer::<SmoothRoundRobin>(backends),
+        Balance::LeastConn => load_balancer::<LeastConn>(backends),
+        Balance::IpHash => load_balancer::<IpHash>(backends),
+        Balance::Hash {
+            consistent: false, ..
+        } => load_balancer::<KeyHash>(backends),
+        Balance::Hash {
+            consistent: true, ..
+        } => load_balancer::<ConsistentHash>(backends),
+        Balance::Random => load_balancer::<Random>(backends),
+        Balance::RandomTwo => load_balancer::<RandomTwo>(backends),
     }
+}
+
+fn load_balancer<S>(backends: Backends) -> Box<dyn Balancer>
+where
+    S: BackendSelection<Config = ()> + Send + Sync + 'static,
+    S::Iter: BackendIter,
+{
+    Box::new(LoadBalancer::<S>::from_backends(backends))
 }
 
 impl<S> Balancer for LoadBalancer<S>
@@ -70,10 +91,11 @@ where
 {
     fn select(
         &self,
+        key: &[u8],
         max_iterations: usize,
         accept: &dyn Fn(&Backend, bool) -> bool,
     ) -> Option<Backend> {
-        self.select_with(b"", max_iterations, accept)
+        self.select_with(key, max_iterations, accept)
     }
 
     fn update(&self) {
@@ -91,7 +113,7 @@ where
 impl Group {
     /// The balancers of a server list, filled with what is known of its names.
     pub(super) fn new(
-        balance: Balance,
+        balance: &Balance,
         servers: &[Server],
         state: &Arc<State>,
         names: &Names,
@@ -107,7 +129,8 @@ impl Group {
         };
         let sources: Arc<[Source]> = servers.iter().map(source).collect();
         let role = |backup| {
-            let discovery = Discovery::new(&sources, backup, state, &environment.clock);
+            let keyed = balance.is_keyed();
+            let discovery = Discovery::new(&sources, backup, keyed, state, &environment.clock);
             let registry = Arc::clone(&state.health);
             let backends = Backends::new_with_health_registry(Box::new(discovery), registry);
             Role {
@@ -117,7 +140,7 @@ impl Group {
             }
         };
         let group = Arc::new(Self {
-            balance,
+            balance: balance.clone(),
             primary: role(false),
             backup: role(true),
             sources,
@@ -132,9 +155,9 @@ impl Group {
     }
 
     /// Whether it is the group of this list.
-    pub(super) fn is_of(&self, balance: Balance, servers: &[Server]) -> bool {
+    pub(super) fn is_of(&self, balance: &Balance, servers: &[Server]) -> bool {
         let own = self.sources.iter().map(|source| &source.server);
-        self.balance == balance && own.eq(servers)
+        self.balance == *balance && own.eq(servers)
     }
 
     /// Takes over what the names resolve to now. Never waits. A health check may be running: it
@@ -143,8 +166,9 @@ impl Group {
         let updating = self.updating.lock();
         for role in [&self.primary, &self.backup] {
             role.balancer.update();
-            let peers = role.balancer.backends().get_backend().len();
-            role.peers.store(peers, Relaxed);
+            let backends = role.balancer.backends().get_backend();
+            let peers = backends.iter().filter(|backend| !peer(backend).down);
+            role.peers.store(peers.count(), Relaxed);
         }
         // nginx counts what is `down`, too, and a list with a backup is never single.
         let down = self.sources.iter().filter(|source| source.server.down);
@@ -181,11 +205,20 @@ impl Group {
         self.primary.peers.load(Relaxed) + self.backup.peers.load(Relaxed)
     }
 
+    /// How a server is chosen.
+    pub(super) fn balance(&self) -> &Balance {
+        &self.balance
+    }
+
     /// A server by the algorithm; a backup server only if no other is admitted. `admit` gets the
     /// health and is the last to be asked: what it admits is chosen.
-    pub(super) fn select(&self, admit: &dyn Fn(&Arc<Peer>, bool) -> bool) -> Option<Arc<Peer>> {
+    pub(super) fn select(
+        &self,
+        key: &[u8],
+        admit: &dyn Fn(&Arc<Peer>, bool) -> bool,
+    ) -> Option<Arc<Peer>> {
         let roles = [&self.primary, &self.backup];
-        roles.into_iter().find_map(|role| role.select(admit))
+        roles.into_iter().find_map(|role| role.select(key, admit))
     }
 
     /// A server by walking the list, for when the algorithm has found none or does not matter.
@@ -201,14 +234,16 @@ impl Group {
             let backends = role.balancer.backends();
             let with_health =
                 |backend: &Backend| (Arc::clone(peer(backend)), backends.ready(backend));
-            peers.extend(backends.get_backend().iter().map(with_health));
+            let set = backends.get_backend();
+            let used = set.iter().filter(|backend| !peer(backend).down);
+            peers.extend(used.map(with_health));
         }
         peers
     }
 }
 
 impl Role {
-    fn select(&self, admit: &dyn Fn(&Arc<Peer>, bool) -> bool) -> Option<Arc<Peer>> {
+    fn select(&self, key: &[u8], admit: &dyn Fn(&Arc<Peer>, bool) -> bool) -> Option<Arc<Peer>> {
         let peers = self.peers.load(Relaxed);
         let chosen = RefCell::new(None);
         let accept = |backend: &Backend, healthy| {
@@ -222,7 +257,7 @@ impl Role {
         // The shared counter that orders a search is moved by others meanwhile: a search meets
         // some servers twice and may miss others.
         let max_iterations = (16 * peers).max(256);
-        if peers > 0 && self.balancer.select(max_iterations, &accept).is_none() {
+        if peers > 0 && self.balancer.select(key, max_iterations, &accept).is_none() {
             return self.walk(admit);
         }
         chosen.into_inner()

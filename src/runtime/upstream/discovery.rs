@@ -20,6 +20,8 @@ use std::sync::Arc;
 pub(super) struct Discovery {
     servers: Arc<[Source]>,
     backup: bool,
+    /// A key decides: servers that are `down` keep their place.
+    keyed: bool,
     state: Arc<State>,
     clock: Clock,
     published: Mutex<Published>,
@@ -46,7 +48,10 @@ struct Published {
 /// One address with what the lines that lead to it say.
 #[derive(Default)]
 struct Member {
+    /// As often as it is in a selector's list.
     weight: usize,
+    /// The sum of the weights as written.
+    written: usize,
     servers: Vec<usize>,
 }
 
@@ -55,12 +60,14 @@ impl Discovery {
     pub(super) fn new(
         servers: &Arc<[Source]>,
         backup: bool,
+        keyed: bool,
         state: &Arc<State>,
         clock: &Clock,
     ) -> Self {
         Self {
             servers: Arc::clone(servers),
             backup,
+            keyed,
             state: Arc::clone(state),
             clock: clock.clone(),
             published: Mutex::default(),
@@ -70,7 +77,7 @@ impl Discovery {
     fn members(&self) -> BTreeMap<SocketAddr, Member> {
         let mut members = BTreeMap::<SocketAddr, Member>::new();
         for (at, source) in self.servers.iter().enumerate() {
-            if source.server.backup != self.backup || source.server.down {
+            if source.server.backup != self.backup || (source.server.down && !self.keyed) {
                 continue;
             }
             for address in source.addresses() {
@@ -78,6 +85,9 @@ impl Discovery {
                 member.weight += usize::from(source.server.weight.get());
                 member.servers.push(at);
             }
+        }
+        for member in members.values_mut() {
+            member.written = member.weight;
         }
         // A selector writes every backend down as often as its weight says.
         let divisor = members.values().fold(0, |all, one| gcd(all, one.weight));
@@ -114,6 +124,10 @@ impl Discovery {
             address: address.clone(),
             text: address_text(address).into(),
             server: Arc::clone(&source.text),
+            written: source.server.written.as_str().into(),
+            weight: member.written,
+            max_conns: source.server.max_conns,
+            down: source.server.down,
             servers: member.servers.as_slice().into(),
             backup: self.backup,
             limit: Limit::new(source.server.max_fails, source.server.fail_timeout),

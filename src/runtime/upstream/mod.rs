@@ -15,6 +15,7 @@ mod passive;
 mod peer;
 mod probe;
 mod registry;
+mod selection;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +23,7 @@ pub use names::{Resolve, SystemResolver};
 pub use peer::{Peer, PeerStatus, Selected};
 pub use registry::Registry;
 
-use crate::model;
+use crate::model::{self, Balance, Template};
 use balance::Group;
 use clock::Clock;
 use event::Event;
@@ -39,6 +40,17 @@ pub struct Upstream {
     health_check: Option<model::HealthCheck>,
     group: Arc<Group>,
     state: Arc<State>,
+}
+
+/// What decides about a request's server, beside the servers themselves.
+#[derive(Debug, Clone, Copy)]
+pub enum Key<'a> {
+    /// Nothing.
+    None,
+    /// The client's address: the first three bytes of IPv4's, all of IPv6's.
+    Client,
+    /// This text.
+    Of(&'a Template),
 }
 
 /// A server that the upstream does not have.
@@ -88,13 +100,27 @@ impl Upstream {
         self.group.peer_count()
     }
 
+    /// What decides about a request's server.
+    pub fn key(&self) -> Key<'_> {
+        match self.group.balance() {
+            Balance::IpHash => Key::Client,
+            Balance::Hash { key, .. } => Key::Of(key),
+            _ => Key::None,
+        }
+    }
+
     /// Chooses a server for one try of a request that has `tried` these already. `None` when no
     /// server can be used: each is tried, unhealthy or out for its failures.
     pub fn choose(&self, tried: &[Arc<Peer>]) -> Option<Selected> {
+        self.choose_by(b"", tried)
+    }
+
+    /// The same with what the upstream's [`key`](Self::key) asks for.
+    pub fn choose_by(&self, key: &[u8], tried: &[Arc<Peer>]) -> Option<Selected> {
         let admit = |peer: &Arc<Peer>, healthy| {
             self.may_try(peer, healthy, tried) && peer.admit(self.group.limit(peer))
         };
-        let chosen = self.group.select(&admit);
+        let chosen = self.group.select(key, &admit);
         chosen.map(|peer| self.selected(peer)).or_else(|| {
             self.health_check.as_ref()?;
             self.choose_early(tried, &|_| true)

@@ -4,6 +4,7 @@ use super::clock::Clock;
 use super::passive::{Failures, Limit};
 use pingora_core::protocols::l4::socket::SocketAddr;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
@@ -13,6 +14,14 @@ pub struct Peer {
     pub(super) text: Box<str>,
     /// The server as the configuration writes it.
     pub(super) server: Arc<str>,
+    /// Its address as written, which a consistent hash places it by.
+    pub(super) written: Box<str>,
+    /// Its weight as written.
+    pub(super) weight: usize,
+    /// `max_conns`.
+    pub(super) max_conns: Option<NonZeroU32>,
+    /// `down`: there only to keep its place.
+    pub(super) down: bool,
     /// Every `server` line that this address comes from, by its place.
     pub(super) servers: Box<[usize]>,
     pub(super) backup: bool,
@@ -97,21 +106,39 @@ impl Peer {
         self.live.failures.out(limit, self.clock.now())
     }
 
+    /// Whether it takes a request now, which is then counted as in flight.
     pub(super) fn admit(&self, limit: Limit) -> bool {
-        self.live.failures.admit(limit, || self.clock.now())
+        let failures = &self.live.failures;
+        self.has_room() && failures.admit(limit, || self.clock.now()) && self.take()
     }
 
+    /// The same for one that is out and may be tried early.
     pub(super) fn admit_early(&self, limit: Limit) -> bool {
         let passed = self.live.passed.load(Relaxed);
-        self.live
-            .failures
-            .admit_early(limit, passed, || self.clock.now())
+        let failures = &self.live.failures;
+        self.has_room() && failures.admit_early(limit, passed, || self.clock.now()) && self.take()
+    }
+
+    fn has_room(&self) -> bool {
+        !self.down && self.fits(self.in_flight())
+    }
+
+    fn fits(&self, in_flight: usize) -> bool {
+        let limit = self.max_conns.map(|limit| limit.get() as usize);
+        limit.is_none_or(|limit| in_flight < limit)
+    }
+
+    /// Counts one more request in flight, unless that is too many: others choose at the same time.
+    fn take(&self) -> bool {
+        let one_more = |in_flight| self.fits(in_flight).then_some(in_flight + 1);
+        let in_flight = &self.live.in_flight;
+        in_flight.fetch_update(Relaxed, Relaxed, one_more).is_ok()
     }
 }
 
 impl Selected {
+    /// The hold on a peer that has admitted a request.
     pub(super) fn new(peer: Arc<Peer>, limit: Limit) -> Self {
-        peer.live.in_flight.fetch_add(1, Relaxed);
         Self {
             peer,
             limit,

@@ -97,7 +97,7 @@ impl Registry {
             .or_insert_with(|| Arc::new(State::new(&upstream.name, environment)));
         let new = || {
             Group::new(
-                upstream.balance,
+                &upstream.balance,
                 &upstream.servers,
                 state,
                 names,
@@ -105,7 +105,7 @@ impl Registry {
             )
         };
         let group = match state.current() {
-            Some(current) if current.group().is_of(upstream.balance, &upstream.servers) => {
+            Some(current) if current.group().is_of(&upstream.balance, &upstream.servers) => {
                 Arc::clone(current.group())
             }
             _ => new(),

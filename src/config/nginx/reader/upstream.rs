@@ -4,6 +4,7 @@ use super::{Level, Reader, number};
 use crate::config::draft::{Server, Short, Switch, Upstream};
 use crate::config::nginx::lexer::Word;
 use crate::config::nginx::parser::Directive;
+use crate::config::nginx::positions::Piece;
 use crate::config::nginx::table::UPSTREAM;
 use crate::config::path::Path;
 use crate::config::problem::Problem;
@@ -69,10 +70,80 @@ pub(in crate::config::nginx) fn server(
         address: Some(address.text.clone()),
         ..Server::default()
     };
+    // Those that come before their `server` say what it may be.
+    let takes_backups = upstream
+        .balance
+        .as_deref()
+        .is_none_or(|balance| balance == "least_conn");
     for word in reader.parameters(directive, 1) {
+        if word.text == "backup" && !takes_backups {
+            let problem = Problem::NotForThisBalance(word.text.clone());
+            reader.report(directive, word, problem, None);
+            continue;
+        }
         reader.server_parameter(directive, word, &mut server, &path);
     }
     servers.push(Short(server));
+}
+
+/// `least_conn`.
+pub(in crate::config::nginx) fn least_conn(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    reader.balance("least_conn".to_owned(), directive, level, path);
+}
+
+/// `ip_hash`.
+pub(in crate::config::nginx) fn ip_hash(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    reader.balance("ip_hash".to_owned(), directive, level, path);
+}
+
+/// `hash KEY [consistent]`.
+pub(in crate::config::nginx) fn hash(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let mut text = format!("hash {}", directive.text(0));
+    match directive.arguments.get(1) {
+        None => {}
+        Some(word) if word.text == "consistent" => text.push_str(" consistent"),
+        Some(word) => return reader.invalid_parameter(directive, word),
+    }
+    reader.balance(text, directive, level, path);
+}
+
+/// `random [two [least_conn]]`.
+pub(in crate::config::nginx) fn random(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    match directive.arguments.as_slice() {
+        [] => reader.balance("random".to_owned(), directive, level, path),
+        [two] if two.text == "two" => {
+            reader.balance("random two".to_owned(), directive, level, path);
+        }
+        [two, method] if two.text == "two" && method.text == "least_conn" => {
+            reader.balance("random two".to_owned(), directive, level, path);
+        }
+        [two, method] if two.text == "two" && method.text.starts_with("least_time") => {
+            let label = "servers are not chosen by their times yet: write `least_conn`";
+            reader.unsupported_parameter(directive, method, label);
+        }
+        [two, word] if two.text == "two" => reader.invalid_parameter(directive, word),
+        [word, ..] => reader.invalid_parameter(directive, word),
+    }
 }
 
 /// `keepalive`.
@@ -128,6 +199,35 @@ pub(in crate::config::nginx) fn keepalive_timeout(
 }
 
 impl Reader<'_> {
+    /// How the servers of an upstream are chosen.
+    fn balance(
+        &mut self,
+        text: String,
+        directive: &Directive,
+        level: &mut Level<'_>,
+        path: &Path<'_>,
+    ) {
+        let Level::Upstream(upstream) = level else {
+            return;
+        };
+        if upstream.balance.is_some() {
+            let problem = Problem::BalanceRedefined;
+            self.warn(directive, &directive.name, problem, "this one holds");
+        }
+        upstream.balance = Some(text);
+        let key = directive.arguments.first().cloned().into_iter();
+        let pieces = || {
+            key.map(|word| Piece {
+                offset: "hash ".len(),
+                skipped: 0,
+                word,
+            })
+            .collect()
+        };
+        self.positions
+            .record_pieces(&path.key("balance"), directive, &directive.name, pieces);
+    }
+
     /// Finds out which names are upstreams: they may be used before their block.
     pub(super) fn note_upstreams(&mut self, directives: &[Directive]) {
         for directive in directives {
@@ -171,10 +271,13 @@ impl Reader<'_> {
                 server.down = Some(Switch(true));
                 Some("down")
             }
-            ("max_conns", Some("0")) => return,
+            ("max_conns", Some(value)) => {
+                server.max_conns = number(value);
+                server.max_conns.map(|_| "max_conns")
+            }
             // Names are looked up again and again anyway.
             ("resolve", None) => return,
-            ("max_conns" | "service" | "route" | "slow_start", Some(_)) | ("drain", None) => {
+            ("service" | "route" | "slow_start", Some(_)) | ("drain", None) => {
                 let label = "leave it out: it is not supported yet";
                 return self.unsupported_parameter(directive, word, label);
             }

@@ -1,5 +1,6 @@
 //! Tests of upstreams as a whole: through the registry, over real sockets where it matters.
 
+mod balancing;
 mod choosing;
 mod health;
 mod names;
@@ -99,7 +100,8 @@ fn model(servers: &[Server], health_check: Option<HealthCheck>) -> model::Upstre
 }
 
 /// A server with nginx's defaults.
-fn server(address: &str) -> Server {
+fn server(text: &str) -> Server {
+    let address = text;
     let address = match (address.parse(), address.strip_prefix("unix:")) {
         (Ok(address), _) => ServerAddress::Inet(address),
         (_, Some(path)) => ServerAddress::Unix(path.to_owned()),
@@ -113,9 +115,11 @@ fn server(address: &str) -> Server {
     };
     Server {
         address,
+        written: text.to_owned(),
         weight: Weight::ONE,
         max_fails: 1,
         fail_timeout: Duration::from_secs(10),
+        max_conns: None,
         backup: false,
         down: false,
     }

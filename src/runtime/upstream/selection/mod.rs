@@ -1,0 +1,92 @@
+//! nginx's ways of choosing among servers, each a `BackendSelection` behind Pingora's `LoadBalancer`.
+//!
+//! They place a request where nginx places it: in the order of the configuration, by the weights as
+//! written, servers that are `down` included where a key decides. Whether a server takes the request
+//! is asked in the balancer's accept closure; an iterator here only says who is next.
+
+mod hash;
+mod ip_hash;
+mod least_conn;
+mod random;
+mod smooth;
+
+pub(super) use hash::{ConsistentHash, KeyHash};
+pub(super) use ip_hash::IpHash;
+pub(super) use least_conn::LeastConn;
+pub(super) use random::{Random, RandomTwo};
+pub(super) use smooth::SmoothRoundRobin;
+
+use super::discovery::peer;
+use super::peer::Peer;
+use pingora_load_balancing::Backend;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// After so many servers that were not taken, a key decides no longer and they go in turn: nginx's.
+const MOST_TRIES: u32 = 20;
+
+/// The servers in the order of the configuration.
+struct Candidates {
+    backends: Box<[Backend]>,
+    /// The sum of the weights up to and including each, as written.
+    sums: Box<[usize]>,
+    /// Whose turn it is: each as often as its weight says, as evenly as nginx spreads them.
+    schedule: Box<[u32]>,
+    next: AtomicUsize,
+}
+
+impl Candidates {
+    fn new(set: &BTreeSet<Backend>) -> Self {
+        let mut backends: Vec<Backend> = set.iter().cloned().collect();
+        backends.sort_by_key(|backend| peer(backend).servers[0]);
+        let mut sum = 0;
+        let sums = backends.iter().map(|backend| {
+            sum += peer(backend).weight;
+            sum
+        });
+        let sums = sums.collect();
+        let weight = |backend: &Backend| match peer(backend).down {
+            true => 0,
+            false => backend.weight,
+        };
+        let weights: Vec<usize> = backends.iter().map(weight).collect();
+        Self {
+            schedule: smooth::schedule(&weights),
+            backends: backends.into(),
+            sums,
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.backends.len()
+    }
+
+    fn peer(&self, index: usize) -> &Arc<Peer> {
+        peer(&self.backends[index])
+    }
+
+    /// Whose turn it is; `None` when every server is `down`.
+    fn in_turn(&self) -> Option<usize> {
+        if self.schedule.is_empty() {
+            return None;
+        }
+        let place = self.next.fetch_add(1, Relaxed) % self.schedule.len();
+        Some(self.schedule[place] as usize)
+    }
+
+    /// The server at a number, when each takes as many as its weight says.
+    fn at(&self, number: usize) -> usize {
+        let total = self.sums.last().copied().unwrap_or(1).max(1);
+        let number = number % total;
+        self.sums.partition_point(|sum| *sum <= number)
+    }
+
+    /// Compares two by how many requests they have for their weight.
+    fn busy(&self, one: usize, other: usize) -> std::cmp::Ordering {
+        let (one, other) = (self.peer(one), self.peer(other));
+        let left = one.in_flight().saturating_mul(other.weight);
+        left.cmp(&other.in_flight().saturating_mul(one.weight))
+    }
+}

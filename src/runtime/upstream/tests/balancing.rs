@@ -1,0 +1,166 @@
+//! The ways of choosing that nginx has: placed as nginx places them.
+
+use super::*;
+use crate::model::Template;
+use std::num::NonZeroU32;
+
+const A: &str = "127.0.0.1:3001";
+const B: &str = "127.0.0.1:3002";
+const C: &str = "127.0.0.1:3003";
+const D: &str = "127.0.0.1:3004";
+
+fn upstream(bench: &Bench, balance: Balance, servers: &[Server]) -> Arc<Upstream> {
+    bench.registry.upstream(&model::Upstream {
+        balance,
+        ..model(servers, None)
+    })
+}
+
+fn by(upstream: &Upstream, key: &[u8]) -> String {
+    let selected = upstream.choose_by(key, &[]).expect("usable");
+    selected.text().to_owned()
+}
+
+#[test]
+fn a_heavy_server_s_turns_are_spread() {
+    let bench = Bench::new();
+    let servers = [weighted(A, 5), server(B), server(C), down(D)];
+    let upstream = upstream(&bench, Balance::SmoothRoundRobin, &servers);
+    let order: Vec<_> = (0..7).filter_map(|_| next(&upstream)).collect();
+    assert_eq!(order, [A, A, B, A, C, A, A]);
+    // Without the first, the others share what is left.
+    let first = upstream.choose(&[]).expect("usable");
+    assert_eq!(first.text(), A);
+    first.failed();
+    drop(first);
+    assert_eq!(count(&upstream, 100), counts([(B, 50), (C, 50)]));
+}
+
+#[test]
+fn the_least_busy_server_is_chosen_and_equals_in_turn() {
+    let bench = Bench::new();
+    let servers = [server(A), weighted(B, 2), server(C)];
+    let upstream = upstream(&bench, Balance::LeastConn, &servers);
+    assert_eq!(count(&upstream, 40), counts([(A, 10), (B, 20), (C, 10)]));
+    let mut held: Vec<_> = (0..8).filter_map(|_| upstream.choose(&[])).collect();
+    let holds = |held: &[super::super::Selected], text| {
+        held.iter().filter(|one| one.text() == text).count()
+    };
+    assert_eq!(
+        (holds(&held, A), holds(&held, B), holds(&held, C)),
+        (2, 4, 2)
+    );
+    held.retain(|one| one.text() != C);
+    assert_eq!(next(&upstream).as_deref(), Some(C));
+}
+
+#[test]
+fn a_client_stays_with_its_server_as_under_nginx() {
+    let bench = Bench::new();
+    let servers = [server(A), server(B), server(C)];
+    let with = |servers: &[Server]| upstream(&bench, Balance::IpHash, servers);
+    let all = with(&servers);
+    // ((89 * 113 + 127) * 113 + 0) * 113 + 0, each modulo 6271: 3 servers.
+    let expected = |bytes: [usize; 3]| {
+        let hash = bytes
+            .into_iter()
+            .fold(89, |hash, byte| (hash * 113 + byte) % 6271);
+        [A, B, C][hash % 3]
+    };
+    for address in [[127, 0, 0], [10, 1, 2], [192, 168, 1], [8, 8, 8]] {
+        let bytes = address.map(|byte: u8| usize::from(byte));
+        assert_eq!(by(&all, &address), expected(bytes));
+        assert_eq!(by(&all, &address), expected(bytes), "again");
+    }
+    // A server that is down keeps its place: the clients of the others stay.
+    let without = with(&[server(A), down(B), server(C)]);
+    for number in 0..=255 {
+        let key = [10, 0, number];
+        let before = by(&all, &key);
+        let after = by(&without, &key);
+        assert_ne!(after, B);
+        if before != B {
+            assert_eq!(after, before);
+        }
+    }
+}
+
+#[test]
+fn a_key_is_placed_as_by_nginx() {
+    let bench = Bench::new();
+    let balance = |consistent| Balance::Hash {
+        key: Template::literal("unused"),
+        consistent,
+    };
+    let servers = [server(A), weighted(B, 3), server(C)];
+    let plain = upstream(&bench, balance(false), &servers);
+    for key in ["/", "/a", "/b", "some longer key"] {
+        let hash = (crc32fast::hash(key.as_bytes()) >> 16) & 0x7fff;
+        let expected = [A, B, B, B, C][hash as usize % 5];
+        assert_eq!(by(&plain, key.as_bytes()), expected, "{key}");
+    }
+    let mut empty: Vec<_> = (0..5).map(|_| by(&plain, b"")).collect();
+    empty.sort();
+    assert_eq!(empty, [A, B, B, B, C], "without a key they go in turn");
+
+    let ring = upstream(&bench, balance(true), &servers);
+    let smaller = upstream(&bench, balance(true), &servers[..2]);
+    let mut moved = 0;
+    for number in 0..1000 {
+        let key = format!("key {number}");
+        let (before, after) = (by(&ring, key.as_bytes()), by(&smaller, key.as_bytes()));
+        assert_eq!(before, by(&ring, key.as_bytes()));
+        if before != after {
+            assert_eq!(before, C, "only the keys of the server that went");
+            moved += 1;
+        }
+    }
+    assert!((100..300).contains(&moved), "{moved} of 1000 for a fifth");
+}
+
+#[test]
+fn chance_keeps_to_the_weights() {
+    let bench = Bench::new();
+    for balance in [Balance::Random, Balance::RandomTwo] {
+        let both = upstream(&bench, balance.clone(), &[weighted(A, 3), server(B)]);
+        let counted = count(&both, 2000);
+        let first = counted.get(A).copied().unwrap_or_default();
+        let expected = if balance == Balance::Random {
+            1350..1650
+        } else {
+            1..2000
+        };
+        assert!(expected.contains(&first), "{balance:?}: {first}");
+    }
+    let two = upstream(&bench, Balance::RandomTwo, &[server(A), server(B)]);
+    let busy = two.choose(&[]).expect("usable");
+    let other = if busy.text() == A { B } else { A };
+    assert_eq!(count(&two, 20), counts([(other, 20)]));
+}
+
+#[test]
+fn a_server_gets_no_more_than_max_conns() {
+    let bench = Bench::new();
+    let limited = Server {
+        max_conns: NonZeroU32::new(2),
+        ..server(A)
+    };
+    for balance in [
+        Balance::RoundRobin,
+        Balance::SmoothRoundRobin,
+        Balance::IpHash,
+    ] {
+        let upstream = upstream(&bench, balance, &[limited.clone(), server(B)]);
+        let held: Vec<_> = (0..10)
+            .filter_map(|_| upstream.choose_by(&[1, 2, 3], &[]))
+            .collect();
+        let first = held.iter().filter(|one| one.text() == A).count();
+        assert!(first <= 2 && held.len() == 10, "{first} of {}", held.len());
+        drop(held);
+        let only = bench
+            .registry
+            .upstream(&model(std::slice::from_ref(&limited), None));
+        let held: Vec<_> = (0..10).filter_map(|_| only.choose(&[])).collect();
+        assert_eq!(held.len(), 2);
+    }
+}
