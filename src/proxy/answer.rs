@@ -61,6 +61,8 @@ pub(super) fn from_upstream(
             ctx.failure = Some(Failure::Status(status));
             // As nginx: without it a browser could not ask for credentials.
             let challenges = response.headers.get_all(header::WWW_AUTHENTICATE).iter();
+            let is_challenge = status == StatusCode::UNAUTHORIZED;
+            let challenges = challenges.filter(|_| is_challenge);
             let challenges = challenges.map(|value| (header::WWW_AUTHENTICATE, value.clone()));
             ctx.response_headers.extend(challenges);
             ctx.detour = Some(Entry::Failed(status));
@@ -86,7 +88,8 @@ fn follow_redirect(
     ];
     for name in kept {
         let values = response.headers.get_all(&name).iter().cloned();
-        ctx.response_headers
+        ctx.flow
+            .kept_headers
             .extend(values.map(|value| (name.clone(), value)));
     }
     ctx.detour = Some(match target.strip_prefix(b"@") {
@@ -94,6 +97,21 @@ fn follow_redirect(
         None => phases::redirect(target),
     });
     Err(Error::new_up(ErrorType::Custom(DETOUR)))
+}
+
+/// Gives an answer a header of the one in whose place it is given. Cookies add up; of all others, the
+/// earlier one holds.
+pub(super) fn keep(
+    response: &mut ResponseHeader,
+    name: &HeaderName,
+    value: &HeaderValue,
+) -> Result<()> {
+    match *name == header::SET_COOKIE {
+        true => response
+            .append_header(name.clone(), value.clone())
+            .map(drop),
+        false => response.insert_header(name.clone(), value.clone()),
+    }
 }
 
 const X_ACCEL_REDIRECT: &str = "x-accel-redirect";
@@ -134,6 +152,9 @@ pub(super) fn shape(
         && !response.status.is_informational()
     {
         response.set_status(status)?;
+    }
+    for (name, value) in &ctx.flow.kept_headers {
+        keep(response, name, value)?;
     }
     response.insert_header(header::SERVER, error_page::server(ctx.settings().own))?;
     add_headers(session, response, ctx)?;
@@ -204,7 +225,7 @@ pub(super) async fn text(
     let mut response = ResponseHeader::build(status, Some(8))?;
     // RFC 9110, 6.4.1: these have no body.
     let text = match status {
-        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => Vec::new(),
+        StatusCode::NO_CONTENT => Vec::new(),
         _ => {
             let content_type = ctx.settings().files.types.of(ctx.path());
             if !content_type.is_empty() {

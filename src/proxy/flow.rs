@@ -1,7 +1,7 @@
 //! Where a request is on its way through a configuration: the path it has now, and what redirects
 //! inside of Gapura have made of it.
 
-use http::{Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use std::sync::Arc;
 
 use crate::runtime::Location;
@@ -17,8 +17,12 @@ pub(super) struct Flow {
     pub(super) method: Option<Method>,
     /// The status of the answer, whatever makes it: an error page's.
     pub(super) status: Option<StatusCode>,
+    /// The status of a `return` whose text is being written.
+    pub(super) returning: Option<StatusCode>,
     /// `Location` of the answer.
     pub(super) location: Option<Vec<u8>>,
+    /// Headers of an upstream's answer that are kept for the one in its place.
+    pub(super) kept_headers: Vec<(HeaderName, HeaderValue)>,
     /// Whether an error page was asked for; it has none of its own unless `recursive_error_pages`.
     pub(super) shows_error: bool,
     /// Whether the request came from inside, which `internal` is about.
@@ -57,6 +61,11 @@ impl Flow {
     pub(super) fn count_change(&mut self) -> bool {
         self.changes += 1;
         self.changes <= MOST_CHANGES
+    }
+
+    /// Whether the answer is an error's page, with the error's status: then it is sent whole and as it is.
+    pub(super) fn is_error(&self) -> bool {
+        self.status.is_some_and(|status| status != StatusCode::OK)
     }
 
     /// Whether no further change is allowed: then an error has no page of the configuration's own.

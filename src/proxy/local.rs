@@ -29,7 +29,10 @@ pub(super) fn shape(
     if let Some(target) = &ctx.flow.location
         && let Ok(location) = HeaderValue::from_bytes(&redirect::absolute(ctx, target))
     {
-        response.insert_header(header::LOCATION, location)?;
+        response.insert_header("Location", location)?;
+    }
+    for (name, value) in &ctx.flow.kept_headers {
+        answer::keep(&mut response, name, value)?;
     }
     let own = ctx.settings().own;
     if own.pages == BuiltInPages::Nginx {

@@ -219,6 +219,7 @@ async fn returned(
     ctx: &mut RequestContext,
     answer: &Return,
 ) -> Result<Turn> {
+    ctx.flow.returning = StatusCode::from_u16(answer.status).ok();
     let text = match &answer.text {
         Some(text) => Some(rewrite::text(text, session, ctx)),
         None => None,
@@ -274,7 +275,7 @@ enum Detour {
 
 /// Whether `error_page` leads away from here for this status.
 pub(super) fn leads_away(ctx: &RequestContext, status: StatusCode) -> bool {
-    if (ctx.flow.shows_error && !ctx.settings().recursive_error_pages) || ctx.flow.is_exhausted() {
+    if ctx.flow.shows_error || ctx.flow.is_exhausted() {
         return false;
     }
     let page = error_page::page_for(ctx, status);

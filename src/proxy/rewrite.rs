@@ -76,7 +76,10 @@ fn set(to: Settable, value: &Template, session: &Session, ctx: &mut RequestConte
     let value = text(value, session, ctx);
     match to {
         Settable::Variable(variable) => ctx.assigned_mut().set(variable, &value),
-        Settable::Args => ctx.flow.query = Some(Some(value)),
+        Settable::Args => {
+            ctx.flow.query = Some(Some(value));
+            ctx.flow.rewritten = true;
+        }
         Settable::LimitRate => ctx.flow.limit_rate = rate(&value),
     }
 }

@@ -53,8 +53,10 @@ pub(super) enum Served {
 /// # Errors
 /// The client is gone, or the file could not be read to its end.
 pub(super) async fn serve(session: &mut Session, ctx: &mut RequestContext) -> Result<Served> {
-    let method = &session.req_header().method;
-    if !matches!(*method, Method::GET | Method::HEAD | Method::POST) {
+    if !matches!(
+        *ctx.method(session),
+        Method::GET | Method::HEAD | Method::POST
+    ) {
         return Ok(Served::Status(StatusCode::METHOD_NOT_ALLOWED));
     }
     match ctx.path().ends_with(b"/") {
@@ -84,7 +86,7 @@ async fn file(session: &mut Session, ctx: &mut RequestContext) -> Result<Served>
         error_log::file(session, ctx, &message);
         return Ok(Served::Status(StatusCode::NOT_FOUND));
     };
-    if session.req_header().method == Method::POST {
+    if *ctx.method(session) == Method::POST {
         return Ok(Served::Status(StatusCode::METHOD_NOT_ALLOWED));
     }
     send(session, ctx, &found, opened).await
@@ -105,16 +107,26 @@ async fn send(
         response.insert_header(header::CONTENT_TYPE, content_type)?;
     }
     response.insert_header(header::CONTENT_LENGTH, found.size)?;
-    let modified = conditional::format_time(found.modified);
-    response.insert_header(header::LAST_MODIFIED, modified)?;
+    let is_error = ctx.flow.is_error();
+    if !is_error {
+        let modified = conditional::format_time(found.modified);
+        response.insert_header("Last-Modified", modified)?;
+    }
     let etag = files
         .etag
         .then(|| format!("\"{:x}-{:x}\"", found.modified, found.size));
     if let Some(etag) = &etag {
-        response.insert_header(header::ETAG, etag.as_str())?;
+        response.insert_header("ETag", etag.as_str())?;
     }
     let etag = etag.as_ref().map(String::as_bytes);
     let request = &session.req_header().headers;
+    if is_error {
+        let answer = local::shape(session, ctx, response)?;
+        answer
+            .send(session, Body::whole(opened, found.size))
+            .await?;
+        return Ok(Served::Written);
+    }
     match conditional::check(request, etag, found.modified, files.if_modified_since) {
         Verdict::Failed => return Ok(Served::Status(StatusCode::PRECONDITION_FAILED)),
         Verdict::NotModified => {

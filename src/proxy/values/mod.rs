@@ -53,7 +53,9 @@ impl Exchange<'_> {
     fn status(&self) -> Option<StatusCode> {
         self.ctx
             .logged_status
+            .or(self.ctx.flow.status)
             .or_else(|| self.answer().map(|answer| answer.status))
+            .or(self.ctx.flow.returning)
     }
 }
 

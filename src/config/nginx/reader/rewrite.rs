@@ -219,7 +219,7 @@ impl Reader<'_> {
             self.invalid_condition(directive, word);
             return None;
         }
-        if let (3, (word, _, operator)) = (words.len(), words[1])
+        if let [_, (word, _, operator), _] = words[..]
             && !["=", "!=", "~", "~*", "!~", "!~*"].contains(&operator)
         {
             let problem = Problem::Syntax(format!("unexpected \"{operator}\" in condition"));
