@@ -1,4 +1,4 @@
-//! Where a chunked body ends: the framing alone, no decoding.
+//! Where a chunked body ends, and where its data is.
 
 /// Reads the frames of a chunked body as they arrive, in nginx's grammar.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -53,6 +53,16 @@ impl Chunked {
                 at += self.skip(bytes.len() - at);
                 continue;
             }
+            self.state = self.step(bytes[at])?;
+            at += 1;
+        }
+        Ok(at)
+    }
+
+    /// As [`advance`](Self::advance), but stops before the data of a chunk.
+    pub(super) fn advance_to_data(&mut self, bytes: &[u8]) -> Result<usize, MalformedBody> {
+        let mut at = 0;
+        while at < bytes.len() && !matches!(self.state, State::Done | State::Data) {
             self.state = self.step(bytes[at])?;
             at += 1;
         }

@@ -31,7 +31,7 @@ pub use fault::Fault;
 pub use headers::Headers;
 pub use request_line::RequestLine;
 pub use serve::Door;
-pub use stream::DoorStream;
+pub use stream::{Collected, DoorStream};
 
 use crate::runtime::Live;
 use bytes::Bytes;

@@ -99,6 +99,7 @@ impl<A: Application> Door<A> {
             if !stream.is_reusable() {
                 return None;
             }
+            stream.forget_body();
         }
     }
 

@@ -1,11 +1,13 @@
 //! The stream below Pingora's session: one request's body at a time, and its answer.
 
 mod body;
+mod collect;
 mod delegated;
 mod held;
 mod output;
 mod patience;
 mod rules;
+mod stored;
 
 use super::chunked::Chunked;
 use super::connection::Leftover;
@@ -13,6 +15,8 @@ use super::{Connection, Framing};
 use crate::runtime::Location;
 use body::Body;
 use bytes::BytesMut;
+pub use collect::Collected;
+use collect::Collecting;
 use futures_util::task::AtomicWaker;
 use output::Output;
 use pingora_core::protocols::Stream;
@@ -21,7 +25,7 @@ use rules::Rules;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -50,8 +54,25 @@ pub struct DoorStream {
     output: Output,
     /// Whether the answer is taken as fast as it comes.
     ahead: AtomicBool,
-    /// The next read is no read: it waits until everything is sent.
-    settling: AtomicBool,
+    /// What the next read is used for.
+    errand: AtomicU8,
+    /// A body that is read whole.
+    collecting: Option<Collecting>,
+}
+
+/// A session lets nobody write to its stream or read from it, except by its own reads. So a read
+/// that gives nothing is how the door's stream is made to do something else first.
+#[derive(Clone, Copy, PartialEq)]
+#[repr(u8)]
+enum Errand {
+    /// To read.
+    None,
+    /// To wait until everything is sent.
+    Settle,
+    /// To read the request's body whole.
+    Collect,
+    /// The same, for a client that waits for a 100.
+    ContinueAndCollect,
 }
 
 impl DoorStream {
@@ -69,7 +90,8 @@ impl DoorStream {
             waiting: AtomicWaker::new(),
             output: Output::default(),
             ahead: AtomicBool::new(false),
-            settling: AtomicBool::new(false),
+            errand: AtomicU8::new(Errand::None as u8),
+            collecting: None,
         }
     }
 
@@ -105,7 +127,7 @@ impl DoorStream {
         let Some(stream) = Self::of(session).filter(|stream| !stream.output.is_settled()) else {
             return;
         };
-        stream.settling.store(true, Ordering::Relaxed);
+        stream.run(Errand::Settle);
         if let ServerSession::H1(session) = session
             && let Err(cause) = session.idle().await
         {
@@ -128,6 +150,20 @@ impl DoorStream {
         }
     }
 
+    fn run(&self, errand: Errand) {
+        self.errand.store(errand as u8, Ordering::Relaxed);
+    }
+
+    fn poll_errand(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        const COLLECT: u8 = Errand::Collect as u8;
+        const CONTINUE_AND_COLLECT: u8 = Errand::ContinueAndCollect as u8;
+        match *self.errand.get_mut() {
+            COLLECT => self.poll_collected(cx, false),
+            CONTINUE_AND_COLLECT => self.poll_collected(cx, true),
+            _ => self.poll_settled(cx),
+        }
+    }
+
     fn is_silent(&self) -> bool {
         self.silent.load(Ordering::Relaxed)
     }
@@ -135,7 +171,7 @@ impl DoorStream {
     /// Whether what is left of the body can be read without waiting for the client.
     pub fn holds_body(&self) -> bool {
         match &self.body {
-            Body::Done => true,
+            Body::Done | Body::Stored(_) => true,
             Body::Length(left) => self.input.len() as u64 >= *left,
             Body::Chunked(_) | Body::Broken => false,
         }
@@ -143,7 +179,7 @@ impl DoorStream {
 
     /// Whether all of the request's body has been read.
     pub fn is_body_done(&self) -> bool {
-        matches!(self.body, Body::Done)
+        matches!(self.body, Body::Done | Body::Stored(_))
     }
 
     /// What was read and not given on.
@@ -187,6 +223,13 @@ impl DoorStream {
             Framing::Length(length) => Body::Length(length),
             Framing::Chunked => Body::Chunked(Chunked::default()),
         };
+    }
+
+    /// The request is over: its body, if it was collected, is not needed any more.
+    pub(super) fn forget_body(&mut self) {
+        if matches!(self.body, Body::Stored(_)) {
+            self.body = Body::Done;
+        }
     }
 
     /// Answers without a header.
@@ -239,9 +282,9 @@ impl AsyncRead for DoorStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if *self.settling.get_mut() {
-            let outcome = ready!(self.poll_settled(cx));
-            *self.settling.get_mut() = false;
+        if *self.errand.get_mut() != Errand::None as u8 {
+            let outcome = ready!(self.poll_errand(cx));
+            *self.errand.get_mut() = Errand::None as u8;
             return Poll::Ready(outcome);
         }
         if buf.remaining() == 0 {

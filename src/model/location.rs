@@ -1,8 +1,8 @@
 //! A location: what is done with the requests of one part of a site.
 
 use super::{
-    AccessLog, ActedOn, AnswerBuffering, ErrorLog, Files, HttpVersion, IgnoredHeaders, OwnAnswers,
-    PassedBody, Step, Template, UpstreamId,
+    AccessLog, ActedOn, AnswerBuffering, BodyStore, ErrorLog, Files, HttpVersion, IgnoredHeaders,
+    OwnAnswers, PassedBody, Step, Template, UpstreamId,
 };
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -48,18 +48,13 @@ pub struct Location {
 impl Location {
     /// A location for all paths, with nginx's defaults.
     pub fn new(action: Action) -> Self {
-        let minute = Duration::from_secs(60);
         Self {
             matcher: LocationMatch::Prefix("/".into()),
             internal: false,
             steps: Vec::new(),
             action,
             pass: ProxyPass::default(),
-            limits: Limits {
-                client_max_body_size: Some(1 << 20),
-                client_body_timeout: minute,
-                send_timeout: minute,
-            },
+            limits: Limits::default(),
             add_header: Vec::new(),
             error_pages: Vec::new(),
             recursive_error_pages: false,
@@ -163,6 +158,8 @@ pub struct ProxyPass {
     pub intercept_errors: bool,
     /// `proxy_next_upstream` and its kin.
     pub next_upstream: NextUpstream,
+    /// `proxy_request_buffering`: whether a request's body is read whole before a server is asked.
+    pub request_buffering: bool,
     /// `proxy_buffering` and its kin.
     pub buffering: AnswerBuffering,
     /// What the location's path is replaced with; `None` passes the target on as the client sent it.
@@ -210,6 +207,7 @@ impl Default for ProxyPass {
                 tries: None,
                 timeout: None,
             },
+            request_buffering: true,
             buffering: AnswerBuffering::default(),
             uri: None,
         }
@@ -288,10 +286,25 @@ impl RetryCondition {
 pub struct Limits {
     /// `client_max_body_size`; `None` is no limit (nginx's 0).
     pub client_max_body_size: Option<u64>,
+    /// `client_body_buffer_size` and its kin.
+    pub body: BodyStore,
     /// `client_body_timeout`: between two reads of the request's body.
     pub client_body_timeout: Duration,
     /// `send_timeout`: between two writes of the answer.
     pub send_timeout: Duration,
+}
+
+/// nginx's defaults.
+impl Default for Limits {
+    fn default() -> Self {
+        let minute = Duration::from_secs(60);
+        Self {
+            client_max_body_size: Some(1 << 20),
+            body: BodyStore::default(),
+            client_body_timeout: minute,
+            send_timeout: minute,
+        }
+    }
 }
 
 /// `error_page CODE … [=[RESPONSE]] TARGET`.

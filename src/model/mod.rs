@@ -20,7 +20,7 @@ mod template;
 mod upstream;
 mod variable;
 
-pub use buffering::AnswerBuffering;
+pub use buffering::{AnswerBuffering, BodyInFile, BodyStore};
 pub use defined::{Definition, Source, VariableId};
 pub use files::{
     Alias, Files, Folder, IfModifiedSince, Listing, ListingFormat, Symlinks, TriedFile, TryFiles,

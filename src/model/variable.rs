@@ -87,6 +87,8 @@ variables! {
         RemotePort = "remote_port", "the client's port";
         RemoteUser = "remote_user", "the user name of Basic authentication";
         Request = "request", "the request line";
+        RequestBody = "request_body", "the request's body, when it was read whole and is in memory";
+        RequestBodyFile = "request_body_file", "the file of the request's body, when it was read whole and is in one";
         RequestFilename = "request_filename", "the file behind the path";
         RequestId = "request_id", "16 random bytes in hexadecimal";
         RequestLength = "request_length", "bytes of the request: line, header and body";

@@ -5,7 +5,7 @@ use super::flow::Entry;
 use super::phases::Next;
 use super::router::{Route, RouteRequest, Target};
 use super::{Gateway, error_log, local, values};
-use crate::door::DoorStream;
+use crate::door::{DoorStream, Framing};
 use crate::runtime::ProxyPass;
 use crate::runtime::upstream::Upstream;
 use bytes::Bytes;
@@ -34,7 +34,7 @@ impl Gateway {
         if self.run(session, ctx, Entry::Site).await? == Next::Written {
             return Ok(true);
         }
-        ctx.expects_continue = expects_continue(session);
+        ctx.expects_continue = expects_continue(session, ctx);
         Ok(false)
     }
 
@@ -203,13 +203,15 @@ fn declared_length(session: &Session) -> Option<u64> {
         .ok()
 }
 
-fn expects_continue(session: &mut Session) -> bool {
+fn expects_continue(session: &Session, ctx: &RequestContext) -> bool {
     let request = session.req_header();
     let asked = request
         .headers
         .get(header::EXPECT)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-    asked && request.version == Version::HTTP_11 && !session.as_downstream_mut().is_body_empty()
+    // Asking the session would settle how it reads the body.
+    let empty = ctx.admission().framing == Framing::None;
+    asked && request.version == Version::HTTP_11 && !empty
 }
 
 /// `request_body_filter`: holds a body without a declared length to `client_max_body_size`. What

@@ -4,7 +4,7 @@
 use super::context::RequestContext;
 use super::failure::{Failure, has_begun};
 use super::values::ip;
-use crate::door::Refusal;
+use crate::door::{DoorStream, Refusal};
 use crate::model::Level;
 use crate::os_error::{self, OsError};
 use crate::runtime::GaveUp;
@@ -123,6 +123,18 @@ pub(super) fn no_named_location(session: &Session, ctx: &RequestContext, name: &
     let name = String::from_utf8_lossy(name);
     let what = format_args!("could not find named location \"@{}\"", name.escape_debug());
     say(Level::Error, session, ctx, &what);
+}
+
+/// The request's body did not fit its memory.
+pub(super) fn body_in_file(session: &Session, ctx: &RequestContext) {
+    let stream = DoorStream::of(session.as_downstream());
+    if let Some(file) = stream.and_then(DoorStream::collected_file) {
+        let what = format_args!(
+            "a client request body is buffered to a temporary file {}",
+            file.display()
+        );
+        say(Level::Warn, session, ctx, &what);
+    }
 }
 
 /// A router did not decide, or decided something that cannot be done.

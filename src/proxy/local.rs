@@ -85,7 +85,9 @@ impl Answer {
     /// What is there is read; what is still to come is not waited for.
     pub(super) async fn send(self, session: &mut Session, mut body: Body) -> Result<()> {
         let downstream = session.as_downstream_mut();
-        if DoorStream::of(downstream).is_some_and(DoorStream::holds_body) {
+        // One that was collected is in nobody's way.
+        let in_the_way = |stream: &DoorStream| stream.holds_body() && !stream.has_collected();
+        if DoorStream::of(downstream).is_some_and(in_the_way) {
             downstream
                 .drain_request_body()
                 .await

@@ -5,6 +5,7 @@
 //! | site's steps, location, its steps, what it does; error pages that lead elsewhere | `phases`, `flow` |
 //! | `rewrite`, `set`, `if` and their kin | `rewrite` |
 //! | router, body limit | `admit` |
+//! | the request's body, where it is read first | `body` |
 //! | choosing a backend | `pass` |
 //! | the request to it | `request` |
 //! | the target when `proxy_pass` has a URI | `uri` |
@@ -21,6 +22,7 @@
 
 mod admit;
 mod answer;
+mod body;
 mod built_in;
 mod context;
 mod error_log;
@@ -143,7 +145,9 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         ctx: &mut Self::CTX,
     ) -> Result<Box<HttpPeer>> {
-        self.peer(session, ctx).await
+        let peer = self.peer(session, ctx).await?;
+        body::rewind(session).await?;
+        Ok(peer)
     }
 
     async fn connected_to_upstream(

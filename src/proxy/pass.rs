@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::flow::Entry;
 use super::phases::Next;
 use super::values::Exchange;
-use super::{Gateway, error_log, tunnel};
+use super::{Gateway, body, error_log, tunnel};
 use crate::runtime::upstream::Key;
 use crate::runtime::{Bind, render};
 use http::StatusCode;
@@ -25,25 +25,12 @@ impl Gateway {
         ctx: &mut RequestContext,
     ) -> Result<bool> {
         loop {
-            let key = balancing_key(session, ctx);
-            let Some(passage) = &mut ctx.passage else {
-                return Error::e_explain(
-                    ErrorType::InternalError,
-                    "nothing to pass the request to",
-                );
-            };
-            passage.key = key;
-            let status = match passage.select() {
-                Ok(true) => return Ok(true),
-                Ok(false) => {
-                    passage.find_nobody();
-                    error_log::no_live_upstreams(session, ctx);
-                    Failure::BadGateway.status()
-                }
-                Err(unknown) => {
-                    error_log::router_failed(session, ctx, &unknown.to_string());
-                    StatusCode::INTERNAL_SERVER_ERROR
-                }
+            let status = match body::collect(session, ctx).await? {
+                Some(status) => status,
+                None => match choose(session, ctx)? {
+                    Some(status) => status,
+                    None => return Ok(true),
+                },
             };
             if self.run(session, ctx, Entry::Failed(status)).await? == Next::Written {
                 return Ok(false);
@@ -96,6 +83,27 @@ fn balancing_key(session: &Session, ctx: &RequestContext) -> Vec<u8> {
         }
     }
     key
+}
+
+/// Chooses a server; gives a status when there is none to be used.
+fn choose(session: &Session, ctx: &mut RequestContext) -> Result<Option<StatusCode>> {
+    let key = balancing_key(session, ctx);
+    let Some(passage) = &mut ctx.passage else {
+        return Error::e_explain(ErrorType::InternalError, "nothing to pass the request to");
+    };
+    passage.key = key;
+    Ok(match passage.select() {
+        Ok(true) => None,
+        Ok(false) => {
+            passage.find_nobody();
+            error_log::no_live_upstreams(session, ctx);
+            Some(Failure::BadGateway.status())
+        }
+        Err(unknown) => {
+            error_log::router_failed(session, ctx, &unknown.to_string());
+            Some(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    })
 }
 
 /// The server that was chosen, as Pingora connects to it.

@@ -5,6 +5,7 @@
 //! LOCK and PATCH are repeated only when no byte of the request was sent, or with
 //! `non_idempotent`.
 
+use super::body;
 use super::context::{Passage, RequestContext};
 use super::error_log::{self, Doing, io_error};
 use super::failure::{Failure, has_begun};
@@ -104,7 +105,8 @@ fn may_repeat(session: &Session, ctx: &RequestContext) -> bool {
         session.req_header().method.as_str(),
         "POST" | "LOCK" | "PATCH"
     ) || allows(passage, RetryCondition::NonIdempotent);
-    repeatable && !has_begun(session) && !session.as_ref().retry_buffer_truncated()
+    let kept = !session.as_ref().retry_buffer_truncated() || body::is_stored(session);
+    repeatable && kept && !has_begun(session)
 }
 
 /// Whether an idle connection broke before anything of an answer was there.

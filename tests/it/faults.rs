@@ -252,7 +252,7 @@ fn an_early_answer_to_an_upload_reaches_its_sender() {
     });
     let gapura = Gapura::start(&site(
         &[&backend],
-        "health_check: off\nclient_max_body_size: 0",
+        "health_check: off\nclient_max_body_size: 0\nproxy_request_buffering: off",
     ));
     let mut client = gapura.connect();
     client.send(request("POST", "/", "Content-Length: 1000000\r\n"));

@@ -33,6 +33,7 @@ mod nginx_request;
 mod process;
 mod protocol;
 mod reload;
+mod request_buffering;
 mod routing;
 mod signals;
 mod tools;

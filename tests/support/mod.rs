@@ -24,7 +24,7 @@ mod ports;
 mod silent;
 mod wire;
 
-pub use backend::{Backend, Gate, Then, respond};
+pub use backend::{Backend, Gate, Request, Then, respond};
 pub use client::{Client, Response};
 pub use gapura::{Gapura, Launch, request, run, run_with};
 pub use node::NodeBackend;

@@ -138,6 +138,15 @@ levels! {
         client_max_body_size: Size,
         /// How long the client may pause while it sends the request's body.
         client_body_timeout: Time,
+        /// The memory for a request's body; a longer one is in a temporary file.
+        client_body_buffer_size: Size,
+        /// The folder of these files, and how many letters the names of the folders in it have, level
+        /// by level: `/var/spool/bodies 1 2`.
+        client_body_temp_path: Word,
+        /// Whether bodies are always in files: `clean` until the request ends, `on` for good, `off`
+        /// only those that do not fit the memory.
+        #[schemars(extend("enum" = ["on", "clean", "off", null]))]
+        client_body_in_file_only: Word,
         /// How long the client may pause while it takes the answer.
         send_timeout: Time,
         /// How long connecting to a server may take.
@@ -146,6 +155,9 @@ levels! {
         proxy_send_timeout: Time,
         /// How long a server may pause while it sends the answer.
         proxy_read_timeout: Time,
+        /// Whether a request's body is read whole before a server is asked. Otherwise it is passed on
+        /// as it comes, and a server that fails cannot be followed by another.
+        proxy_request_buffering: Switch,
         /// Whether an answer is read as fast as the server sends it, and held for a client that is
         /// slower. An answer's `X-Accel-Buffering: yes` or `no` decides for itself.
         proxy_buffering: Switch,

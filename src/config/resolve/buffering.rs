@@ -4,8 +4,8 @@ use super::super::draft::{Common, Size, Word};
 use super::super::path::Path;
 use super::super::problem::Problem;
 use super::{Resolver, invalid};
-use crate::model::AnswerBuffering;
-use std::path::Path as File;
+use crate::model::{AnswerBuffering, BodyInFile, BodyStore};
+use std::path::{Path as File, PathBuf};
 
 impl Resolver {
     /// Checks what a level wrote against what it inherits.
@@ -21,6 +21,12 @@ impl Resolver {
             let label = "expected a number and a size, such as `8 4k`";
             self.report(invalid(&path.key("proxy_buffers"), word).label(label));
             return;
+        }
+        if let Some(word) = written.client_body_in_file_only
+            && in_file(word).is_none()
+        {
+            let label = "expected `on`, `clean` or `off`";
+            self.report(invalid(&path.key("client_body_in_file_only"), word).label(label));
         }
         let of_its_own = [
             (
@@ -50,6 +56,60 @@ impl Resolver {
             );
         }
     }
+}
+
+impl Resolver {
+    /// `/var/spool/bodies 1 2`.
+    pub(super) fn body_folder(&mut self, word: &Word, path: &Path<'_>) -> (PathBuf, Vec<usize>) {
+        let mut words = word.split_whitespace();
+        let folder = self.base.join(words.next().unwrap_or_default());
+        let mut levels = Vec::new();
+        for level in words {
+            match level.parse() {
+                Ok(letters @ 1..=MOST_LETTERS) if levels.len() < MOST_LEVELS => {
+                    levels.push(letters)
+                }
+                _ => {
+                    let label = "expected a folder and up to three numbers from 1 to 3";
+                    self.report(invalid(path, word).label(label));
+                    break;
+                }
+            }
+        }
+        (folder, levels)
+    }
+}
+
+/// How bodies are stored.
+pub(super) fn of_bodies(
+    in_force: &Common<'_>,
+    folder: Option<&(PathBuf, Vec<usize>)>,
+) -> BodyStore {
+    let default = BodyStore::default();
+    let (folder, levels) = folder.cloned().unwrap_or((default.folder, default.levels));
+    BodyStore {
+        memory: in_force
+            .client_body_buffer_size
+            .map_or(default.memory, |size| {
+                usize::try_from(size.0).unwrap_or(usize::MAX)
+            }),
+        in_file_only: in_force
+            .client_body_in_file_only
+            .and_then(in_file)
+            .unwrap_or(default.in_file_only),
+        folder,
+        levels,
+    }
+}
+
+fn in_file(word: &Word) -> Option<BodyInFile> {
+    Some(match &**word {
+        // YAML 1.1 knows switches.
+        "on" | "true" => BodyInFile::Kept,
+        "clean" => BodyInFile::UntilTheEnd,
+        "off" | "false" => BodyInFile::Needed,
+        _ => return None,
+    })
 }
 
 /// The sizes in force, nginx's defaults filled in.
@@ -133,6 +193,10 @@ pub(super) fn number_and_size(word: &Word) -> Option<(usize, usize)> {
     number.checked_mul(size)?;
     Some((number, size))
 }
+
+/// nginx's bounds for folders in folders.
+const MOST_LEVELS: usize = 3;
+const MOST_LETTERS: usize = 3;
 
 const PAGE: usize = 4096;
 

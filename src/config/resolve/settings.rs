@@ -36,6 +36,7 @@ pub(super) struct Groups {
     pub(super) files: Arc<Files>,
     answer_folder: Option<Rc<std::path::Path>>,
     wording: Wording,
+    body_folder: Option<Rc<(std::path::PathBuf, Vec<usize>)>>,
 }
 
 impl Groups {
@@ -73,6 +74,10 @@ impl Resolver {
         }
         if let Some(written) = written.access_log {
             groups.access_log = Rc::new(self.access_log(written, &path.key("access_log")));
+        }
+        if let Some(folder) = written.client_body_temp_path {
+            let folder = self.body_folder(folder, &path.key("client_body_temp_path"));
+            groups.body_folder = Some(Rc::new(folder));
         }
         if let Some(folder) = written.proxy_temp_path {
             groups.answer_folder = Some(self.base.join(&**folder).into());
@@ -206,23 +211,22 @@ const CONDITIONS: [&str; 12] = [
     "off",
 ];
 
-/// nginx's defaults.
-const CLIENT_MAX_BODY_SIZE: u64 = 1 << 20;
-const TIMEOUT: Duration = Duration::from_secs(60);
-
 impl Level<'_> {
     pub(super) fn limits(&self) -> Limits {
-        let size = self
-            .scalars
-            .client_max_body_size
-            .map_or(CLIENT_MAX_BODY_SIZE, |size| size.0);
+        let scalars = &self.scalars;
+        let default = Limits::default();
         Limits {
-            client_max_body_size: (size > 0).then_some(size),
-            client_body_timeout: self
-                .scalars
+            client_max_body_size: match scalars.client_max_body_size {
+                Some(size) => Some(size.0).filter(|size| *size > 0),
+                None => default.client_max_body_size,
+            },
+            body: buffering::of_bodies(scalars, self.groups.body_folder.as_deref()),
+            client_body_timeout: scalars
                 .client_body_timeout
-                .map_or(TIMEOUT, |time| time.0),
-            send_timeout: self.scalars.send_timeout.map_or(TIMEOUT, |time| time.0),
+                .map_or(default.client_body_timeout, |time| time.0),
+            send_timeout: scalars
+                .send_timeout
+                .map_or(default.send_timeout, |time| time.0),
         }
     }
 
@@ -253,6 +257,9 @@ impl Level<'_> {
                 tries: (tries > 0).then(|| fit(tries.min(u32::MAX.into()))),
                 timeout: timeout.filter(|timeout| !timeout.is_zero()),
             },
+            request_buffering: scalars
+                .proxy_request_buffering
+                .map_or(default.request_buffering, |switch| switch.0),
             buffering: buffering::of_answers(scalars, self.groups.answer_folder.as_deref()),
             ..default
         };

@@ -2,6 +2,7 @@
 
 use super::super::chunked::Chunked;
 use super::DoorStream;
+use super::stored::StoredBody;
 use bytes::{Buf, BytesMut};
 use std::io;
 use std::sync::atomic::Ordering;
@@ -13,6 +14,8 @@ pub(super) enum Body {
     Length(u64),
     Chunked(Chunked),
     Done,
+    /// It is all here.
+    Stored(StoredBody),
     /// Malformed, or cut off.
     Broken,
 }
@@ -111,6 +114,8 @@ impl DoorStream {
         match &mut self.body {
             Body::Done => self.poll_done(cx),
             Body::Broken => Poll::Ready(Ok(())),
+            Body::Stored(stored) if stored.left() > 0 => Poll::Ready(stored.give(buf)),
+            Body::Stored(_) => self.poll_done(cx),
             Body::Length(left) => {
                 let left = *left;
                 let read = if self.input.is_empty() {

@@ -26,10 +26,20 @@ impl Rules {
 
     /// The location, once there is one.
     pub(super) fn location(&mut self) -> Option<&Location> {
+        self.take_over();
+        self.current.as_deref()
+    }
+
+    /// The location, to be held for a while.
+    pub(super) fn shared(&mut self) -> Option<Arc<Location>> {
+        self.take_over();
+        self.current.clone()
+    }
+
+    fn take_over(&mut self) {
         if let Some(location) = self.new.take() {
             self.current = Some(location);
         }
-        self.current.as_deref()
     }
 }
 

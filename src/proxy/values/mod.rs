@@ -14,6 +14,7 @@ use headers::{argument, cookie, header_value, headers_of, request_port, user};
 use http::{HeaderMap, StatusCode, header};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
+use std::os::unix::ffi::OsStrExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 use write::{
     address, bytes, display, each, local_time, port, protocol, random_id, seconds, text, time,
@@ -45,9 +46,12 @@ impl Exchange<'_> {
 
     /// What the client got; an answer that was read ahead may not have been sent whole.
     fn body_bytes_sent(&self) -> u64 {
-        let downstream = self.session.as_downstream();
-        let unsent = DoorStream::of(downstream).map_or(0, DoorStream::unsent);
-        (downstream.body_bytes_sent() as u64).saturating_sub(unsent)
+        let unsent = self.stream().map_or(0, DoorStream::unsent);
+        (self.session.as_downstream().body_bytes_sent() as u64).saturating_sub(unsent)
+    }
+
+    fn stream(&self) -> Option<&DoorStream> {
+        DoorStream::of(self.session.as_downstream())
     }
 
     fn status(&self) -> Option<StatusCode> {
@@ -94,6 +98,11 @@ impl Values for Exchange<'_> {
                 None => false,
             },
             Variable::RemoteUser => bytes(user(headers).as_deref(), out),
+            Variable::RequestBody => bytes(self.stream().and_then(DoorStream::collected_body), out),
+            Variable::RequestBodyFile => {
+                let file = self.stream().and_then(DoorStream::collected_file);
+                bytes(file.map(|file| file.as_os_str().as_bytes()), out)
+            }
             Variable::RequestId => text(ctx.request_id.get_or_init(random_id), out),
             Variable::RequestPort => bytes(request_port(headers), out),
             Variable::SentHttp(name) => match self.answer() {
@@ -211,6 +220,8 @@ fn of_arrival(arrival: &Arrival, variable: &Variable, out: &mut Vec<u8>) -> bool
         | Variable::RealpathRoot
         | Variable::RemoteUser
         | Variable::RequestFilename
+        | Variable::RequestBody
+        | Variable::RequestBodyFile
         | Variable::RequestId
         | Variable::RequestPort
         | Variable::SentHttp(_)

@@ -1,6 +1,8 @@
 //! HTTP itself: servers, locations, connections.
 
-use crate::config::nginx::reader::{error_page, files, http, listen, location, log, own, server};
+use crate::config::nginx::reader::{
+    buffering, error_page, files, http, listen, location, log, own, server,
+};
 use crate::config::nginx::table::{
     BLOCK, FLAG, FOUR, HTTP, IF_LOCATION, LEVELS, LOCATION, MAIN, NONE, ONCE, ONE, SERVER, SEVERAL,
     SOME, THREE, TWO, accepted, call, only, rows, setting, unsupported, warned, warned_unless,
@@ -35,11 +37,11 @@ rows! {
     "alias" in LOCATION, takes ONE | ONCE, call(files::alias), "the folder of a location's files";
     "limit_except" in LOCATION, takes BLOCK | SOME, unsupported("methods cannot be limited yet"), "limits on all but these methods";
     "client_max_body_size" in LEVELS, takes ONE | ONCE, setting!(Size client_max_body_size), "the largest request body";
-    "client_body_buffer_size" in LEVELS, takes ONE | ONCE, accepted("bodies are passed on as they come"), "memory for a request's body";
+    "client_body_buffer_size" in LEVELS, takes ONE | ONCE, setting!(Size client_body_buffer_size), "memory for a request's body";
     "client_body_timeout" in LEVELS, takes ONE | ONCE, setting!(Time client_body_timeout), "how long a request's body may pause";
-    "client_body_temp_path" in LEVELS, takes ONE | TWO | THREE | FOUR, accepted("no body is written to a file"), "where bodies are written";
-    "client_body_in_file_only" in LEVELS, takes ONE | ONCE, only(&["off"], "no body is written to a file"), "whether bodies are written to files";
-    "client_body_in_single_buffer" in LEVELS, takes FLAG | ONCE, accepted("bodies are passed on as they come"), "whether a body is in one buffer";
+    "client_body_temp_path" in LEVELS, takes ONE | TWO | THREE | FOUR | ONCE, call(buffering::client_body_temp_path), "where bodies are written";
+    "client_body_in_file_only" in LEVELS, takes ONE | ONCE, call(buffering::client_body_in_file_only), "whether bodies are written to files";
+    "client_body_in_single_buffer" in LEVELS, takes FLAG | ONCE, accepted("a body in memory always is"), "whether a body is in one buffer";
     "client_body_early_read" in HTTP | SERVER, takes SOME, accepted("bodies are passed on as they come"), "whether a body is read early";
     "sendfile" in LEVELS | IF_LOCATION, takes FLAG | ONCE, accepted("files are read off the threads that serve; answers are the same"), "how files are sent";
     "sendfile_max_chunk" in LEVELS, takes ONE | ONCE, accepted("files are read off the threads that serve; answers are the same"), "how files are sent";

@@ -3,7 +3,7 @@
 use crate::config::nginx::reader::{buffering, headers, pass, proxy};
 use crate::config::nginx::table::{
     FLAG, FOUR, IF_LOCATION, LEVELS, LIMIT_EXCEPT, LOCATION, ONCE, ONE, SOME, THREE, TWO, accepted,
-    call, only, rows, setting, unsupported, warned_unless,
+    call, only, rows, setting, unsupported,
 };
 
 rows! {
@@ -15,7 +15,7 @@ rows! {
     "proxy_store" in LEVELS, takes ONE, only(&["off"], "answers are not written to files"), "where answers are stored";
     "proxy_store_access" in LEVELS, takes ONE | TWO | THREE, accepted("a setting of `proxy_store`, which is an error of its own"), "who may read stored answers";
     "proxy_buffering" in LEVELS, takes FLAG | ONCE, setting!(Switch proxy_buffering), "whether answers are read ahead";
-    "proxy_request_buffering" in LEVELS, takes FLAG | ONCE, warned_unless(&["off"], "requests are passed on as they come, as with `proxy_request_buffering off`"), "whether requests are read ahead";
+    "proxy_request_buffering" in LEVELS, takes FLAG | ONCE, setting!(Switch proxy_request_buffering), "whether requests are read ahead";
     "proxy_ignore_client_abort" in LEVELS, takes FLAG | ONCE, only(&["off"], "a request ends when its client is gone"), "whether a request goes on without its client";
     "proxy_bind" in LEVELS, takes ONE | TWO | ONCE, call(pass::proxy_bind), "the address connections come from";
     "proxy_socket_keepalive" in LEVELS, takes FLAG | ONCE, setting!(Switch proxy_socket_keepalive), "whether TCP probes connections";

@@ -5,6 +5,7 @@ use crate::config::draft::{Size, Word};
 use crate::config::nginx::defaults;
 use crate::config::nginx::parser::Directive;
 use crate::config::path::Path;
+use crate::config::problem::Problem;
 
 /// `proxy_buffers`.
 pub(in crate::config::nginx) fn proxy_buffers(
@@ -44,6 +45,55 @@ pub(in crate::config::nginx) fn proxy_temp_path(
     let value = directive.arguments.first();
     reader.positions.record(
         &path.key("proxy_temp_path"),
+        directive,
+        &directive.name,
+        value,
+    );
+}
+
+/// `client_body_temp_path`.
+pub(in crate::config::nginx) fn client_body_temp_path(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let Some(Word(mut folder)) = temp_path(reader, directive) else {
+        return;
+    };
+    let Some(common) = level.common() else { return };
+    for level in directive.arguments.iter().skip(1) {
+        folder.push(' ');
+        folder.push_str(&level.text);
+    }
+    *common.client_body_temp_path = Some(Word(folder));
+    let value = directive.arguments.first();
+    reader.positions.record(
+        &path.key("client_body_temp_path"),
+        directive,
+        &directive.name,
+        value,
+    );
+}
+
+/// `client_body_in_file_only`.
+pub(in crate::config::nginx) fn client_body_in_file_only(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let word = directive.text(0).to_ascii_lowercase();
+    if !matches!(word.as_str(), "on" | "clean" | "off") {
+        let problem = Problem::InvalidWord(directive.text(0).to_owned());
+        let value = directive.arguments.first().unwrap_or(&directive.name);
+        return reader.report(directive, value, problem, None);
+    }
+    let Some(common) = level.common() else { return };
+    *common.client_body_in_file_only = Some(Word(word));
+    let value = directive.arguments.first();
+    reader.positions.record(
+        &path.key("client_body_in_file_only"),
         directive,
         &directive.name,
         value,

@@ -1,0 +1,299 @@
+//! Reading a request's body whole before anybody is asked for an answer: nginx's
+//! `proxy_request_buffering`.
+//!
+//! Pingora passes a body on once, and keeps 64 kB of it for a second try. So the body is read here,
+//! below Pingora's session, which then reads it from memory or a file as if it came from the client;
+//! for another try it gets a session that begins anew ([`DoorStream::replay`]).
+
+use super::body::Body;
+use super::patience::Patience;
+use super::stored::StoredBody;
+use super::{DoorStream, Errand};
+use crate::model::{BodyStore, Limits};
+use bytes::{Buf, BytesMut};
+use http::header;
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::{Error, ErrorType, Result};
+use std::io;
+use std::mem::MaybeUninit;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, ReadBuf};
+
+/// What came of reading a body whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Collected {
+    /// So many bytes are here, and are what the session reads.
+    Whole(u64),
+    /// There is more than `client_max_body_size`: so much has been read.
+    TooLarge(u64),
+}
+
+/// A body on its way here.
+#[derive(Default)]
+pub(super) struct Collecting {
+    stored: StoredBody,
+    /// How much of the 100 that the client waits for was sent.
+    continued: usize,
+    patience: Patience,
+}
+
+impl DoorStream {
+    /// Reads the request's body whole, by the settings of its location; a client that waits for a 100
+    /// gets it first. To be called before anything asks the session for the body. `None` when the
+    /// session came another way.
+    ///
+    /// # Errors
+    /// The client is gone or too slow, its chunks are none, or there is no room for the body.
+    pub async fn collect(
+        session: &mut ServerSession,
+        wants_100: bool,
+    ) -> Result<Option<Collected>> {
+        let Some(stream) = Self::of(session) else {
+            return Ok(None);
+        };
+        let errand = match wants_100 {
+            true => Errand::ContinueAndCollect,
+            false => Errand::Collect,
+        };
+        stream.run(errand);
+        if let ServerSession::H1(session) = session {
+            session.idle().await.map_err(explain)?;
+        }
+        let length = match Self::of(session) {
+            Some(Self {
+                body: Body::Stored(stored),
+                ..
+            }) => stored.len(),
+            Some(Self {
+                collecting: Some(collecting),
+                ..
+            }) => return Ok(Some(Collected::TooLarge(collecting.stored.len()))),
+            _ => return Ok(None),
+        };
+        let request = session.req_header_mut();
+        if request.remove_header(&header::TRANSFER_ENCODING).is_some() {
+            // What is read from here on has no frames any more.
+            request.insert_header(header::CONTENT_LENGTH, length)?;
+        }
+        // An answer may come before the session has read what is here.
+        session.set_close_on_response_before_downstream_finish(false);
+        Ok(Some(Collected::Whole(length)))
+    }
+
+    /// Has a session begin anew with a body that was [collected](Self::collect), for another try.
+    ///
+    /// # Errors
+    /// The session did not take its own header a second time.
+    pub async fn replay(session: &mut ServerSession) -> Result<()> {
+        let (nothing, _) = tokio::io::duplex(1);
+        let header = session.req_header().clone();
+        let keepalive = session.get_keepalive();
+        let timeout = session.get_read_timeout();
+        let old = std::mem::replace(session, ServerSession::new_http1(Box::new(nothing)));
+        let ServerSession::H1(old) = old else {
+            return Error::e_explain(ErrorType::InternalError, "only HTTP/1 is replayed");
+        };
+        let Ok(mut stream) = old.into_inner().into_any().downcast::<Self>() else {
+            return Error::e_explain(ErrorType::InternalError, "not the door's stream");
+        };
+        if let Body::Stored(stored) = &mut stream.body {
+            stored.rewind();
+        }
+        let mut new = ServerSession::new_http1(stream);
+        new.set_pipelined_prefix(BytesMut::from(
+            &b"GET / HTTP/1.1\r\nHost: replay\r\n\r\n"[..],
+        ));
+        new.read_request().await?;
+        *new.req_header_mut() = header;
+        new.set_keepalive(keepalive);
+        new.set_read_timeout(timeout);
+        new.set_ignore_info_resp(new.req_header().version != http::Version::HTTP_11);
+        new.set_close_on_response_before_downstream_finish(false);
+        *session = new;
+        Ok(())
+    }
+
+    /// The body, when it was collected and is in memory: `$request_body`.
+    pub fn collected_body(&self) -> Option<&[u8]> {
+        self.stored()?.in_memory()
+    }
+
+    /// The file of a body that was collected: `$request_body_file`.
+    pub fn collected_file(&self) -> Option<&std::path::Path> {
+        self.stored()?.path()
+    }
+
+    /// Whether the body was collected, so that it can be passed on as often as it takes.
+    pub fn has_collected(&self) -> bool {
+        self.stored().is_some()
+    }
+
+    fn stored(&self) -> Option<&StoredBody> {
+        match &self.body {
+            Body::Stored(stored) => Some(stored),
+            _ => None,
+        }
+    }
+
+    /// Reads until the body is whole, or too large.
+    pub(super) fn poll_collected(
+        &mut self,
+        cx: &mut Context<'_>,
+        wants_100: bool,
+    ) -> Poll<io::Result<()>> {
+        let mut collecting = self.collecting.take().unwrap_or_default();
+        let outcome = self.poll_collect(cx, &mut collecting, wants_100);
+        if let Poll::Ready(Ok(Progress::Whole)) = outcome {
+            self.body = Body::Stored(collecting.stored);
+        } else {
+            self.collecting = Some(collecting);
+        }
+        outcome.map_ok(drop)
+    }
+
+    fn poll_collect(
+        &mut self,
+        cx: &mut Context<'_>,
+        collecting: &mut Collecting,
+        wants_100: bool,
+    ) -> Poll<io::Result<Progress>> {
+        while wants_100 && collecting.continued < CONTINUE.len() {
+            collecting.continued += ready!(self.poll_send(cx, &CONTINUE[collecting.continued..]))?;
+        }
+        if wants_100 {
+            ready!(self.poll_settled(cx))?;
+        }
+        let Some(location) = self.rules.shared() else {
+            return Poll::Ready(Ok(Progress::TooLarge));
+        };
+        let limits = &location.settings.limits;
+        loop {
+            self.store(&mut collecting.stored, &limits.body)?;
+            if limits
+                .client_max_body_size
+                .is_some_and(|most| collecting.stored.len() > most)
+            {
+                return Poll::Ready(Ok(Progress::TooLarge));
+            }
+            if matches!(self.body, Body::Done) {
+                collecting.stored.finish(&limits.body)?;
+                return Poll::Ready(Ok(Progress::Whole));
+            }
+            let outcome = self.poll_more(cx, &mut collecting.stored, limits);
+            let patience = &mut collecting.patience;
+            if ready!(patience.poll(cx, Some(limits.client_body_timeout), outcome))? == 0 {
+                self.body = Body::Broken;
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+        }
+    }
+
+    /// Stores what there is of the input.
+    fn store(&mut self, stored: &mut StoredBody, store: &BodyStore) -> io::Result<()> {
+        while !self.input.is_empty() {
+            let used = match &mut self.body {
+                Body::Length(left) => {
+                    let length = usize::try_from(*left)
+                        .map_or(self.input.len(), |left| left.min(self.input.len()));
+                    stored.put(&self.input[..length], store)?;
+                    *left -= length as u64;
+                    if *left == 0 {
+                        self.body = Body::Done;
+                    }
+                    length
+                }
+                Body::Chunked(chunked) => match usize::try_from(chunked.data_left()) {
+                    Ok(0) => {
+                        let framing = chunked.advance_to_data(&self.input);
+                        let Ok(length) = framing else {
+                            self.body = Body::Broken;
+                            return Err(io::Error::new(
+                                io::ErrorKind::InvalidData,
+                                super::super::MalformedBody,
+                            ));
+                        };
+                        if chunked.is_done() {
+                            self.body = Body::Done;
+                        }
+                        length
+                    }
+                    left => {
+                        let length = left.unwrap_or(usize::MAX).min(self.input.len());
+                        stored.put(&self.input[..length], store)?;
+                        chunked.skip(length)
+                    }
+                },
+                _ => return Ok(()),
+            };
+            self.input.advance(used);
+            self.connection.count_received(used);
+        }
+        self.input = BytesMut::new();
+        Ok(())
+    }
+
+    /// Reads more: into the store where nothing else can come, else into the input.
+    fn poll_more(
+        &mut self,
+        cx: &mut Context<'_>,
+        stored: &mut StoredBody,
+        limits: &Limits,
+    ) -> Poll<io::Result<usize>> {
+        let mut space = [MaybeUninit::uninit(); AT_ONCE];
+        let most = match &self.body {
+            Body::Length(left) => usize::try_from(*left).map_or(AT_ONCE, |left| left.min(AT_ONCE)),
+            _ => AT_ONCE,
+        };
+        let mut space = ReadBuf::uninit(&mut space[..most]);
+        ready!(self.inner().poll_read(cx, &mut space))?;
+        let read = space.filled();
+        if read.is_empty() {
+            self.closed = true;
+        } else if let Body::Length(left) = &mut self.body {
+            stored.put(read, &limits.body)?;
+            self.connection.count_received(read.len());
+            *left -= read.len() as u64;
+            if *left == 0 {
+                self.body = Body::Done;
+            }
+        } else {
+            self.input.extend_from_slice(read);
+        }
+        Poll::Ready(Ok(read.len()))
+    }
+}
+
+enum Progress {
+    Whole,
+    TooLarge,
+}
+
+/// What went wrong, as the session would have put it.
+fn explain(error: Box<Error>) -> Box<Error> {
+    let kind = error
+        .root_cause()
+        .downcast_ref::<io::Error>()
+        .map(io::Error::kind);
+    let kind = match kind {
+        Some(io::ErrorKind::TimedOut) => ErrorType::ReadTimedout,
+        Some(io::ErrorKind::UnexpectedEof) => ErrorType::InvalidHTTPHeader,
+        Some(io::ErrorKind::InvalidData) => return error.into_down(),
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
+            ErrorType::ConnectionClosed
+        }
+        // The disk is full, or the folder cannot be written to.
+        _ => {
+            return Error::because(
+                ErrorType::InternalError,
+                "storing the request's body",
+                error,
+            )
+            .into_in();
+        }
+    };
+    Error::because(kind, "reading the request's body", error).into_down()
+}
+
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+const AT_ONCE: usize = 16 * 1024;

@@ -1,0 +1,230 @@
+//! A request's body that is here whole, to be passed on as often as it takes: in memory, or in a
+//! file when it is too long for that.
+
+use crate::model::{BodyInFile, BodyStore};
+use bytes::BytesMut;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::io::ReadBuf;
+
+/// A body that is stored, and how much of it was given on.
+#[derive(Default)]
+pub(super) struct StoredBody {
+    /// All of it, or nothing once there is a file.
+    memory: BytesMut,
+    file: Option<BodyFile>,
+    length: u64,
+    given: u64,
+}
+
+struct BodyFile {
+    file: File,
+    path: PathBuf,
+    removed_at_end: bool,
+}
+
+impl StoredBody {
+    /// Adds what came next.
+    pub(super) fn put(&mut self, bytes: &[u8], store: &BodyStore) -> io::Result<()> {
+        if self.file.is_none() && self.memory.len() + bytes.len() > store.memory {
+            self.move_to_file(store)?;
+        }
+        match &self.file {
+            Some(file) => file.file.write_all_at(bytes, self.length)?,
+            None => self.memory.extend_from_slice(bytes),
+        }
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// It is whole.
+    pub(super) fn finish(&mut self, store: &BodyStore) -> io::Result<()> {
+        if self.file.is_none() && store.in_file_only != BodyInFile::Needed {
+            self.move_to_file(store)?;
+        }
+        Ok(())
+    }
+
+    fn move_to_file(&mut self, store: &BodyStore) -> io::Result<()> {
+        let file = BodyFile::create(store)?;
+        file.file.write_all_at(&self.memory, 0)?;
+        self.memory = BytesMut::new();
+        self.file = Some(file);
+        Ok(())
+    }
+
+    /// Gives on what comes next; nothing at the end.
+    pub(super) fn give(&mut self, buf: &mut ReadBuf<'_>) -> io::Result<()> {
+        let length =
+            usize::try_from(self.left()).map_or(buf.remaining(), |left| left.min(buf.remaining()));
+        match &self.file {
+            Some(file) => {
+                let space = &mut buf.initialize_unfilled()[..length];
+                file.file.read_exact_at(space, self.given)?;
+                buf.advance(length);
+            }
+            None => {
+                let from = usize::try_from(self.given).unwrap_or(usize::MAX);
+                buf.put_slice(&self.memory[from..from + length]);
+            }
+        }
+        self.given += length as u64;
+        Ok(())
+    }
+
+    /// How much was not given on.
+    pub(super) fn left(&self) -> u64 {
+        self.length - self.given
+    }
+
+    /// Starts again at its first byte.
+    pub(super) fn rewind(&mut self) {
+        self.given = 0;
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.length
+    }
+
+    /// All of it, unless it is in a file.
+    pub(super) fn in_memory(&self) -> Option<&[u8]> {
+        self.file.is_none().then_some(&self.memory[..])
+    }
+
+    /// Its file.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.file.as_ref().map(|file| file.path.as_path())
+    }
+}
+
+impl BodyFile {
+    /// A new file, named by a number as nginx names them.
+    fn create(store: &BodyStore) -> io::Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let path = hashed(&store.folder, &store.levels, &format!("{number:010}"));
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create_new(true).mode(0o600);
+            let file = match options.open(&path) {
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                    fs::create_dir_all(path.parent().unwrap_or(&store.folder))?;
+                    options.open(&path)
+                }
+                outcome => outcome,
+            };
+            match file {
+                Ok(file) => {
+                    if store.in_file_only == BodyInFile::Needed {
+                        fs::remove_file(&path)?;
+                    }
+                    return Ok(Self {
+                        file,
+                        path,
+                        removed_at_end: store.in_file_only == BodyInFile::UntilTheEnd,
+                    });
+                }
+                // Another process counts in the same folder, or an earlier one has left something.
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(cause) => return Err(cause),
+            }
+        }
+    }
+}
+
+impl Drop for BodyFile {
+    fn drop(&mut self) {
+        if self.removed_at_end
+            && let Err(cause) = fs::remove_file(&self.path)
+        {
+            log::error!("unlink() \"{}\" failed: {cause}", self.path.display());
+        }
+    }
+}
+
+/// The place of a file below its folder: with levels 1 and 2, `7/45/0000000457`.
+fn hashed(folder: &Path, levels: &[usize], name: &str) -> PathBuf {
+    let mut path = folder.to_owned();
+    let mut end = name.len();
+    for level in levels {
+        let start = end.saturating_sub(*level);
+        path.push(&name[start..end]);
+        end = start;
+    }
+    path.push(name);
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &mut StoredBody, at_once: usize) -> Vec<u8> {
+        let mut all = Vec::new();
+        loop {
+            let mut space = vec![0; at_once];
+            let mut buf = ReadBuf::new(&mut space);
+            body.give(&mut buf).expect("readable");
+            if buf.filled().is_empty() {
+                return all;
+            }
+            all.extend_from_slice(buf.filled());
+        }
+    }
+
+    fn store(folder: &Path, memory: usize, in_file_only: BodyInFile) -> BodyStore {
+        BodyStore {
+            memory,
+            in_file_only,
+            folder: folder.join("new"),
+            levels: vec![1, 2],
+        }
+    }
+
+    #[test]
+    fn a_body_is_given_on_again_and_again_from_memory_and_from_a_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for memory in [0, 10, 1000] {
+            let store = store(folder.path(), memory, BodyInFile::Needed);
+            let mut body = StoredBody::default();
+            let bytes: Vec<u8> = (0..=255).collect();
+            for part in bytes.chunks(7) {
+                body.put(part, &store).expect("stored");
+            }
+            body.finish(&store).expect("stored");
+            assert_eq!(body.in_memory().is_some(), memory == 1000);
+            assert_eq!(body.len(), 256);
+            for at_once in [1, 100, 1000] {
+                assert_eq!(read(&mut body, at_once), bytes);
+                body.rewind();
+            }
+            assert!(body.path().is_none_or(|path| !path.exists()), "has no name");
+        }
+    }
+
+    #[test]
+    fn a_file_goes_with_its_request_or_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (wish, stays) in [(BodyInFile::UntilTheEnd, false), (BodyInFile::Kept, true)] {
+            let store = store(folder.path(), 1000, wish);
+            let mut body = StoredBody::default();
+            body.put(b"short", &store).expect("stored");
+            body.finish(&store).expect("stored");
+            let path = body.path().expect("a file").to_owned();
+            assert_eq!(fs::read(&path).expect("a file"), b"short");
+            drop(body);
+            assert_eq!(path.exists(), stays);
+        }
+    }
+
+    #[test]
+    fn levels_are_the_last_digits_of_the_name() {
+        let at = |levels: &[usize]| hashed("/spool".as_ref(), levels, "0000123457");
+        assert_eq!(at(&[]), Path::new("/spool/0000123457"));
+        assert_eq!(at(&[1, 2]), Path::new("/spool/7/45/0000123457"));
+        assert_eq!(at(&[2, 2, 2]), Path::new("/spool/57/34/12/0000123457"));
+    }
+}

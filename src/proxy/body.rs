@@ -1,0 +1,45 @@
+//! The request's body, where it is read whole before a server is asked: `proxy_request_buffering`.
+
+use super::context::RequestContext;
+use super::error_log;
+use crate::door::{Collected, DoorStream, Framing};
+use http::StatusCode;
+use pingora_core::Result;
+use pingora_proxy::Session;
+
+/// Reads it, where the location wants that. Gives a status when it is too large.
+pub(super) async fn collect(
+    session: &mut Session,
+    ctx: &mut RequestContext,
+) -> Result<Option<StatusCode>> {
+    let wanted = ctx
+        .passage
+        .as_ref()
+        .is_some_and(|passage| passage.pass.settings.request_buffering);
+    if !wanted || ctx.admission().framing == Framing::None || is_stored(session) {
+        return Ok(None);
+    }
+    let wants_100 = std::mem::take(&mut ctx.expects_continue);
+    match DoorStream::collect(session.as_downstream_mut(), wants_100).await? {
+        Some(Collected::TooLarge(length)) => {
+            error_log::too_large_received(session, ctx, length);
+            return Ok(Some(StatusCode::PAYLOAD_TOO_LARGE));
+        }
+        Some(Collected::Whole(_)) => error_log::body_in_file(session, ctx),
+        None => ctx.expects_continue = wants_100,
+    }
+    Ok(None)
+}
+
+/// Before another try: a body that is too long for Pingora to keep is passed on from its start.
+pub(super) async fn rewind(session: &mut Session) -> Result<()> {
+    if session.as_downstream().retry_buffer_truncated() && is_stored(session) {
+        DoorStream::replay(session.as_downstream_mut()).await?;
+    }
+    Ok(())
+}
+
+/// Whether the body can be sent as often as it takes.
+pub(super) fn is_stored(session: &Session) -> bool {
+    DoorStream::of(session.as_downstream()).is_some_and(DoorStream::has_collected)
+}
