@@ -1,8 +1,8 @@
 //! A location: what is done with the requests of one part of a site.
 
 use super::{
-    AccessLog, ActedOn, AnswerBuffering, BodyStore, ErrorLog, Files, HttpVersion, IgnoredHeaders,
-    OwnAnswers, PassedBody, Step, Template, UpstreamId,
+    AccessLog, ActedOn, AnswerBuffering, AnswerRewrites, BodyStore, ErrorLog, Files, HttpVersion,
+    IgnoredHeaders, OwnAnswers, PassedBody, Step, Template, UpstreamId,
 };
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -23,6 +23,8 @@ pub struct Location {
     /// How requests are passed on from here: by [`Action::Proxy`], or when a router sends one to an
     /// upstream.
     pub pass: ProxyPass,
+    /// What becomes of headers of an upstream's answer.
+    pub rewrites: AnswerRewrites,
     /// Sizes and times of the client's side.
     pub limits: Limits,
     /// Headers added to answers: `add_header`.
@@ -54,6 +56,7 @@ impl Location {
             steps: Vec::new(),
             action,
             pass: ProxyPass::default(),
+            rewrites: AnswerRewrites::default(),
             limits: Limits::default(),
             add_header: Vec::new(),
             error_pages: Vec::new(),
@@ -148,6 +151,8 @@ pub struct ProxyPass {
     pub socket_keepalive: bool,
     /// `proxy_ignore_headers`.
     pub ignored_headers: IgnoredHeaders,
+    /// `proxy_ignore_client_abort`: whether a request goes on when its client is gone.
+    pub ignore_client_abort: bool,
     /// `proxy_connect_timeout`.
     pub connect_timeout: Duration,
     /// `proxy_send_timeout`: between two writes.
@@ -198,6 +203,7 @@ impl Default for ProxyPass {
             bind: None,
             socket_keepalive: false,
             ignored_headers: IgnoredHeaders::default(),
+            ignore_client_abort: false,
             connect_timeout: minute,
             send_timeout: minute,
             read_timeout: minute,

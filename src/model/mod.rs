@@ -5,6 +5,7 @@
 //! a template is a [`Template`], an upstream is an [`UpstreamId`]. It knows no language and no
 //! position in a file; two files that mean the same give equal models.
 
+mod answer;
 mod buffering;
 mod defined;
 mod files;
@@ -20,6 +21,7 @@ mod template;
 mod upstream;
 mod variable;
 
+pub use answer::{AnswerRewrites, CookieFlags, Found, Replacement};
 pub use buffering::{AnswerBuffering, BodyInFile, BodyStore};
 pub use defined::{Definition, Source, VariableId};
 pub use files::{
@@ -54,6 +56,9 @@ pub struct Model {
     pub upstreams: Vec<Upstream>,
     /// What concerns the process as a whole.
     pub process: Process,
+    /// Whether some template asks for a header of an upstream's answer, so that it has to be kept as it
+    /// came.
+    pub keeps_answers: bool,
     /// Every variable that the configuration defines.
     pub variables: Vec<Definition>,
 }

@@ -117,6 +117,7 @@ variables! {
         Cookie = "cookie_", "a cookie of the request";
         Http = "http_", "a header of the request, lower case, dashes as underscores";
         SentHttp = "sent_http_", "a header of the answer";
+        UpstreamCookie = "upstream_cookie_", "a cookie that the upstream's answer sets";
         UpstreamHttp = "upstream_http_", "a header of the upstream's answer";
     }
 }

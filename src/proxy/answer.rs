@@ -5,13 +5,13 @@ use super::error_page;
 use super::failure::Failure;
 use super::flow::Entry;
 use super::values::Exchange;
-use super::{local, phases, request, retry};
+use super::{local, nginx_page, phases, request, retry, rewrite_answer};
 use crate::door::DoorStream;
 use crate::model::{ActedOn, ErrorTarget};
 use crate::runtime::render;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
-use http::{HeaderValue, StatusCode, Version};
+use http::{HeaderValue, Method, StatusCode, Version};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
@@ -30,9 +30,32 @@ pub(super) fn from_upstream(
     let Some(passage) = &mut ctx.passage else {
         return Ok(());
     };
+    let generation = ctx
+        .admission
+        .as_ref()
+        .and_then(|one| one.arrival.generation.as_ref());
+    if generation.is_some_and(|generation| generation.keeps_answers()) {
+        passage.answer = Some(response.headers.clone());
+    }
     if let Some(current) = passage.current() {
         current.header_time = Some(current.began.elapsed());
         current.status = Some(status.as_u16());
+    }
+    if response
+        .headers
+        .get_all(header::CONTENT_LENGTH)
+        .iter()
+        .nth(1)
+        .is_some()
+        || response
+            .headers
+            .get_all(header::TRANSFER_ENCODING)
+            .iter()
+            .nth(1)
+            .is_some()
+    {
+        let what = "an answer whose body is delimited twice";
+        return Err(Error::explain(ErrorType::InvalidHTTPHeader, what).into_up());
     }
     if retry::wants_next(session, ctx, status.as_u16()) {
         let mut error = Error::new_up(ErrorType::CustomCode(retry::NEXT_UPSTREAM, status.as_u16()));
@@ -137,11 +160,16 @@ pub(super) fn shape(
 ) -> Result<()> {
     if response.status == StatusCode::SWITCHING_PROTOCOLS {
         upgrade(session, ctx);
+        let upgrade = HeaderValue::from_static("upgrade");
+        response.insert_header(header::CONNECTION, upgrade)?;
     } else if response.status.is_informational() {
         return Ok(());
     } else {
         remove_hop_by_hop(response, ctx);
+        keep_first(response)?;
         read_ahead(session, response, ctx);
+        set_charset(response, ctx)?;
+        rewrite_answer::rewrite(session, response, ctx)?;
     }
     if let Some(passage) = &ctx.passage {
         for name in &passage.pass.hide_headers {
@@ -152,13 +180,24 @@ pub(super) fn shape(
         && !response.status.is_informational()
     {
         response.set_status(status)?;
+        response.set_reason_phrase(Some(nginx_page::phrase(status)))?;
+    }
+    if !response.headers.contains_key(header::SERVER) {
+        response.insert_header(header::SERVER, error_page::server(ctx.settings().own))?;
     }
     for (name, value) in &ctx.flow.kept_headers {
         keep(response, name, value)?;
     }
-    response.insert_header(header::SERVER, error_page::server(ctx.settings().own))?;
     add_headers(session, response, ctx)?;
     // Pingora frames an answer of unknown length in chunks, which an HTTP/1.0 client cannot read.
+    let bodiless = session.req_header().method == Method::HEAD
+        || matches!(
+            response.status,
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+        );
+    if bodiless {
+        response.remove_header(&header::TRANSFER_ENCODING);
+    }
     if session.req_header().version == Version::HTTP_10
         && response.headers.contains_key(header::TRANSFER_ENCODING)
     {
@@ -194,6 +233,59 @@ fn read_ahead(session: &Session, response: &ResponseHeader, ctx: &RequestContext
     };
     if wanted && let Some(stream) = DoorStream::of(session.as_downstream()) {
         stream.read_ahead();
+    }
+}
+
+/// Headers that an answer can have only one of: as in nginx the first counts.
+const SINGLE: [HeaderName; 12] = [
+    HeaderName::from_static("status"),
+    header::CONTENT_TYPE,
+    header::DATE,
+    header::LAST_MODIFIED,
+    header::ETAG,
+    header::SERVER,
+    header::LOCATION,
+    header::REFRESH,
+    header::EXPIRES,
+    HeaderName::from_static("x-accel-expires"),
+    HeaderName::from_static("x-accel-redirect"),
+    HeaderName::from_static("x-accel-limit-rate"),
+];
+
+/// Drops the second line of a header that there can be only one of.
+fn keep_first(response: &mut ResponseHeader) -> Result<()> {
+    if response.headers.len() == response.headers.keys_len() {
+        return Ok(());
+    }
+    for name in &SINGLE {
+        let mut lines = response.headers.get_all(name).iter();
+        if let (Some(first), Some(_)) = (lines.next(), lines.next()) {
+            let first = first.clone();
+            response.insert_header(name, first)?;
+        }
+    }
+    Ok(())
+}
+
+/// `X-Accel-Charset`: the charset of an answer that names none.
+fn set_charset(response: &mut ResponseHeader, ctx: &RequestContext) -> Result<()> {
+    let Some(charset) = response.headers.get("x-accel-charset") else {
+        return Ok(());
+    };
+    let (Some(passage), Some(content_type)) =
+        (&ctx.passage, response.headers.get(header::CONTENT_TYPE))
+    else {
+        return Ok(());
+    };
+    let lower = content_type.as_bytes().to_ascii_lowercase();
+    let has_one = memchr::memmem::find(&lower, b"charset=").is_some();
+    if charset.is_empty() || has_one || passage.pass.settings.ignores(ActedOn::XAccelCharset) {
+        return Ok(());
+    }
+    let value = [content_type.as_bytes(), b"; charset=", charset.as_bytes()].concat();
+    match HeaderValue::try_from(value) {
+        Ok(value) => response.insert_header(header::CONTENT_TYPE, value),
+        Err(_) => Ok(()),
     }
 }
 

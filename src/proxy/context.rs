@@ -59,6 +59,8 @@ pub(super) struct Passage {
     pub(super) request_headers: Vec<(HeaderName, Option<HeaderValue>)>,
     /// The body that the try under way sends in place of the client's, until it is sent.
     pub(super) body: Option<Bytes>,
+    /// The header of the last answer as it came, where something asks for it.
+    pub(super) answer: Option<http::HeaderMap>,
     /// The server of the try under way.
     pub(super) selected: Option<Selected>,
     /// The servers that failed this request.
@@ -224,6 +226,7 @@ impl Passage {
             path: None,
             request_headers: Vec::new(),
             body: None,
+            answer: None,
             selected: None,
             tried: Vec::new(),
             tries: Vec::new(),

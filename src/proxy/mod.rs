@@ -10,7 +10,7 @@
 //! | the request to it | `request` |
 //! | the target when `proxy_pass` has a URI | `uri` |
 //! | failed tries | `retry` |
-//! | the answer | `answer` |
+//! | the answer | `answer`, `rewrite_answer`, `cookie` |
 //! | what went wrong, and its status | `failure` |
 //! | answers made from files | `files/` |
 //! | the way out of Gapura's own answers | `local` |
@@ -25,6 +25,7 @@ mod answer;
 mod body;
 mod built_in;
 mod context;
+mod cookie;
 mod error_log;
 mod error_page;
 mod failure;
@@ -39,6 +40,7 @@ mod redirect;
 mod request;
 mod retry;
 mod rewrite;
+mod rewrite_answer;
 mod router;
 mod tunnel;
 mod uri;

@@ -9,6 +9,7 @@ use super::{Gateway, body, error_log, tunnel};
 use crate::runtime::upstream::Key;
 use crate::runtime::{Bind, render};
 use http::StatusCode;
+use pingora_core::protocols::http::ServerSession;
 use pingora_core::upstreams::peer::{HttpPeer, Scheme};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
@@ -166,6 +167,10 @@ fn from_where(session: &Session, ctx: &RequestContext) -> Option<SocketAddr> {
 pub(super) async fn connected(session: &mut Session, ctx: &mut RequestContext) -> Result<()> {
     if let Some(current) = ctx.passage.as_mut().and_then(Passage::current) {
         current.connect_time = Some(current.began.elapsed());
+    }
+    let goes_on = |passage: &Passage| passage.pass.settings.ignore_client_abort;
+    if let ServerSession::H1(downstream) = session.as_downstream_mut() {
+        downstream.set_abort_on_close(!ctx.passage.as_ref().is_some_and(goes_on));
     }
     if std::mem::take(&mut ctx.expects_continue) {
         let downstream = session.as_downstream_mut();

@@ -1,5 +1,6 @@
 //! One generation: the tree of sites and locations, built from a Model.
 
+use super::answer_rewrites::AnswerRewrites;
 use super::hosts::Hosts;
 use super::locations::Locations;
 use super::pass::ProxyPass;
@@ -20,6 +21,7 @@ pub struct Generation {
     /// Indexed by [`ListenerId`]; `None` for sockets this generation does not use.
     listeners: Vec<Option<Arc<Listener>>>,
     upstreams: HashMap<Box<str>, Arc<Upstream>>,
+    keeps_answers: bool,
 }
 
 /// What is served on one socket.
@@ -52,6 +54,8 @@ pub struct Location {
     pub action: Action,
     /// What happens to a request before that.
     pub steps: Vec<Step>,
+    /// What becomes of headers of an upstream's answer.
+    pub rewrites: Arc<AnswerRewrites>,
     /// Where its requests are logged.
     pub access_log: Vec<AccessLog>,
     /// Where what goes wrong with its requests is said.
@@ -160,6 +164,7 @@ impl Builder<'_> {
         Ok(Generation {
             listeners,
             upstreams,
+            keeps_answers: model.keeps_answers,
         })
     }
 
@@ -215,6 +220,9 @@ impl Builder<'_> {
         Ok(Location {
             action,
             steps: self.steps(&location.steps, known)?,
+            rewrites: Arc::new(AnswerRewrites::build(&location.rewrites, &|name| {
+                known.variable(name)
+            })?),
             access_log,
             error_log: (self.error_log)(&location.error_log),
             settings: location.clone(),
@@ -269,6 +277,11 @@ impl Generation {
     /// An upstream by its name: for the extension trait and the runtime API, never per request.
     pub fn upstream(&self, name: &str) -> Option<&Arc<Upstream>> {
         self.upstreams.get(name)
+    }
+
+    /// Whether headers of upstreams' answers are asked for after they were changed.
+    pub fn keeps_answers(&self) -> bool {
+        self.keeps_answers
     }
 
     /// Every upstream.
@@ -329,6 +342,7 @@ impl Location {
         matches!(self.action, Action::Proxy(_)).then(|| Self {
             action: Action::AddSlash(escaped(path)),
             steps: Vec::new(),
+            rewrites: Arc::clone(&self.rewrites),
             access_log: self.access_log.clone(),
             error_log: Arc::clone(&self.error_log),
             settings: self.settings.clone(),

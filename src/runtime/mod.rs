@@ -5,6 +5,7 @@
 //! locations are hash tables and sorted lists, templates and patterns are compiled, pages are in
 //! memory: nothing here looks anything up by the name the configuration used.
 
+mod answer_rewrites;
 mod assigned;
 mod generation;
 mod hostname;
@@ -19,6 +20,7 @@ mod script;
 mod template;
 pub mod upstream;
 
+pub use answer_rewrites::{AnswerRewrites, CookieFlags, Found, Replacement};
 pub use assigned::Assigned;
 pub use generation::{
     AccessLog, Action, Builder, Generation, Listener, ListenerId, Location, Site,

@@ -27,6 +27,7 @@ mod health;
 mod hostile;
 mod listen;
 mod log;
+mod nginx_answer;
 mod nginx_conf;
 mod nginx_pages;
 mod nginx_request;

@@ -207,6 +207,23 @@ levels! {
         /// `X-Accel-Expires`, `X-Accel-Limit-Rate`, `X-Accel-Buffering`, `X-Accel-Charset`, `Expires`,
         /// `Cache-Control`, `Set-Cookie`, `Vary`. Replaces the enclosing level's list.
         proxy_ignore_headers: OneOrMany<Word>,
+        /// What becomes of `Location` and of the URL in `Refresh`: `{ from, to }`, or several of them of
+        /// which the first counts that is found, or `default` (the server's address and path become the
+        /// location's own path), or `off`. Replaces the enclosing level's as a group.
+        proxy_redirect: OrOff<OneOrMany<Short<Replacement>>>,
+        /// What becomes of the domain of cookies: `{ from, to }` or several, or `off`. Replaces the
+        /// enclosing level's as a group.
+        proxy_cookie_domain: OrOff<OneOrMany<Short<Replacement>>>,
+        /// What becomes of the path of cookies, likewise.
+        proxy_cookie_path: OrOff<OneOrMany<Short<Replacement>>>,
+        /// What becomes of the flags of cookies: `{ cookie, flags }` or several, or a name and flags in one
+        /// word (`session secure samesite=lax`), or `off`. Replaces the enclosing level's as a group.
+        proxy_cookie_flags: OrOff<OneOrMany<Short<CookieFlags>>>,
+        /// Whether a request goes on when its client is gone.
+        proxy_ignore_client_abort: Switch,
+        /// Response headers that are passed to the client though they are hidden by default, such as
+        /// `Server`. Replaces the enclosing level's list.
+        proxy_pass_header: OneOrMany<Word>,
         /// Response headers that are not passed to the client. Replaces the enclosing level's list.
         proxy_hide_header: OneOrMany<Word>,
         /// Response headers added: name and value, in which `$variables` may stand, or
@@ -404,6 +421,47 @@ record! {
         r#if: Word,
         /// What holds from there on when the condition is met: steps, and in a location settings.
         then: Box<Location>,
+    }
+}
+
+record! {
+    /// Something in a header of an answer, and what stands in its place.
+    Replacement {
+        /// What is looked for: the beginning of a URL or of a path, or a domain; or a regular expression
+        /// behind `~` (`~*` ignores the case of letters). `$variables` may stand in text.
+        from: Word,
+        /// What stands in its place. `$variables` may stand in it, and `$1` to `$9`.
+        to: Word,
+    }
+}
+
+impl FromWord for Replacement {
+    fn from_word(word: String) -> Self {
+        Self {
+            from: Some(Word(word)),
+            to: None,
+        }
+    }
+}
+
+record! {
+    /// The flags of cookies.
+    CookieFlags {
+        /// Their name, or a regular expression behind `~`.
+        cookie: Word,
+        /// `secure`, `httponly`, `samesite=strict` (or `lax`, `none`), which are added; or `nosecure`,
+        /// `nohttponly`, `nosamesite`, which are taken away.
+        flags: OneOrMany<Word>,
+    }
+}
+
+impl FromWord for CookieFlags {
+    fn from_word(word: String) -> Self {
+        let mut words = word.split_whitespace().map(|word| Word(word.to_owned()));
+        Self {
+            cookie: words.next(),
+            flags: Some(OneOrMany(words.collect())),
+        }
     }
 }
 

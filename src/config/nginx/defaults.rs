@@ -3,7 +3,9 @@
 //! not checked, and requests are logged to nginx's file. Defaults that both languages share are in
 //! `resolve`.
 
-use crate::config::draft::{AccessLog, Draft, OneOrMany, OrOff, Short, Word};
+use crate::config::draft::{
+    AccessLog, CommonMut, Draft, FromWord, Location, OneOrMany, OrOff, Replacement, Short, Word,
+};
 use indexmap::IndexMap;
 use std::path::Path;
 
@@ -43,24 +45,24 @@ pub(super) fn apply(draft: &mut Draft, prefix: Option<&Path>) {
     draft.built_in_pages = Some(Word("nginx".into()));
     draft.server_tokens.get_or_insert(Word("on".into()));
     draft.proxy_set_header_inherit = Some(Word("on".into()));
+    let default = || {
+        OrOff::On(OneOrMany(vec![Short(Replacement::from_word(
+            "default".into(),
+        ))]))
+    };
+    draft.proxy_redirect.get_or_insert_with(default);
     with_host(draft.proxy_set_header.get_or_insert_default());
-    with_hidden(
-        draft
-            .proxy_hide_header
-            .get_or_insert_with(|| OneOrMany(Vec::new())),
-    );
+    hide_in_draft(draft);
     for upstream in draft.upstreams.iter_mut().flat_map(IndexMap::values_mut) {
         upstream.keepalive.get_or_insert(KEEPALIVE);
         upstream.balance.get_or_insert_with(|| BALANCE.to_owned());
     }
     for site in draft.sites.iter_mut().flatten() {
         site.proxy_set_header.as_mut().map(with_host);
-        site.proxy_hide_header.as_mut().map(with_hidden);
         let around = site.proxy_set_header.as_ref();
         let around = around.or(draft.proxy_set_header.as_ref());
         for location in site.locations.iter_mut().flatten() {
             location.proxy_set_header.as_mut().map(with_host);
-            location.proxy_hide_header.as_mut().map(with_hidden);
             let upstream = location.upstream.as_deref().unwrap_or_default();
             if upstream.starts_with("unix:") {
                 let headers = location.proxy_set_header.as_ref().or(around);
@@ -101,8 +103,53 @@ const HIDDEN: [&str; 6] = [
     "X-Accel-Charset",
 ];
 
-fn with_hidden(OneOrMany(names): &mut OneOrMany<Word>) {
-    names.extend(HIDDEN.map(|name| Word(name.into())));
+/// The headers that a level hides and passes on, as they were written.
+#[derive(Clone, Default)]
+struct Shown {
+    hidden: Option<OneOrMany<Word>>,
+    passed: Option<OneOrMany<Word>>,
+}
+
+fn hide_in_draft(draft: &mut Draft) {
+    draft
+        .proxy_hide_header
+        .get_or_insert_with(|| OneOrMany(Vec::new()));
+    let top = hide(draft.common_mut(), &Shown::default());
+    for site in draft.sites.iter_mut().flatten() {
+        let around = hide(site.common_mut(), &top);
+        for location in site.locations.iter_mut().flatten() {
+            hide_in_location(location, &around);
+        }
+    }
+}
+
+fn hide_in_location(location: &mut Location, around: &Shown) {
+    let around = hide(location.common_mut(), around);
+    for step in location.steps.iter_mut().flatten() {
+        if let Some(then) = &mut step.then {
+            hide_in_location(then, &around);
+        }
+    }
+}
+
+/// Both lists are inherited by themselves, and nginx's own names are hidden besides unless they are
+/// passed on. Gives what holds for what is inside.
+fn hide(level: CommonMut<'_>, around: &Shown) -> Shown {
+    let own = level.proxy_hide_header.is_some() || level.proxy_pass_header.is_some();
+    let shown = Shown {
+        hidden: level.proxy_hide_header.clone().or(around.hidden.clone()),
+        passed: level.proxy_pass_header.clone().or(around.passed.clone()),
+    };
+    if own {
+        let passed = shown.passed.iter().flat_map(|names| &names.0);
+        let passed: Vec<&Word> = passed.collect();
+        let is_passed = |name: &&str| passed.iter().any(|one| one.eq_ignore_ascii_case(name));
+        let ours = HIDDEN.iter().filter(|name| !is_passed(name));
+        let mut names = shown.hidden.clone().map_or(Vec::new(), |names| names.0);
+        names.extend(ours.map(|name| Word((*name).into())));
+        *level.proxy_hide_header = Some(OneOrMany(names));
+    }
+    shown
 }
 
 /// A file as nginx reads it: relative ones are below the prefix, and not below the configuration's

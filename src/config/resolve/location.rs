@@ -7,7 +7,7 @@ use super::Resolver;
 use super::settings::Level;
 use super::steps::Place;
 use super::upstream::Written;
-use crate::model::{Action, Location, LocationMatch, ReplacedUri};
+use crate::model::{Action, AnswerRewrites, Location, LocationMatch, ReplacedUri};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -58,7 +58,11 @@ impl Resolver {
             let matcher = LocationMatch::Prefix("/".into());
             let action = self.action(&target, name, path);
             return action
-                .map(|action| location(matcher, action, level))
+                .map(|action| {
+                    let mut location = location(matcher, action, level);
+                    location.rewrites = self.answer_rewrites(&location, level);
+                    location
+                })
                 .into_iter()
                 .collect();
         };
@@ -112,6 +116,7 @@ impl Resolver {
             let Some(action) = action else { continue };
             let mut location = location(matcher, action, &level);
             location.pass.uri = uri;
+            location.rewrites = self.answer_rewrites(&location, &level);
             if let Some(alias) = &written.alias {
                 let (matcher, files) = (&location.matcher, &location.files);
                 location.files = self.alias(alias, matcher, files, &at);
@@ -187,6 +192,7 @@ impl Resolver {
         };
         let mut location = location(outer.matcher.clone(), action, level);
         location.pass.uri = uri;
+        location.rewrites = self.answer_rewrites(&location, level);
         location
     }
 
@@ -340,6 +346,7 @@ fn location(matcher: LocationMatch, action: Action, level: &Level<'_>) -> Locati
         steps: Vec::new(),
         action,
         pass: level.proxy_pass(),
+        rewrites: AnswerRewrites::default(),
         limits: level.limits(),
         add_header: level.add_header(),
         error_pages: level.error_pages(),

@@ -4,6 +4,7 @@
 //! Defaults here are nginx's, which both languages share, and those of what nginx does not have.
 
 mod address;
+mod answer;
 mod buffering;
 mod files;
 mod headers;
@@ -28,8 +29,8 @@ use super::path::{Finding, Path};
 use super::problem::Problem;
 use super::suggest;
 use crate::model::{
-    Definition, ErrorLog, ListenAddress, Model, Process, Site, Template, Upstream, UpstreamId,
-    VARIABLES, VariableId,
+    Definition, ErrorLog, ListenAddress, Model, Part, Process, Site, Template, Upstream,
+    UpstreamId, VARIABLES, Variable, VariableId,
 };
 use listeners::Listen;
 use std::collections::{HashMap, HashSet};
@@ -58,6 +59,7 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
         taken_names: HashSet::new(),
         variables: Vec::new(),
         variable_ids: HashMap::new(),
+        keeps_answers: false,
     };
     resolver.define_variables(draft);
     resolver.named_upstreams(draft);
@@ -99,6 +101,7 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
             sites,
             upstreams: resolver.upstreams,
             process,
+            keeps_answers: resolver.keeps_answers,
             variables: resolver.variables,
         },
         files: resolver.pages.files(),
@@ -125,6 +128,8 @@ struct Resolver {
     /// The variables that the configuration defines.
     variables: Vec<Definition>,
     variable_ids: HashMap<String, VariableId>,
+    /// Whether some template asks for a header of an upstream's answer.
+    keeps_answers: bool,
 }
 
 impl Resolver {
@@ -186,7 +191,15 @@ impl Resolver {
 
     /// A template; an empty one when it is wrong.
     fn template(&mut self, text: &str, path: &Path<'_>) -> Template {
-        Template::parse_with(text, |name| self.variable(name)).unwrap_or_else(|error| {
+        let parsed = Template::parse_with(text, |name| self.variable(name));
+        let asks = |part: &Part| {
+            matches!(
+                part,
+                Part::Variable(Variable::UpstreamHttp(_) | Variable::UpstreamCookie(_))
+            )
+        };
+        self.keeps_answers |= parsed.iter().any(|one| one.parts().iter().any(asks));
+        parsed.unwrap_or_else(|error| {
             let word = text
                 .get(error.offset..error.offset + error.length)
                 .unwrap_or_default();

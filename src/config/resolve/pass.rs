@@ -105,5 +105,6 @@ impl Wording {
         pass.bind = template(&self.bind);
         pass.socket_keepalive = switch(scalars.proxy_socket_keepalive, false);
         pass.ignored_headers = self.ignored;
+        pass.ignore_client_abort = switch(scalars.proxy_ignore_client_abort, false);
     }
 }

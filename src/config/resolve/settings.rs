@@ -6,6 +6,7 @@ use super::super::draft::{Common, OneOrMany, Switch, Word};
 use super::super::path::Path;
 use super::super::problem::Problem;
 use super::super::suggest;
+use super::answer::Answers;
 use super::pass::Wording;
 use super::{Resolver, buffering, fit, invalid};
 use crate::model::{
@@ -36,6 +37,7 @@ pub(super) struct Groups {
     pub(super) files: Arc<Files>,
     answer_folder: Option<Rc<std::path::Path>>,
     wording: Wording,
+    pub(super) answers: Answers,
     body_folder: Option<Rc<(std::path::PathBuf, Vec<usize>)>>,
 }
 
@@ -92,6 +94,7 @@ impl Resolver {
         groups.files = self.level_files(written, scalars, &outer.groups.files, path);
         self.check_own_answers(written, path);
         self.wording(written, &mut groups.wording, path);
+        self.answers(written, &mut groups.answers, path);
         Level { scalars, groups }
     }
 
@@ -263,6 +266,7 @@ impl Level<'_> {
             buffering: buffering::of_answers(scalars, self.groups.answer_folder.as_deref()),
             ..default
         };
+        self.groups.answers.hide(&mut pass.hide_headers);
         self.groups.wording.fill(self.scalars, &mut pass);
         pass
     }

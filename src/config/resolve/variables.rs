@@ -9,7 +9,9 @@ use crate::model::{Definition, Source, VariableId};
 impl Resolver {
     /// Finds every variable that the Draft defines.
     pub(super) fn define_variables(&mut self, draft: &Draft) {
+        self.define_in_answers(draft.common());
         for site in draft.sites.iter().flatten() {
+            self.define_in_answers(site.common());
             for host in site.host.iter().flat_map(|hosts| &hosts.0) {
                 if let Some(pattern) = host.strip_prefix('~') {
                     self.define_groups(pattern);
@@ -23,6 +25,7 @@ impl Resolver {
     }
 
     fn define_in_location(&mut self, location: &draft::Location) {
+        self.define_in_answers(location.common());
         let path = location.path.as_deref().unwrap_or_default();
         if let Some(pattern) = path.strip_prefix('~') {
             let pattern = pattern.strip_prefix('*').unwrap_or(pattern);
@@ -57,7 +60,7 @@ impl Resolver {
 
     /// Defines the variables of a pattern's named groups. One that does not compile is reported where it
     /// is used.
-    fn define_groups(&mut self, pattern: &str) {
+    pub(super) fn define_groups(&mut self, pattern: &str) {
         if !pattern.contains("(?") {
             return;
         }

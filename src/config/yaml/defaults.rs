@@ -61,7 +61,6 @@ pub(in crate::config) fn apply(draft: &mut Draft) {
     }
 }
 
-/// Adds the default headers that the file does not set itself.
 /// Writes out, for a Draft of another language, that a default of YAML's does not hold where nothing
 /// was written.
 pub(in crate::config) fn say_what_is_not(draft: &mut Draft) {
@@ -69,6 +68,7 @@ pub(in crate::config) fn say_what_is_not(draft: &mut Draft) {
         .proxy_connect_timeout
         .get_or_insert(SHARED_CONNECT_TIMEOUT);
     draft.proxy_pass_upgrade.get_or_insert(Switch(false));
+    draft.proxy_strip_hop_by_hop.get_or_insert(Switch(false));
     draft.access_log.get_or_insert(OrOff::Off);
     draft
         .proxy_set_header_inherit
@@ -79,6 +79,7 @@ pub(in crate::config) fn say_what_is_not(draft: &mut Draft) {
     }
 }
 
+/// Adds the default headers that the file does not set itself.
 fn set_headers(headers: &mut IndexMap<String, OneOrMany<Word>>) {
     for (name, value) in SET_HEADERS {
         if !headers

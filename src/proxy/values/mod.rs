@@ -7,6 +7,7 @@ pub(super) use write::ip;
 
 use super::context::{RequestContext, Try};
 use super::files;
+use super::rewrite_answer::cookie_set;
 use crate::door::{Arrival, DoorStream, Refusal};
 use crate::model::{Variable, VariableId};
 use crate::runtime::{Values, hostname};
@@ -35,6 +36,11 @@ impl Exchange<'_> {
 
     fn request_headers(&self) -> &HeaderMap {
         &self.session.req_header().headers
+    }
+
+    /// The header of the upstream's last answer, as it came.
+    fn upstream_headers(&self) -> Option<&HeaderMap> {
+        self.ctx.passage.as_ref()?.answer.as_ref()
     }
 
     fn tries(&self) -> &[Try] {
@@ -113,9 +119,13 @@ impl Values for Exchange<'_> {
                 Some(status) => display(status.as_u16(), out),
                 None => text("000", out),
             },
-            Variable::UpstreamHttp(name) => match self.answer() {
-                Some(answer) if !self.tries().is_empty() => headers_of(&answer.headers, name, out),
-                _ => false,
+            Variable::UpstreamCookie(name) => {
+                let headers = self.upstream_headers();
+                bytes(headers.and_then(|headers| cookie_set(headers, name)), out)
+            }
+            Variable::UpstreamHttp(name) => match self.upstream_headers() {
+                Some(headers) => headers_of(headers, name, out),
+                None => false,
             },
             Variable::UpstreamAddr => each(self.tries(), out, |one, out| text(one.to.text(), out)),
             Variable::UpstreamConnectTime => {
@@ -229,6 +239,7 @@ fn of_arrival(arrival: &Arrival, variable: &Variable, out: &mut Vec<u8>) -> bool
         | Variable::UpstreamAddr
         | Variable::UpstreamConnectTime
         | Variable::UpstreamHeaderTime
+        | Variable::UpstreamCookie(_)
         | Variable::UpstreamHttp(_)
         | Variable::UpstreamResponseLength
         | Variable::UpstreamResponseTime

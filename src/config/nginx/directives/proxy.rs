@@ -1,22 +1,22 @@
 //! Passing requests on.
 
-use crate::config::nginx::reader::{buffering, headers, pass, proxy};
+use crate::config::nginx::reader::{answer, buffering, headers, pass, proxy};
 use crate::config::nginx::table::{
     FLAG, FOUR, IF_LOCATION, LEVELS, LIMIT_EXCEPT, LOCATION, ONCE, ONE, SOME, THREE, TWO, accepted,
-    call, only, rows, setting, unsupported,
+    call, only, rows, setting,
 };
 
 rows! {
     "proxy_pass" in LOCATION | IF_LOCATION | LIMIT_EXCEPT, takes ONE | ONCE, call(proxy::proxy_pass), "where requests are passed to";
-    "proxy_redirect" in LEVELS, takes ONE | TWO, only(&["off"], "`Location` is passed on as the server sent it: write `proxy_redirect off`"), "how `Location` is rewritten";
-    "proxy_cookie_domain" in LEVELS, takes ONE | TWO, only(&["off"], "cookies are passed on as the server sent them"), "how a cookie's domain is rewritten";
-    "proxy_cookie_path" in LEVELS, takes ONE | TWO, only(&["off"], "cookies are passed on as the server sent them"), "how a cookie's path is rewritten";
-    "proxy_cookie_flags" in LEVELS, takes ONE | TWO | THREE | FOUR, only(&["off"], "cookies are passed on as the server sent them"), "how a cookie's flags are changed";
+    "proxy_redirect" in LEVELS, takes ONE | TWO, call(answer::proxy_redirect), "how `Location` and `Refresh` are rewritten";
+    "proxy_cookie_domain" in LEVELS, takes ONE | TWO, call(answer::proxy_cookie_domain), "how a cookie's domain is rewritten";
+    "proxy_cookie_path" in LEVELS, takes ONE | TWO, call(answer::proxy_cookie_path), "how a cookie's path is rewritten";
+    "proxy_cookie_flags" in LEVELS, takes ONE | TWO | THREE | FOUR, call(answer::proxy_cookie_flags), "how a cookie's flags are changed";
     "proxy_store" in LEVELS, takes ONE, only(&["off"], "answers are not written to files"), "where answers are stored";
     "proxy_store_access" in LEVELS, takes ONE | TWO | THREE, accepted("a setting of `proxy_store`, which is an error of its own"), "who may read stored answers";
     "proxy_buffering" in LEVELS, takes FLAG | ONCE, setting!(Switch proxy_buffering), "whether answers are read ahead";
     "proxy_request_buffering" in LEVELS, takes FLAG | ONCE, setting!(Switch proxy_request_buffering), "whether requests are read ahead";
-    "proxy_ignore_client_abort" in LEVELS, takes FLAG | ONCE, only(&["off"], "a request ends when its client is gone"), "whether a request goes on without its client";
+    "proxy_ignore_client_abort" in LEVELS, takes FLAG | ONCE, setting!(Switch proxy_ignore_client_abort), "whether a request goes on without its client";
     "proxy_bind" in LEVELS, takes ONE | TWO | ONCE, call(pass::proxy_bind), "the address connections come from";
     "proxy_socket_keepalive" in LEVELS, takes FLAG | ONCE, setting!(Switch proxy_socket_keepalive), "whether TCP probes connections";
     "proxy_socket_rcvbuf" in LEVELS, takes ONE | ONCE, accepted("it is how nginx talks to the kernel; answers are the same"), "the socket's buffer";
@@ -46,7 +46,7 @@ rows! {
     "proxy_next_upstream" in LEVELS, takes SOME, call(proxy::proxy_next_upstream), "when a request goes to the next server";
     "proxy_next_upstream_tries" in LEVELS, takes ONE | ONCE, setting!(Number proxy_next_upstream_tries), "how many servers are tried";
     "proxy_next_upstream_timeout" in LEVELS, takes ONE | ONCE, setting!(Time proxy_next_upstream_timeout), "how long the tries may take";
-    "proxy_pass_header" in LEVELS, takes ONE, unsupported("the headers that are hidden by default stay hidden"), "a hidden header that is passed on";
+    "proxy_pass_header" in LEVELS, takes ONE, call(answer::proxy_pass_header), "a hidden header that is passed on";
     "proxy_hide_header" in LEVELS, takes ONE, call(headers::proxy_hide_header), "an answer's header that is not passed on";
     "proxy_ignore_headers" in LEVELS, takes SOME, call(pass::proxy_ignore_headers), "headers that are not acted on";
     "proxy_http_version" in LEVELS, takes ONE | ONCE, call(pass::proxy_http_version), "the protocol for the server";
