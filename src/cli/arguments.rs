@@ -48,6 +48,8 @@ pub(super) enum Command {
     Check(super::check::Options),
     /// Print an nginx.conf in YAML.
     Convert(super::convert::Options),
+    /// Serve the sites of a configuration on free ports, to look at them.
+    Try(super::trial::Options),
     /// Print the JSON Schema of the YAML configuration.
     Schema,
     /// Show balancing, failover and the all-down page on this machine.
@@ -60,6 +62,7 @@ pub(super) const HELP: &str = "\
 Usage: gapura [-?hvVtTq] [-p prefix] [-e filename] [-c filename] [-g directives]
        gapura check file [--json]
        gapura convert file [-o filename]
+       gapura try file [--against]
        gapura demo [--port port] [--backend-ports a,b]
        gapura schema
 
@@ -79,6 +82,8 @@ Options:
 Commands:
   check         : say what is applied, accepted and unsupported in a configuration
   convert       : print an nginx.conf in YAML
+  try           : serve the sites of a configuration on free ports, beside what
+                  serves them now; --against compares the answers of both
   demo          : two backends and a proxy in front of them, to try things out
   schema        : print the JSON Schema of the YAML configuration
 ";

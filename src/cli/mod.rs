@@ -5,6 +5,7 @@ mod check;
 mod convert;
 #[cfg(feature = "demo")]
 mod demo;
+mod trial;
 
 use crate::config::{self, CommandLine, source::Source};
 use crate::os_error::OsError;
@@ -52,6 +53,7 @@ fn run() -> Result<ExitCode, String> {
     match &arguments.command {
         Some(Command::Check(options)) => check::run(options, &command_line(&arguments)),
         Some(Command::Convert(options)) => convert::run(options, &command_line(&arguments)),
+        Some(Command::Try(options)) => trial::run(options, &command_line(&arguments)),
         Some(Command::Schema) => print_schema(),
         #[cfg(feature = "demo")]
         Some(Command::Demo(options)) => demo::run(options),

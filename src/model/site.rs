@@ -1,6 +1,7 @@
 //! A site: nginx's `server` block.
 
 use super::{Location, Step};
+use std::fmt;
 use std::time::Duration;
 
 /// A set of hosts and what is served for them.
@@ -46,6 +47,18 @@ pub enum HostPattern {
     TrailingWildcard(String),
     /// `~^(?<user>.+)\.example\.com$`: a regular expression, case-insensitive.
     Regex(String),
+}
+
+/// As nginx writes it.
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => f.write_str(name),
+            Self::LeadingWildcard(rest) => write!(f, "*.{rest}"),
+            Self::TrailingWildcard(rest) => write!(f, "{rest}.*"),
+            Self::Regex(pattern) => write!(f, "~{pattern}"),
+        }
+    }
 }
 
 /// The limits that apply while a request header is read, with nginx's names and defaults.

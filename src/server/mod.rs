@@ -108,6 +108,11 @@ impl Server {
         Self::from_source(Source::Draft(Box::new(config.into_draft())))
     }
 
+    /// A server of a configuration that was read already, and changed perhaps: on other addresses, say.
+    pub fn from_model(model: crate::model::Model) -> Self {
+        Self::from_source(Source::Model(Box::new(model)))
+    }
+
     fn from_source(source: Source) -> Self {
         Self {
             source,

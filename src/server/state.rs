@@ -25,6 +25,7 @@ pub(super) enum Source {
     File(PathBuf, CommandLine),
     Yaml(String),
     Draft(Box<Draft>),
+    Model(Box<Model>),
 }
 
 /// What outlives every generation.
@@ -154,6 +155,7 @@ impl Source {
 
 fn read(source: &Source) -> Result<Model, StartError> {
     let loaded = match source {
+        Source::Model(model) => return Ok(Model::clone(model)),
         Source::File(path, given) => config::load_with(path, given)?,
         Source::Yaml(text) => config::load_yaml(text, "configuration", Path::new(""))?,
         Source::Draft(draft) => config::load_draft(Draft::clone(draft), Path::new(""))?,

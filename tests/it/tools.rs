@@ -1,6 +1,6 @@
 //! The commands that nginx has not: `check` and `convert`.
 
-use crate::support::{run, run_with};
+use crate::support::{Addressed, Backend, Launch, refusing, run, run_with};
 
 const CONF: &str = "\
 events { worker_connections 10; }
@@ -104,4 +104,62 @@ fn convert_refuses_what_cannot_be_used() {
         run.stderr
     );
     assert_eq!(run.stdout, "");
+}
+
+/// A program in front of a backend, to be compared with.
+fn site(backend: &Backend, listen: &str, more: &str) -> String {
+    format!(
+        "events {{}}\nhttp {{\n  server {{\n    listen {listen};\n    server_name shop.test;\n    {more}\n    \
+         location / {{ proxy_pass http://{}; }}\n    location /own/ {{ return 403; }}\n  }}\n}}\n",
+        backend.address()
+    )
+}
+
+#[test]
+fn try_finds_nothing_different_in_what_is_the_same() {
+    let backend = Backend::named("one");
+    let served = Launch::nginx(&site(&backend, "LISTEN", "access_log off;")).start();
+    let same = site(&backend, &served.address().to_string(), "access_log off;");
+    let run = run_with(&[("nginx.conf", &same)], &["try", "CONFIG", "--against"]);
+    assert_eq!(run.status.code(), Some(0), "{}{}", run.stdout, run.stderr);
+    let expected = "2 requests were answered by both, 0 of them differently\n";
+    assert!(run.stdout.ends_with(expected), "{}", run.stdout);
+    let first = format!("shop.test\n    {} -> http://127.0.0.1:", served.address());
+    assert!(run.stdout.starts_with(&first), "{}", run.stdout);
+}
+
+#[test]
+fn try_says_what_is_answered_differently() {
+    let backend = Backend::named("one");
+    let served = Launch::nginx(&site(&backend, "LISTEN", "access_log off;")).start();
+    let other = "add_header X-New yes; access_log /nowhere/access.log;";
+    let other = site(&backend, &served.address().to_string(), other);
+    let other = other.replace("return 403", "return 410");
+    let run = run_with(&[("nginx.conf", &other)], &["try", "CONFIG", "--against"]);
+    assert_eq!(run.status.code(), Some(1), "{}{}", run.stdout, run.stderr);
+    for expected in [
+        "  x-new: nothing | now yes\n",
+        "  status: 403 Forbidden | now 410 Gone\n",
+        "2 requests were answered by both, 2 of them differently\n",
+    ] {
+        assert!(
+            run.stdout.contains(expected),
+            "{expected}in\n{}",
+            run.stdout
+        );
+    }
+}
+
+#[test]
+fn try_says_where_nothing_answers() {
+    let backend = Backend::named("one");
+    let conf = site(&backend, &refusing().to_string(), "access_log off;");
+    let run = run_with(&[("nginx.conf", &conf)], &["try", "CONFIG", "--against"]);
+    assert_eq!(run.status.code(), Some(0), "{}{}", run.stdout, run.stderr);
+    assert!(
+        run.stdout.contains("nothing answers at 127.0.0.1:"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(backend.hits(), 0);
 }

@@ -93,10 +93,13 @@ impl Backends {
 impl case::Answer {
     fn is_for(&self, backend: usize, target: &str) -> bool {
         let here = self.backend == 0 || self.backend == backend;
-        here && match self.path.strip_suffix('*') {
-            Some(prefix) => target.starts_with(prefix),
-            None => target == self.path,
-        }
+        let path = self.path.as_str();
+        let fits = match (path.strip_prefix('*'), path.strip_suffix('*')) {
+            (Some(end), _) => target.ends_with(end),
+            (_, Some(start)) => target.starts_with(start),
+            _ => target == path,
+        };
+        here && fits
     }
 }
 

@@ -27,7 +27,8 @@
 //!
 //! The other sections:
 //! - `--- file PATH`: a file below `DIR`. It was last modified on 1 January 2024, 00:00:00 GMT.
-//! - `--- answer [2] PATH [close] [stall] [raw]`: what a backend answers at a path (`*` ends a prefix).
+//! - `--- answer [2] PATH [close] [stall] [raw]`: what a backend answers at a path (`*` stands before an end or behind
+//!   a beginning).
 //!   Without one it answers 200 and names itself and the request line. `close` ends the connection
 //!   after it, `stall` keeps it silent after it, `raw` takes the text as [`unescape`] reads it.
 //! - `--- requests [LISTEN_2]`: a line for each, on a connection of its own. `Host: example.test`,
@@ -177,7 +178,7 @@ pub fn parse(name: &str, text: &str, filled: &str) -> Case {
         let words: Vec<&str> = title.split_whitespace().collect();
         match words.as_slice() {
             ["conf"] => case.conf = body,
-            ["file", path] => case.files.push(((*path).to_owned(), body)),
+            ["file", ..] => case.files.push((title["file ".len()..].to_owned(), body)),
             ["answer", words @ ..] => case.answers.push(answer(words, &body)),
             ["requests", to @ ..] => {
                 let to = to.first().copied().unwrap_or_default();

@@ -82,12 +82,7 @@ fn is_interim(answer: &Answer) -> bool {
 fn of_answer(case: &Case, answer: &Answer) -> Facets {
     let mut facets = Facets::new();
     let page = page(&answer.body);
-    let own = std::str::from_utf8(&answer.body).ok().and_then(own_page);
-    let status = match own.and_then(|code| Some((code, nginx_reason(code)?))) {
-        Some((code, reason)) if code != "401" => format!("HTTP/1.1 {code} {reason}"),
-        _ => answer.status.clone(),
-    };
-    facets.insert("status".into(), status);
+    facets.insert("status".into(), answer.status.clone());
     let mut headers = BTreeMap::<String, Vec<String>>::new();
     for (name, value) in &answer.headers {
         headers
@@ -101,7 +96,6 @@ fn of_answer(case: &Case, answer: &Answer) -> Facets {
             "content-length" if page.is_some() && values == [answer.body.len().to_string()] => {
                 "that of the page".into()
             }
-            "content-type" if page.is_some() => "text/html".into(),
             _ => mask(case, &values.join("\n")),
         };
         facets.insert(format!("header:{name}"), value);
@@ -112,60 +106,9 @@ fn of_answer(case: &Case, answer: &Answer) -> Facets {
     facets
 }
 
-/// The code of a page of Gapura's own shape, which differs and is open: see `own_pages`.
-fn own_page(text: &str) -> Option<&str> {
-    let title = text.split_once("<title>")?.1.split_once("</title>")?.0;
-    let is_ours = text.contains("<footer>gapura</footer>");
-    is_ours.then(|| title.split(' ').next()).flatten()
-}
-
-/// nginx's reason for a code.
-fn nginx_reason(code: &str) -> Option<&'static str> {
-    const REASONS: [(&str, &str); 27] = [
-        ("301", "Moved Permanently"),
-        ("302", "Moved Temporarily"),
-        ("400", "Bad Request"),
-        ("401", "Authorization Required"),
-        ("402", "Payment Required"),
-        ("403", "Forbidden"),
-        ("404", "Not Found"),
-        ("405", "Not Allowed"),
-        ("406", "Not Acceptable"),
-        ("407", "Proxy Authentication Required"),
-        ("408", "Request Time-out"),
-        ("409", "Conflict"),
-        ("410", "Gone"),
-        ("411", "Length Required"),
-        ("412", "Precondition Failed"),
-        ("413", "Request Entity Too Large"),
-        ("414", "Request-URI Too Large"),
-        ("415", "Unsupported Media Type"),
-        ("416", "Requested Range Not Satisfiable"),
-        ("421", "Misdirected Request"),
-        ("429", "Too Many Requests"),
-        ("500", "Internal Server Error"),
-        ("501", "Not Implemented"),
-        ("502", "Bad Gateway"),
-        ("503", "Service Temporarily Unavailable"),
-        ("504", "Gateway Time-out"),
-        ("505", "HTTP Version Not Supported"),
-    ];
-    REASONS
-        .iter()
-        .find(|(known, _)| *known == code)
-        .map(|(_, reason)| *reason)
-}
-
 /// A built-in page without the program's name and version.
 fn page(body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?;
-    if let Some(code) = own_page(text) {
-        let title = format!("{code} {}", nginx_reason(code)?);
-        return Some(format!(
-            "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
-             <hr><center>NAME</center>\r\n</body>\r\n</html>\r\n"
-        ));
-    }
     let name = SIGNATURE.captures(body).ok()??.get(1)?;
     Some(format!(
         "{}NAME{}",
