@@ -115,11 +115,18 @@ fn confined(model: &Model, moved: &[Moved], folder: &Path) -> Model {
         listener.address = moved.new.clone();
     }
     model.process.pid = None;
+    let error_log = LogTarget::File(folder.join("error.log"));
+    for log in &mut model.process.error_log {
+        log.target = error_log.clone();
+    }
     let access_log = LogTarget::File(folder.join("access.log"));
     for site in &mut model.sites {
         for location in site.locations.iter_mut().chain([&mut site.nowhere]) {
             for log in &mut location.access_log {
                 log.target = access_log.clone();
+            }
+            for log in &mut location.error_log {
+                log.target = error_log.clone();
             }
             location.pass.buffering.folder = folder.to_owned();
         }
