@@ -1,8 +1,8 @@
 //! A location: what is done with the requests of one part of a site.
 
 use super::{
-    AccessLog, ActedOn, AnswerBuffering, AnswerRewrites, BodyStore, ErrorLog, Files, HttpVersion,
-    IgnoredHeaders, OwnAnswers, PassedBody, Step, Template, UpstreamId,
+    AccessLog, AccessRule, ActedOn, AnswerBuffering, AnswerRewrites, BodyStore, ErrorLog, Files,
+    HttpVersion, IgnoredHeaders, LimitExcept, OwnAnswers, PassedBody, Step, Template, UpstreamId,
 };
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -16,6 +16,10 @@ pub struct Location {
     pub matcher: LocationMatch,
     /// `internal`: whether only redirects inside of Gapura lead here; clients get a 404.
     pub internal: bool,
+    /// `allow` and `deny`, in their order.
+    pub access: Vec<AccessRule>,
+    /// `limit_except`: what holds for other methods.
+    pub limit_except: Option<Box<LimitExcept>>,
     /// What happens to a request before anything answers it: `rewrite`, `set`, `if` and their kin.
     pub steps: Vec<Step>,
     /// What it does with them.
@@ -53,6 +57,8 @@ impl Location {
         Self {
             matcher: LocationMatch::Prefix("/".into()),
             internal: false,
+            access: Vec::new(),
+            limit_except: None,
             steps: Vec::new(),
             action,
             pass: ProxyPass::default(),

@@ -5,6 +5,7 @@
 //! a template is a [`Template`], an upstream is an [`UpstreamId`]. It knows no language and no
 //! position in a file; two files that mean the same give equal models.
 
+mod access;
 mod answer;
 mod buffering;
 mod defined;
@@ -21,6 +22,7 @@ mod template;
 mod upstream;
 mod variable;
 
+pub use access::{AccessRule, Clients, LimitExcept};
 pub use answer::{AnswerRewrites, CookieFlags, Found, Replacement};
 pub use buffering::{AnswerBuffering, BodyInFile, BodyStore};
 pub use defined::{Definition, Source, VariableId};

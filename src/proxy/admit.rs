@@ -106,6 +106,17 @@ pub(super) fn apply_limits(session: &mut Session, ctx: &RequestContext) {
     }
 }
 
+/// Whether the location lets the client in.
+pub(super) fn may(ctx: &RequestContext) -> bool {
+    let rules = &ctx.settings().access;
+    if rules.is_empty() {
+        return true;
+    }
+    let client = values::ip(ctx.arrival().connection.client());
+    let rule = rules.iter().find(|rule| rule.clients.has(client));
+    rule.is_none_or(|rule| rule.allow)
+}
+
 /// Whether the request declares a body over the location's limit.
 pub(super) fn is_too_large(session: &Session, ctx: &RequestContext) -> bool {
     let limit = ctx.settings().limits.client_max_body_size;

@@ -82,6 +82,11 @@ pub(super) fn invalid_local_address(session: &Session, ctx: &RequestContext, tex
     say(Level::Error, session, ctx, &what);
 }
 
+/// `allow` and `deny` keep the client out.
+pub(super) fn access_forbidden(session: &Session, ctx: &RequestContext) {
+    say(Level::Error, session, ctx, &"access forbidden by rule");
+}
+
 /// The request declared a body over the limit.
 pub(super) fn too_large_declared(session: &Session, ctx: &RequestContext, length: u64) {
     let what = format_args!("client intended to send too large body: {length} bytes");

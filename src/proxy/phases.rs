@@ -84,14 +84,15 @@ impl Gateway {
         };
         let is_hidden = location.settings.internal && !ctx.flow.internal;
         ctx.flow.left_location = false;
-        enter(session, ctx, Arc::clone(&location));
+        let name = Arc::clone(&location);
+        let location = enter(session, ctx, location);
         if is_hidden {
             return Ok(Turn::Go(Entry::Failed(StatusCode::NOT_FOUND)));
         }
         if admit::is_too_large(session, ctx) {
             return Ok(Turn::Go(Entry::Failed(StatusCode::PAYLOAD_TOO_LARGE)));
         }
-        if let Action::AddSlash(path) = &location.action {
+        if let Action::AddSlash(path) = &name.action {
             ctx.flow.location = Some(redirect::with_query(path, ctx.query()));
             return Ok(Turn::Go(Entry::Failed(StatusCode::MOVED_PERMANENTLY)));
         }
@@ -110,7 +111,7 @@ impl Gateway {
         }
         ctx.flow.changed = false;
         ctx.flow.internal = true;
-        enter(session, ctx, Arc::clone(&location));
+        let location = enter(session, ctx, location);
         self.in_location(session, ctx, location).await
     }
 
@@ -139,6 +140,10 @@ impl Gateway {
 
     /// What the location does.
     async fn answer_from(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<Turn> {
+        if !admit::may(ctx) {
+            error_log::access_forbidden(session, ctx);
+            return Ok(Turn::Go(Entry::Failed(StatusCode::FORBIDDEN)));
+        }
         let location = Arc::clone(ctx.place());
         if let Action::Proxy(pass) = &location.action {
             let passage = Passage::new(Arc::clone(pass), Arc::clone(&pass.upstream));
@@ -169,10 +174,20 @@ impl Gateway {
     }
 }
 
-/// The location is this one from here on.
-fn enter(session: &mut Session, ctx: &mut RequestContext, location: Arc<Location>) {
-    ctx.location = Some(location);
+/// The location is this one from here on, or what its `limit_except` makes of it.
+fn enter(
+    session: &mut Session,
+    ctx: &mut RequestContext,
+    mut location: Arc<Location>,
+) -> Arc<Location> {
+    if let Some((methods, limited)) = &location.limit_except
+        && !methods.contains(ctx.method(session))
+    {
+        location = Arc::clone(limited);
+    }
+    ctx.location = Some(Arc::clone(&location));
     admit::apply_limits(session, ctx);
+    location
 }
 
 /// A redirect inside: the path is another, and the site's steps are done again.

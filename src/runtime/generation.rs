@@ -7,6 +7,7 @@ use super::pass::ProxyPass;
 use super::upstream::{Registry, Upstream};
 use super::{Assigned, ErrorLog, GaveUp, LogSink, Step, script};
 use crate::model::{self, ClientLimits, ListenAddress, LogTarget, Model, Template, VariableId};
+use http::Method;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -56,6 +57,8 @@ pub struct Location {
     pub steps: Vec<Step>,
     /// What becomes of headers of an upstream's answer.
     pub rewrites: Arc<AnswerRewrites>,
+    /// `limit_except`: the methods that are not limited, and the location of all others.
+    pub limit_except: Option<(Vec<Method>, Arc<Location>)>,
     /// Where its requests are logged.
     pub access_log: Vec<AccessLog>,
     /// Where what goes wrong with its requests is said.
@@ -186,6 +189,21 @@ impl Builder<'_> {
         })
     }
 
+    fn limit_except(
+        &mut self,
+        limit: &model::LimitExcept,
+        known: &Known<'_>,
+    ) -> Result<(Vec<Method>, Arc<Location>), pcre2::Error> {
+        let methods = limit.methods.iter();
+        let mut methods: Vec<Method> = methods
+            .filter_map(|method| Method::from_bytes(method.as_bytes()).ok())
+            .collect();
+        if methods.contains(&Method::GET) {
+            methods.push(Method::HEAD);
+        }
+        Ok((methods, Arc::new(self.location(&limit.location, known)?)))
+    }
+
     fn steps(
         &mut self,
         steps: &[model::Step],
@@ -223,6 +241,10 @@ impl Builder<'_> {
             rewrites: Arc::new(AnswerRewrites::build(&location.rewrites, &|name| {
                 known.variable(name)
             })?),
+            limit_except: match &location.limit_except {
+                Some(limit) => Some(self.limit_except(limit, known)?),
+                None => None,
+            },
             access_log,
             error_log: (self.error_log)(&location.error_log),
             settings: location.clone(),
@@ -343,6 +365,7 @@ impl Location {
             action: Action::AddSlash(escaped(path)),
             steps: Vec::new(),
             rewrites: Arc::clone(&self.rewrites),
+            limit_except: None,
             access_log: self.access_log.clone(),
             error_log: Arc::clone(&self.error_log),
             settings: self.settings.clone(),

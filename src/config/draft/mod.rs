@@ -229,6 +229,9 @@ levels! {
         /// Response headers added: name and value, in which `$variables` may stand, or
         /// `{ value, always }`. Replaces the enclosing level's as a group.
         add_header: IndexMap<String, OneOrMany<Short<AddHeader>>>,
+        /// Which clients may, the first rule that speaks of one decides: `allow` or `deny` and an address, a
+        /// network, `unix:` or `all`. Replaces the enclosing level's as a group.
+        access: OneOrMany<Word>,
         /// Pages shown for errors: a status, or several in one key (`502 503 504`), and a file
         /// beside the configuration, or `{ html }`, or `{ uri, response }`. Replaces the enclosing
         /// level's as a group.
@@ -375,6 +378,8 @@ levels! {
         internal: Switch,
         /// What happens to a request before anything answers it, in this order.
         steps: Vec<Step>,
+        /// What holds for all methods but some.
+        limit_except: LimitExcept,
         /// Whether files are answered.
         files: Switch,
         /// The upstream that gets its requests.
@@ -395,6 +400,16 @@ levels! {
         /// The folder of the files that are answered with, in place of the location's own path: with
         /// path `/i/` and alias `/data/`, `/i/x` is `/data/x`.
         alias: Word,
+    }
+}
+
+record! {
+    /// What holds for all methods but these.
+    LimitExcept {
+        /// The methods that nothing changes for; GET brings HEAD along.
+        methods: OneOrMany<Word>,
+        /// What holds for the others.
+        then: Box<Location>,
     }
 }
 

@@ -127,7 +127,13 @@ impl Resolver {
                 location: Some(&location),
                 name: &name,
             };
-            location.steps = self.steps(written.steps.as_deref(), place, &at);
+            let steps = self.steps(written.steps.as_deref(), place, &at);
+            let limited = written.limit_except.as_ref().map(|limit| {
+                let at = at.key("limit_except");
+                Box::new(self.limit_except(limit, place, &location, &at))
+            });
+            location.steps = steps;
+            location.limit_except = limited;
             locations.push(location);
         }
         locations
@@ -169,6 +175,7 @@ impl Resolver {
         for (key, is_written) in [
             ("path", written.path.is_some()),
             ("internal", written.internal.is_some()),
+            ("limit_except", written.limit_except.is_some()),
             ("uri", written.uri.is_some()),
         ] {
             if is_written {
@@ -343,6 +350,8 @@ fn location(matcher: LocationMatch, action: Action, level: &Level<'_>) -> Locati
     Location {
         matcher,
         internal: false,
+        access: level.access(),
+        limit_except: None,
         steps: Vec::new(),
         action,
         pass: level.proxy_pass(),

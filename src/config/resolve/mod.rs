@@ -3,6 +3,7 @@
 //!
 //! Defaults here are nginx's, which both languages share, and those of what nginx does not have.
 
+mod access;
 mod address;
 mod answer;
 mod buffering;

@@ -10,8 +10,8 @@ use super::answer::Answers;
 use super::pass::Wording;
 use super::{Resolver, buffering, fit, invalid};
 use crate::model::{
-    AccessLog, AddHeader, ErrorLog, ErrorPage, Files, Limits, NextUpstream, ProxyPass, Redirects,
-    RetryCondition, SetHeader,
+    AccessLog, AccessRule, AddHeader, ErrorLog, ErrorPage, Files, Limits, NextUpstream, ProxyPass,
+    Redirects, RetryCondition, SetHeader,
 };
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -27,6 +27,7 @@ pub(super) struct Level<'a> {
 /// The settings that are replaced as a group, checked.
 #[derive(Clone, Default)]
 pub(super) struct Groups {
+    access: Rc<Vec<AccessRule>>,
     set_headers: Rc<Vec<SetHeader>>,
     hide_headers: Rc<BTreeSet<String>>,
     add_header: Rc<Vec<AddHeader>>,
@@ -70,6 +71,9 @@ impl Resolver {
         }
         if let Some(written) = written.add_header {
             groups.add_header = Rc::new(self.add_headers(written, &path.key("add_header")));
+        }
+        if let Some(written) = written.access {
+            groups.access = Rc::new(self.access(written, &path.key("access")));
         }
         if let Some(written) = written.error_page {
             groups.error_pages = Rc::new(self.error_pages(written, &path.key("error_page")));
@@ -292,6 +296,10 @@ impl Level<'_> {
 
     pub(super) fn error_pages(&self) -> Vec<ErrorPage> {
         self.groups.error_pages.as_ref().clone()
+    }
+
+    pub(super) fn access(&self) -> Vec<AccessRule> {
+        self.groups.access.as_ref().clone()
     }
 
     pub(super) fn recursive_error_pages(&self) -> bool {

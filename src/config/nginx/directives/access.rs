@@ -1,12 +1,14 @@
 //! Who may: addresses, passwords, limits.
 
+use crate::config::nginx::reader::access;
 use crate::config::nginx::table::{
-    FLAG, HTTP, LEVELS, LIMIT_EXCEPT, ONCE, ONE, THREE, TWO, accepted, only, rows, unsupported,
+    FLAG, HTTP, LEVELS, LIMIT_EXCEPT, ONCE, ONE, THREE, TWO, accepted, call, only, rows,
+    unsupported,
 };
 
 rows! {
-    "allow" in LEVELS | LIMIT_EXCEPT, takes ONE, only(&["all"], "clients cannot be told apart by their address yet"), "clients that may";
-    "deny" in LEVELS | LIMIT_EXCEPT, takes ONE, unsupported("clients cannot be told apart by their address yet"), "clients that may not";
+    "allow" in LEVELS | LIMIT_EXCEPT, takes ONE, call(access::rule), "clients that may";
+    "deny" in LEVELS | LIMIT_EXCEPT, takes ONE, call(access::rule), "clients that may not";
     "auth_basic" in LEVELS | LIMIT_EXCEPT, takes ONE | ONCE, only(&["off"], "passwords are not asked for yet"), "asks for a password";
     "auth_basic_user_file" in LEVELS | LIMIT_EXCEPT, takes ONE, accepted("a setting of `auth_basic`, which is an error of its own"), "the passwords";
     "auth_request" in LEVELS, takes ONE, only(&["off"], "another server cannot be asked yet"), "asks another server";

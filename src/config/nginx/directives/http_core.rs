@@ -1,7 +1,7 @@
 //! HTTP itself: servers, locations, connections.
 
 use crate::config::nginx::reader::{
-    buffering, error_page, files, http, listen, location, log, own, server,
+    access, buffering, error_page, files, http, listen, location, log, own, server,
 };
 use crate::config::nginx::table::{
     BLOCK, FLAG, FOUR, HTTP, IF_LOCATION, LEVELS, LOCATION, MAIN, NONE, ONCE, ONE, SERVER, SEVERAL,
@@ -35,7 +35,7 @@ rows! {
     "default_type" in LEVELS, takes ONE | ONCE, setting!(Word default_type), "the type of a file with an unknown end";
     "root" in LEVELS | IF_LOCATION, takes ONE | ONCE, setting!(Word root), "the folder of files";
     "alias" in LOCATION, takes ONE | ONCE, call(files::alias), "the folder of a location's files";
-    "limit_except" in LOCATION, takes BLOCK | SOME, unsupported("methods cannot be limited yet"), "limits on all but these methods";
+    "limit_except" in LOCATION, takes BLOCK | SOME, call(access::limit_except), "limits on all but these methods";
     "client_max_body_size" in LEVELS, takes ONE | ONCE, setting!(Size client_max_body_size), "the largest request body";
     "client_body_buffer_size" in LEVELS, takes ONE | ONCE, setting!(Size client_body_buffer_size), "memory for a request's body";
     "client_body_timeout" in LEVELS, takes ONE | ONCE, setting!(Time client_body_timeout), "how long a request's body may pause";
@@ -63,7 +63,7 @@ rows! {
     "keepalive_min_timeout" in LEVELS, takes ONE | ONCE, warned("idle connections are closed at once when Gapura stops"), "how long an idle connection is kept at least";
     "keepalive_requests" in LEVELS, takes ONE | ONCE, setting!(ClientNumber keepalive_requests), "how many requests a connection may carry";
     "keepalive_disable" in LEVELS, takes ONE | TWO, only(&["none", "msie6"], "every browser's connection is kept"), "browsers whose connections are closed";
-    "satisfy" in LEVELS, takes ONE | ONCE, accepted("a setting of access control, which is an error of its own"), "whether one check is enough";
+    "satisfy" in LEVELS, takes ONE | ONCE, accepted("addresses are the only check there is; a second one is an error of its own"), "whether one check is enough";
     "auth_delay" in LEVELS, takes ONE | ONCE, accepted("a setting of access control, which is an error of its own"), "how late a refusal comes";
     "internal" in LOCATION, takes NONE, call(location::internal), "no client may ask for it";
     "lingering_close" in LEVELS, takes ONE | ONCE, only(&["on"], "connections are always closed after what was sent is read"), "whether a body is read before closing";

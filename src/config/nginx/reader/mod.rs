@@ -1,6 +1,7 @@
 //! Directives to Draft: each is looked up in the table, checked as nginx checks it, and given to
 //! what its row says. A mistake costs its directive and is reported; reading goes on.
 
+pub(super) mod access;
 pub(super) mod answer;
 pub(super) mod buffering;
 pub(super) mod error_page;
