@@ -102,6 +102,7 @@ impl Config {
             path => OrOff::On(OneOrMany(vec![Short(AccessLog {
                 path: Some(path.to_owned()),
                 format: None,
+                ..AccessLog::default()
             })])),
         });
         self

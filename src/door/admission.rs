@@ -29,6 +29,8 @@ pub struct Arrival {
     /// The variables that the request has written: groups of the `server_name` that matched, and what the
     /// configuration sets on its way.
     pub assigned: Assigned,
+    /// Whether it was there, or began to be, before the request before it was answered: `$pipe`.
+    pub pipelined: bool,
     /// When its first byte was there.
     pub started: Instant,
     /// Bytes of the request line and header lines.

@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 use parking_lot::Mutex;
+use pingora_core::protocols::l4::ext::TCP_INFO;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::protocols::{IO, SocketDigest, Stream};
 use std::fmt;
@@ -58,6 +59,11 @@ impl Connection {
     /// kernel.
     pub fn server(&self) -> Option<&SocketAddr> {
         self.socket.as_ref()?.local_addr()
+    }
+
+    /// What the kernel knows of it, asked now.
+    pub fn tcp_info(&self) -> Option<TCP_INFO> {
+        self.socket.as_ref()?.tcp_info()
     }
 
     /// How many requests have begun on it, this one included: `$connection_requests`.

@@ -62,10 +62,12 @@ impl<A: Application> Door<A> {
         let mut headers = Headers::default();
         let mut pause = self.before_first_request()?;
         loop {
+            let pipelined = !stream.input().is_empty();
             pause.wait(&mut stream, &mut ending).await?;
             // Only now, so that a connection that waits does not hold an old generation.
             let generation = self.application.live().pin();
             let arriving = Arriving {
+                pipelined,
                 started: Instant::now(),
                 listener: Arc::clone(generation.listener(self.listener)?.at(|| {
                     connection
@@ -240,6 +242,7 @@ struct Arriving<'a> {
     listener: Arc<Listener>,
     id: ListenerId,
     connection: &'a Arc<Connection>,
+    pipelined: bool,
     started: Instant,
 }
 
@@ -319,6 +322,7 @@ impl Arriving<'_> {
             line,
             assigned: Assigned::default(),
             started: self.started,
+            pipelined: self.pipelined,
             header_length,
             sent_before,
             received_before,

@@ -6,13 +6,15 @@
 //! request; when it cannot be written the error log says so once, until it works again.
 
 use super::{append, wait_a_little};
-use crate::model::LogTarget;
+use crate::model::{LogBuffer, LogTarget};
 use crate::runtime::LogSink;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use log::{error, info, warn};
 use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Instant;
 
@@ -24,6 +26,7 @@ const BATCH: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Writer {
     target: LogTarget,
+    buffer: Option<LogBuffer>,
     /// Made with the first line: a server that has not begun to serve must have no threads yet.
     queue: OnceLock<SyncSender<Message>>,
     dropped: AtomicU64,
@@ -55,9 +58,10 @@ impl LogSink for Writer {
 }
 
 impl Writer {
-    pub(super) fn new(target: &LogTarget) -> Self {
+    pub(super) fn new(target: &LogTarget, buffer: Option<&LogBuffer>) -> Self {
         Self {
             target: absolute(target),
+            buffer: buffer.cloned(),
             queue: OnceLock::new(),
             dropped: AtomicU64::new(0),
         }
@@ -66,9 +70,9 @@ impl Writer {
     fn queue(&self) -> &SyncSender<Message> {
         self.queue.get_or_init(|| {
             let (sender, receiver) = sync_channel(QUEUE);
-            let target = self.target.clone();
+            let (target, buffer) = (self.target.clone(), self.buffer.clone());
             let thread = thread::Builder::new().name("access log".into());
-            if let Err(cause) = thread.spawn(move || drain(&target, &receiver)) {
+            if let Err(cause) = thread.spawn(move || drain(&target, buffer.as_ref(), &receiver)) {
                 error!("access log {}: no thread: {cause}", describe(&self.target));
             }
             sender
@@ -106,18 +110,38 @@ impl Writer {
 }
 
 /// The body of a target's thread: gathers lines and writes them until the sender is gone.
-fn drain(target: &LogTarget, queue: &Receiver<Message>) {
+fn drain(target: &LogTarget, buffer: Option<&LogBuffer>, queue: &Receiver<Message>) {
     let mut output = Output {
         target,
+        gzip: buffer.and_then(|buffer| buffer.gzip),
         open: None,
         failed: false,
     };
-    let mut batch = Vec::with_capacity(BATCH);
-    while let Ok(mut message) = queue.recv() {
+    let size = buffer.map_or(BATCH, |buffer| buffer.size);
+    let mut batch = Vec::with_capacity(size.min(BATCH));
+    // When what is held back has been for long enough.
+    let mut due: Option<Instant> = None;
+    loop {
+        let message = match due {
+            None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(due) => queue.recv_timeout(due.saturating_duration_since(Instant::now())),
+        };
+        let mut message = match message {
+            Ok(message) => message,
+            Err(RecvTimeoutError::Timeout) => {
+                output.write(&mut batch);
+                due = None;
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
         let mut waiting = None;
         loop {
             match message {
                 Message::Line(line) => {
+                    if buffer.is_some() && batch.len() + line.len() >= size {
+                        output.write(&mut batch);
+                    }
                     batch.extend_from_slice(&line);
                     batch.push(b'\n');
                 }
@@ -126,12 +150,11 @@ fn drain(target: &LogTarget, queue: &Receiver<Message>) {
                     break;
                 }
                 Message::Reopen => {
-                    output.write(&batch);
-                    batch.clear();
+                    output.write(&mut batch);
                     output.open = None;
                 }
             }
-            if batch.len() >= BATCH {
+            if batch.len() >= size {
                 break;
             }
             match queue.try_recv() {
@@ -139,27 +162,41 @@ fn drain(target: &LogTarget, queue: &Receiver<Message>) {
                 Err(_) => break,
             }
         }
-        output.write(&batch);
-        batch.clear();
+        if buffer.is_none() || waiting.is_some() || batch.len() >= size {
+            output.write(&mut batch);
+        }
+        due = match (buffer.and_then(|buffer| buffer.flush), due) {
+            _ if batch.is_empty() => None,
+            (Some(after), None) => Some(Instant::now() + after),
+            (_, due) => due,
+        };
         if let Some(done) = waiting {
             let _ = done.send(());
         }
     }
+    output.write(&mut batch);
 }
 
 /// An open target, and whether its last write failed.
 struct Output<'a> {
     target: &'a LogTarget,
+    gzip: Option<u32>,
     open: Option<Box<dyn Write>>,
     failed: bool,
 }
 
 impl Output<'_> {
-    fn write(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
+    /// Writes what was gathered, and forgets it.
+    fn write(&mut self, batch: &mut Vec<u8>) {
+        if batch.is_empty() {
             return;
         }
-        match self.try_write(bytes) {
+        let written = match self.gzip {
+            None => self.try_write(batch),
+            Some(level) => compress(batch, level).and_then(|bytes| self.try_write(&bytes)),
+        };
+        batch.clear();
+        match written {
             Ok(()) if self.failed => {
                 self.failed = false;
                 info!("access log {}: written again", describe(self.target));
@@ -185,12 +222,19 @@ impl Output<'_> {
     }
 }
 
+/// A member of a gzip file: several behind each other are one file.
+fn compress(bytes: &[u8], level: u32) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(level));
+    encoder.write_all(bytes)?;
+    encoder.finish()
+}
+
 fn open(target: &LogTarget) -> io::Result<Box<dyn Write>> {
     Ok(match target {
         LogTarget::Stdout => Box::new(io::stdout()),
         LogTarget::Stderr => Box::new(io::stderr()),
         LogTarget::File(path) => Box::new(append(path)?),
-        LogTarget::Syslog(_) => return Err(io::ErrorKind::Unsupported.into()),
+        LogTarget::Syslog(_) | LogTarget::Named(_) => return Err(io::ErrorKind::Unsupported.into()),
     })
 }
 
@@ -209,7 +253,7 @@ fn describe(target: &LogTarget) -> String {
         LogTarget::Stdout => "standard output".into(),
         LogTarget::Stderr => "standard error".into(),
         LogTarget::File(path) => format!("\"{}\"", path.display()),
-        LogTarget::Syslog(_) => "syslog".into(),
+        LogTarget::Syslog(_) | LogTarget::Named(_) => "elsewhere".into(),
     }
 }
 
@@ -223,7 +267,7 @@ mod tests {
         std::fs::create_dir_all(&folder).expect("temp folder");
         let path = folder.join("access.log");
         let files = crate::logs::LogFiles::default();
-        let sink = files.sink(&LogTarget::File(path.clone()));
+        let sink = files.sink(&LogTarget::File(path.clone()), None);
         for number in 0..1000 {
             sink.write(format!("line {number}").into_bytes());
         }

@@ -62,7 +62,8 @@ impl ErrorFiles {
     fn sink(&mut self, target: &LogTarget) -> Result<Arc<dyn ErrorSink>, OpenError> {
         Ok(match target {
             LogTarget::Stdout => Arc::new(Stdout),
-            LogTarget::Stderr => Arc::new(Stderr),
+            // An error log's file has a fixed name.
+            LogTarget::Stderr | LogTarget::Named(_) => Arc::new(Stderr),
             LogTarget::Syslog(syslog) => Arc::new(SyslogSink::new(syslog)),
             LogTarget::File(path) => {
                 if let Some(file) = self.0.get(path).and_then(Weak::upgrade) {

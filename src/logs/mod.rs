@@ -3,21 +3,24 @@
 //! | what | file |
 //! |---|---|
 //! | access logs and their threads | `access` |
+//! | access logs whose files each request names | `named` |
 //! | error logs of the process, of sites and of locations | `error` |
 //! | the `log` crate's lines | `process` |
 //! | messages to a syslog server | `syslog` |
 
 mod access;
 mod error;
+mod named;
 pub mod process;
 mod syslog;
 
 pub use error::{ErrorLogs, OpenError};
 
-use crate::model::{LogTarget, Model};
-use crate::runtime::LogSink;
+use crate::model::{LogBuffer, LogTarget, Model};
+use crate::runtime::{LogSink, NamedLogSink};
 use access::Writer;
 use error::ErrorFiles;
+use named::NamedFiles;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -35,23 +38,30 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub struct LogFiles {
     /// Held by the generations that log to them.
-    writers: Mutex<HashMap<LogTarget, Weak<Writer>>>,
+    writers: Mutex<HashMap<(LogTarget, Option<LogBuffer>), Weak<Writer>>>,
+    named: Arc<NamedFiles>,
     errors: Mutex<ErrorFiles>,
 }
 
 impl LogFiles {
+    /// The sink of lines that name their files.
+    pub fn named(&self) -> Arc<dyn NamedLogSink> {
+        Arc::clone(&self.named) as _
+    }
+
     /// The sink of an access log's target. The same target gives the same sink.
-    pub fn sink(&self, target: &LogTarget) -> Arc<dyn LogSink> {
+    pub fn sink(&self, target: &LogTarget, buffer: Option<&LogBuffer>) -> Arc<dyn LogSink> {
         if let LogTarget::Syslog(syslog) = target {
             return Arc::new(SyslogSink::new(syslog));
         }
         let mut writers = self.writers.lock();
         writers.retain(|_, writer| writer.strong_count() > 0);
-        if let Some(writer) = writers.get(target).and_then(Weak::upgrade) {
+        let key = (target.clone(), buffer.cloned());
+        if let Some(writer) = writers.get(&key).and_then(Weak::upgrade) {
             return writer;
         }
-        let writer = Arc::new(Writer::new(target));
-        writers.insert(target.clone(), Arc::downgrade(&writer));
+        let writer = Arc::new(Writer::new(target, buffer));
+        writers.insert(key, Arc::downgrade(&writer));
         writer
     }
 
@@ -70,6 +80,7 @@ impl LogFiles {
         for writer in self.writers() {
             writer.flush(until);
         }
+        self.named.flush(until);
     }
 
     /// Opens every file again: after it was moved away.

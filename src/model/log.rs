@@ -4,6 +4,7 @@ use super::Template;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// One `access_log`.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +13,35 @@ pub struct AccessLog {
     pub target: LogTarget,
     /// What a line says, without the line end.
     pub format: Template,
+    /// How values are kept from looking like something else.
+    pub escape: Escape,
+    /// `if=`: a request whose value of this is empty or `0` is not logged.
+    pub condition: Option<Template>,
+    /// `buffer=` and its kin: lines are held back and written together.
+    pub buffer: Option<LogBuffer>,
+}
+
+/// `escape=` of a `log_format`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Escape {
+    /// `"`, `\\` and all outside of printable ASCII is `\\xXX`; a value that is not there is `-`.
+    #[default]
+    Default,
+    /// As in a JSON string; a value that is not there is empty.
+    Json,
+    /// As they are; a value that is not there is empty.
+    None,
+}
+
+/// Lines that are written together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LogBuffer {
+    /// `buffer=`: how many bytes are held back.
+    pub size: usize,
+    /// `flush=`: how long they are.
+    pub flush: Option<Duration>,
+    /// `gzip=`: how hard they are compressed.
+    pub gzip: Option<u32>,
 }
 
 /// One `error_log`.
@@ -34,6 +64,8 @@ pub enum LogTarget {
     File(PathBuf),
     /// A syslog server.
     Syslog(Syslog),
+    /// A file whose name each request says, looked for anew for its line.
+    Named(Template),
 }
 
 /// How severe an error log's line is. Severe ones are less.

@@ -35,7 +35,7 @@ pub use location::{
     Action, AddHeader, ErrorPage, ErrorResponse, ErrorTarget, Limits, Location, LocationMatch,
     NextUpstream, Page, ProxyPass, Redirects, ReplacedUri, RetryCondition, SetHeader,
 };
-pub use log::{AccessLog, ErrorLog, Level, LogTarget, Syslog, SyslogServer};
+pub use log::{AccessLog, ErrorLog, Escape, Level, LogBuffer, LogTarget, Syslog, SyslogServer};
 pub use own::{BuiltInPages, OwnAnswers, ServerTokens};
 pub use pass::{ActedOn, HttpVersion, IgnoredHeaders, PassedBody};
 pub use process::Process;

@@ -37,6 +37,8 @@ pub struct RequestContext {
     pub(super) expects_continue: bool,
     /// Why Gapura answers itself, once that is known.
     pub(super) failure: Option<Failure>,
+    /// The client did not get the whole answer.
+    pub(super) cut: bool,
     /// The status that is logged when no answer was written.
     pub(super) logged_status: Option<StatusCode>,
     /// `$request_id`, made when it is first asked for.

@@ -57,6 +57,7 @@ impl Gateway {
             if !begun {
                 ctx.logged_status = Some(status);
             }
+            ctx.cut = true;
             error_log::ended_early(session, ctx, error, failure);
             return closed;
         }

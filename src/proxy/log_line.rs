@@ -3,7 +3,8 @@
 use super::context::RequestContext;
 use super::values::{Exchange, Refused};
 use crate::door::{DoorStream, Refusal};
-use crate::runtime::{AccessLog, Values, render_line};
+use crate::model::Variable;
+use crate::runtime::{AccessLog, LogOutlet, Values, render, render_line};
 use pingora_proxy::Session;
 
 /// `logging`: ends the last try, lets the client take what is left of its answer, and writes the
@@ -39,8 +40,24 @@ pub(super) fn refused(refusal: &Refusal<'_>, body_length: usize) {
 
 fn write(logs: &[AccessLog], values: &impl Values) {
     for log in logs {
+        if let Some(condition) = &log.condition {
+            let mut value = Vec::new();
+            render(condition, values, &mut value);
+            if value.is_empty() || value == b"0" {
+                continue;
+            }
+        }
         let mut line = Vec::with_capacity(256);
-        render_line(&log.format, values, &mut line);
-        log.sink.write(line);
+        render_line(&log.format, log.escape, values, &mut line);
+        match &log.outlet {
+            LogOutlet::Fixed(sink) => sink.write(line),
+            LogOutlet::Named(name, sink) => {
+                let mut file = Vec::new();
+                render(name, values, &mut file);
+                let mut folder = Vec::new();
+                values.write(&Variable::DocumentRoot, &mut folder);
+                sink.write(folder, file, line);
+            }
+        }
     }
 }

@@ -5,8 +5,10 @@ use super::hosts::Hosts;
 use super::locations::Locations;
 use super::pass::ProxyPass;
 use super::upstream::{Registry, Upstream};
-use super::{Assigned, ErrorLog, GaveUp, LogSink, Step, script};
-use crate::model::{self, ClientLimits, ListenAddress, LogTarget, Model, Template, VariableId};
+use super::{Assigned, ErrorLog, GaveUp, LogSink, NamedLogSink, Step, script};
+use crate::model::{
+    self, ClientLimits, Escape, ListenAddress, LogBuffer, LogTarget, Model, Template, VariableId,
+};
 use http::Method;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -84,9 +86,22 @@ pub enum Action {
 #[derive(Debug, Clone)]
 pub struct AccessLog {
     /// Where lines go.
-    pub sink: Arc<dyn LogSink>,
+    pub outlet: LogOutlet,
     /// What a line says.
     pub format: Template,
+    /// How its values are escaped.
+    pub escape: Escape,
+    /// A request whose value of this is empty or `0` has no line.
+    pub condition: Option<Template>,
+}
+
+/// Where an access log's lines go.
+#[derive(Debug, Clone)]
+pub enum LogOutlet {
+    /// To the same place for every request.
+    Fixed(Arc<dyn LogSink>),
+    /// To the file that the request names.
+    Named(Template, Arc<dyn NamedLogSink>),
 }
 
 /// What a generation is built with: the things that outlive it.
@@ -96,7 +111,9 @@ pub struct Builder<'a> {
     /// Names the socket of an address.
     pub listener_id: &'a mut dyn FnMut(&ListenAddress) -> ListenerId,
     /// Opens an access log.
-    pub log_sink: &'a mut dyn FnMut(&LogTarget) -> Arc<dyn LogSink>,
+    pub log_sink: &'a mut dyn FnMut(&LogTarget, Option<&LogBuffer>) -> Arc<dyn LogSink>,
+    /// Takes the lines that name their files.
+    pub named_logs: Arc<dyn NamedLogSink>,
     /// The error logs of a location, which are open.
     pub error_log: &'a mut dyn FnMut(&[model::ErrorLog]) -> Arc<ErrorLog>,
 }
@@ -231,8 +248,15 @@ impl Builder<'_> {
             .access_log
             .iter()
             .map(|log| AccessLog {
-                sink: (self.log_sink)(&log.target),
+                outlet: match &log.target {
+                    LogTarget::Named(name) => {
+                        LogOutlet::Named(name.clone(), Arc::clone(&self.named_logs))
+                    }
+                    target => LogOutlet::Fixed((self.log_sink)(target, log.buffer.as_ref())),
+                },
                 format: log.format.clone(),
+                escape: log.escape,
+                condition: log.condition.clone(),
             })
             .collect();
         Ok(Location {
@@ -281,11 +305,16 @@ impl Generation {
         impl LogSink for Nowhere {
             fn write(&self, _: Vec<u8>) {}
         }
-        let log_sink = &mut |_: &LogTarget| Arc::new(Nowhere) as Arc<dyn LogSink>;
+        impl NamedLogSink for Nowhere {
+            fn write(&self, _: Vec<u8>, _: Vec<u8>, _: Vec<u8>) {}
+        }
+        let log_sink =
+            &mut |_: &LogTarget, _: Option<&LogBuffer>| Arc::new(Nowhere) as Arc<dyn LogSink>;
         Builder {
             registry,
             listener_id: &mut listener_id,
             log_sink,
+            named_logs: Arc::new(Nowhere),
             error_log: &mut |_| Arc::default(),
         }
         .build(model)

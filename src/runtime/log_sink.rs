@@ -10,6 +10,13 @@ pub trait LogSink: fmt::Debug + Send + Sync {
     fn write(&self, line: Vec<u8>);
 }
 
+/// Takes finished access log lines for files whose names come with them. It must not block.
+pub trait NamedLogSink: fmt::Debug + Send + Sync {
+    /// Takes one line, without its line end, and the name of its file. The line is lost, as with
+    /// nginx, when the folder that the request's files come from is not there.
+    fn write(&self, folder: Vec<u8>, file: Vec<u8>, line: Vec<u8>);
+}
+
 /// Takes finished error log lines.
 pub trait ErrorSink: fmt::Debug + Send + Sync {
     /// Takes one line: time, level and process included, without its line end.

@@ -23,11 +23,11 @@ pub mod upstream;
 pub use answer_rewrites::{AnswerRewrites, CookieFlags, Found, Replacement};
 pub use assigned::Assigned;
 pub use generation::{
-    AccessLog, Action, Builder, Generation, Listener, ListenerId, Location, Site,
+    AccessLog, Action, Builder, Generation, Listener, ListenerId, Location, LogOutlet, Site,
 };
 pub use hostname::hostname;
 pub use live::Live;
-pub use log_sink::{ErrorLog, ErrorSink, LogSink};
+pub use log_sink::{ErrorLog, ErrorSink, LogSink, NamedLogSink};
 pub use pass::{Bind, ProxyPass};
 pub use pattern::{GaveUp, Pattern};
 pub use request_headers::{LineValue, RequestHeaders};

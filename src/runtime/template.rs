@@ -1,6 +1,6 @@
 //! Writing templates: headers and log lines from the values of a request.
 
-use crate::model::{Part, Template, Variable, VariableId};
+use crate::model::{Escape, Part, Template, Variable, VariableId};
 
 /// Where a template's variables get their values from.
 pub trait Values {
@@ -34,27 +34,54 @@ pub fn render(template: &Template, values: &impl Values, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a log line without a line end: `"`, `\\` and all outside printable ASCII as `\\xXX`, and `-`
-/// for no value, as nginx's `escape=default`.
-pub fn render_line(template: &Template, values: &impl Values, out: &mut Vec<u8>) {
+/// Appends a log line without a line end. What a value must not look like, and what stands for one
+/// that is not there, is nginx's `escape=`.
+pub fn render_line(template: &Template, escape: Escape, values: &impl Values, out: &mut Vec<u8>) {
     let mut value = Vec::new();
     for part in template.parts() {
-        match part {
-            Part::Literal(text) => out.extend_from_slice(text.as_bytes()),
-            variable => {
-                value.clear();
-                if write_part(variable, values, &mut value) && !value.is_empty() {
-                    escape_for_log(&value, out);
-                } else {
-                    out.push(b'-');
-                }
-            }
+        if let Part::Literal(text) = part {
+            out.extend_from_slice(text.as_bytes());
+            continue;
+        }
+        value.clear();
+        match (write_part(part, values, &mut value), escape) {
+            (true, Escape::Default) => escape_for_log(&value, out),
+            (true, Escape::Json) => escape_for_json(&value, out),
+            (true, Escape::None) => out.extend_from_slice(&value),
+            (false, Escape::Default) => out.push(b'-'),
+            (false, Escape::Json | Escape::None) => {}
         }
     }
 }
 
+/// As nginx escapes: bytes that are no UTF-8 are left as they are.
+fn escape_for_json(value: &[u8], out: &mut Vec<u8>) {
+    for &byte in value {
+        let short = match byte {
+            b'"' | b'\\' => byte,
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            0x08 => b'b',
+            0x0c => b'f',
+            0x00..0x20 => {
+                out.extend_from_slice(b"\\u00");
+                out.push(HEX[usize::from(byte >> 4)]);
+                out.push(HEX[usize::from(byte & 15)]);
+                continue;
+            }
+            _ => {
+                out.push(byte);
+                continue;
+            }
+        };
+        out.extend_from_slice(&[b'\\', short]);
+    }
+}
+
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
 fn escape_for_log(value: &[u8], out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for &byte in value {
         if !(0x20..=0x7e).contains(&byte) || byte == b'"' || byte == b'\\' {
             out.extend_from_slice(b"\\x");
@@ -91,10 +118,26 @@ mod tests {
     fn a_log_line_cannot_be_forged_by_a_value() {
         let template = Template::parse("\"$uri\"").expect("valid");
         let mut line = Vec::new();
-        render_line(&template, &Fixed(b"a\"\\\n\xe9"), &mut line);
+        render_line(
+            &template,
+            Escape::Default,
+            &Fixed(b"a\"\\\n\xe9"),
+            &mut line,
+        );
         assert_eq!(line, br#""a\x22\x5C\x0A\xE9""#);
         line.clear();
-        render_line(&template, &Fixed(b""), &mut line);
-        assert_eq!(line, b"\"-\"");
+        render_line(&template, Escape::Default, &Fixed(b""), &mut line);
+        assert_eq!(line, b"\"\"", "empty is not missing");
+        line.clear();
+        render_line(
+            &template,
+            Escape::Json,
+            &Fixed(b"a\"\\\n\x01\xe9"),
+            &mut line,
+        );
+        assert_eq!(line, b"\"a\\\"\\\\\\n\\u0001\xe9\"");
+        line.clear();
+        render_line(&template, Escape::None, &Fixed(b"a\"\n"), &mut line);
+        assert_eq!(line, b"\"a\"\n\"");
     }
 }

@@ -183,7 +183,8 @@ fn build(
     let generation = Builder {
         registry,
         listener_id: &mut |address| sockets.id(address),
-        log_sink: &mut |target| log_files.sink(target),
+        log_sink: &mut |target, buffer| log_files.sink(target, buffer),
+        named_logs: log_files.named(),
         error_log: &mut |logs| error_logs.of(logs),
     }
     .build(model)?;

@@ -187,3 +187,108 @@ fn the_error_log_can_be_a_file() {
             .contains("Connection refused")
     });
 }
+
+fn nginx(http: &str) -> Gapura {
+    let conf = format!("events {{}}\nhttp {{\n{http}\n}}\n");
+    Launch::nginx(&conf).argument("-p").argument(".").start()
+}
+
+fn read(gapura: &Gapura, name: &str) -> String {
+    std::fs::read_to_string(gapura.folder().join(name)).unwrap_or_default()
+}
+
+#[test]
+fn a_request_may_name_the_file_of_its_line() {
+    let gapura = nginx(
+        "log_format short '$uri'; server { listen LISTEN; root .; access_log $arg_to.log short; location / { return 204; } }",
+    );
+    gapura.get("/1?to=one");
+    gapura.get("/2?to=two");
+    gapura.get("/3?to=one");
+    wait_until("every line", || {
+        read(&gapura, "one.log") == "/1\n/3\n" && read(&gapura, "two.log") == "/2\n"
+    });
+    // It is looked for anew, without being told that it was moved away.
+    std::fs::remove_file(gapura.folder().join("one.log")).expect("removed");
+    gapura.get("/4?to=one");
+    wait_until("a new file", || read(&gapura, "one.log") == "/4\n");
+    gapura.get("/5?to=missing/one");
+    gapura.errors().wait_for("the refusal", |line| {
+        line.contains("[crit] ") && line.contains("missing/one.log\" failed (2: ")
+    });
+}
+
+#[test]
+fn lines_are_held_back_until_they_fill_the_buffer() {
+    let mut gapura = nginx(
+        "log_format short '$uri'; access_log off; server { listen LISTEN; access_log held.log short buffer=64; access_log flushed.log short buffer=64k flush=100ms; location / { return 204; } }",
+    );
+    let path = format!("/{}", "x".repeat(29));
+    gapura.get(&path);
+    wait_until("the time", || {
+        read(&gapura, "flushed.log").lines().count() == 1
+    });
+    gapura.get(&path);
+    wait_until("the time again", || {
+        read(&gapura, "flushed.log").lines().count() == 2
+    });
+    assert_eq!(read(&gapura, "held.log"), "");
+    gapura.get("/3");
+    wait_until("the first two", || {
+        read(&gapura, "held.log").lines().count() == 2
+    });
+    gapura.signal(libc::SIGUSR1);
+    wait_until("the third, at a reopening", || {
+        read(&gapura, "held.log").ends_with("/3\n")
+    });
+    gapura.get("/4");
+    gapura.signal(libc::SIGQUIT);
+    let folder = gapura.folder().to_owned();
+    // The folder goes with the program.
+    let held = std::thread::spawn(move || {
+        let held = folder.join("held.log");
+        wait_until("the last, at the end", || {
+            std::fs::read_to_string(&held)
+                .unwrap_or_default()
+                .ends_with("/4\n")
+        });
+    });
+    held.join().expect("the last line");
+    gapura.wait_for_exit();
+}
+
+#[test]
+fn a_log_can_be_compressed() {
+    use std::io::Read;
+    let gapura = nginx(
+        "log_format short '$uri'; server { listen LISTEN; access_log log.gz short gzip=9 flush=10ms; location / { return 204; } }",
+    );
+    let unpacked = || {
+        let bytes = std::fs::read(gapura.folder().join("log.gz")).unwrap_or_default();
+        let mut text = String::new();
+        // It may be half written.
+        let _ = flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_string(&mut text);
+        text
+    };
+    gapura.get("/one");
+    wait_until("the first", || unpacked() == "/one\n");
+    gapura.get("/two");
+    wait_until("the second", || unpacked() == "/one\n/two\n");
+}
+
+#[test]
+fn what_is_known_of_the_connection() {
+    let gapura = nginx(
+        "log_format all '$connection_time $realip_remote_port=$remote_port $tcpinfo_rtt $tcpinfo_rttvar $tcpinfo_snd_cwnd $tcpinfo_rcv_space'; access_log /dev/stdout all; server { listen LISTEN; location / { return 204; } }",
+    );
+    gapura.get("/");
+    let line = gapura.accesses().wait_for("the line", |_| true);
+    let words: Vec<&str> = line.split(' ').collect();
+    let time: f64 = words[0].parse().expect("seconds");
+    assert!((0.0..20.0).contains(&time), "{line}");
+    let (one, other) = words[1].split_once('=').expect("two ports");
+    assert_eq!(one, other);
+    for word in &words[2..] {
+        assert!(word.parse::<u32>().is_ok(), "{line}");
+    }
+}

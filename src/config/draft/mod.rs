@@ -551,12 +551,25 @@ record! {
         path: String,
         /// What a line says, with `$variables`; or `combined`, nginx's format of that name.
         format: String,
+        /// How values are escaped in it: `default` (`\\x22`, and `-` for none), `json` or `none`.
+        #[schemars(extend("enum" = ["default", "json", "none", null]))]
+        escape: String,
+        /// Requests are logged for which this, in which `$variables` stand, is neither empty nor `0`.
+        r#if: Word,
+        /// How much is held back to be written together.
+        buffer: Size,
+        /// How long it is held back at most.
+        flush: Time,
+        /// How hard what is written together is compressed: 1 to 9.
+        gzip: u64,
     }
 }
 
 impl FromWord for AccessLog {
     fn from_word(word: String) -> Self {
-        let path = Some(word);
-        Self { path, format: None }
+        Self {
+            path: Some(word),
+            ..Self::default()
+        }
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn apply(draft: &mut Draft, prefix: Option<&Path>) {
         OrOff::On(OneOrMany(vec![Short(AccessLog {
             path: Some(path),
             format: Some("combined".into()),
+            ..AccessLog::default()
         })]))
     });
     if prefix.is_some() {

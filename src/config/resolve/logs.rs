@@ -6,8 +6,10 @@ use super::super::draft::{
 use super::super::path::Path;
 use super::super::problem::Problem;
 use super::super::suggest;
-use super::Resolver;
-use crate::model::{AccessLog, ErrorLog, Level, LogTarget, Syslog, SyslogServer};
+use super::{Resolver, fit};
+use crate::model::{
+    AccessLog, ErrorLog, Escape, Level, LogBuffer, LogTarget, Syslog, SyslogServer,
+};
 use std::net::{SocketAddr, ToSocketAddrs};
 
 impl Resolver {
@@ -20,7 +22,7 @@ impl Resolver {
         let list = written.on().map_or(&[][..], |list| &list.0);
         for (index, log) in list.iter().enumerate() {
             let at = path.index(index);
-            let Some(target) = self.target(log.path.as_deref(), &at) else {
+            let Some(target) = self.access_target(log.path.as_deref(), &at) else {
                 continue;
             };
             let format = log.format.as_deref().unwrap_or("combined");
@@ -34,9 +36,69 @@ impl Resolver {
                 }
                 text => self.template(text, &at.key("format")),
             };
-            logs.push(AccessLog { target, format });
+            let escape = self.escape(log.escape.as_deref(), &at);
+            let condition = (log.r#if.as_deref()).map(|text| self.template(text, &at.key("if")));
+            let buffer = self.log_buffer(log, &target, &at);
+            logs.push(AccessLog {
+                target,
+                format,
+                escape,
+                condition,
+                buffer,
+            });
         }
         logs
+    }
+
+    fn escape(&mut self, written: Option<&str>, at: &Path<'_>) -> Escape {
+        match written {
+            None | Some("default") => Escape::Default,
+            Some("json") => Escape::Json,
+            Some("none") => Escape::None,
+            Some(word) => {
+                let problem = Problem::Syntax(format!("unknown log format escaping \"{word}\""));
+                let label = "expected `default`, `json` or `none`";
+                self.report(at.key("escape").error(problem).label(label));
+                Escape::Default
+            }
+        }
+    }
+
+    fn log_buffer(
+        &mut self,
+        log: &DraftAccessLog,
+        target: &LogTarget,
+        at: &Path<'_>,
+    ) -> Option<LogBuffer> {
+        let gzip = log
+            .gzip
+            .map(|level| fit(self.number(level, 1, 9, &at.key("gzip"))));
+        let size = match (log.buffer, gzip) {
+            (Some(size), _) => size.0,
+            (None, Some(_)) => GZIP_BUFFER,
+            (None, None) => {
+                if log.flush.is_some() {
+                    let path = log.path.as_deref().unwrap_or_default();
+                    let text = format!("no buffer is defined for access_log \"{path}\"");
+                    let finding = at.key("flush").error(Problem::Syntax(text));
+                    self.report(finding.label("expected `buffer` or `gzip` beside it"));
+                }
+                return None;
+            }
+        };
+        let problem = match target {
+            LogTarget::Syslog(_) => Some("logs to syslog cannot be buffered"),
+            LogTarget::Named(_) => Some("buffered logs cannot have variables in name"),
+            _ => None,
+        };
+        if let Some(text) = problem {
+            self.report(at.key("path").error(Problem::Syntax(text.into())));
+        }
+        Some(LogBuffer {
+            size: fit(self.number(size, 1, MOST_BUFFERED, &at.key("buffer"))),
+            flush: log.flush.map(|time| time.0).filter(|time| !time.is_zero()),
+            gzip,
+        })
     }
 
     pub(super) fn error_log(
@@ -59,6 +121,19 @@ impl Resolver {
             );
         }
         logs
+    }
+
+    /// Where requests are logged: a file's name may have variables.
+    fn access_target(&mut self, written: Option<&str>, at: &Path<'_>) -> Option<LogTarget> {
+        let target = self.target(written, at)?;
+        let LogTarget::File(path) = &target else {
+            return Some(target);
+        };
+        let text = path.display().to_string();
+        if !text.contains('$') {
+            return Some(target);
+        }
+        Some(LogTarget::Named(self.template(&text, &at.key("path"))))
     }
 
     fn target(&mut self, written: Option<&str>, at: &Path<'_>) -> Option<LogTarget> {
@@ -160,6 +235,11 @@ impl SyslogParameters {
         })
     }
 }
+
+/// What `gzip` holds back when nothing else is said.
+const GZIP_BUFFER: u64 = 64 << 10;
+
+const MOST_BUFFERED: u64 = 1 << 30;
 
 /// RFC 3164, 4.1.3.
 const LONGEST_TAG: usize = 32;

@@ -102,5 +102,6 @@ fn access_log() -> OrOff<OneOrMany<Short<AccessLog>>> {
     OrOff::On(OneOrMany(vec![Short(AccessLog {
         path: Some("stdout".into()),
         format: Some(LOG_FORMAT.into()),
+        ..AccessLog::default()
     })]))
 }

@@ -50,6 +50,19 @@ pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]>
     value_of(pairs.map(<[u8]>::trim_ascii), name)
 }
 
+/// The port that an upstream's name ends in; without one it is HTTP's, and a Unix socket has none.
+pub(super) fn upstream_port(name: &str) -> &str {
+    if name.starts_with("unix:") {
+        return "";
+    }
+    match name.rsplit_once(':') {
+        Some((_, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            port
+        }
+        _ => "80",
+    }
+}
+
 pub(super) fn argument<'a>(query: Option<&'a [u8]>, name: &str) -> Option<&'a [u8]> {
     value_of(query?.split(|byte| *byte == b'&'), name)
 }

@@ -8,17 +8,19 @@ pub(super) use write::ip;
 use super::context::{RequestContext, Try};
 use super::files;
 use super::rewrite_answer::cookie_set;
-use crate::door::{Arrival, DoorStream, Refusal};
+use crate::door::{Arrival, Connection, DoorStream, Refusal};
 use crate::model::{Variable, VariableId};
 use crate::runtime::{Values, hostname};
-use headers::{argument, cookie, header_value, headers_of, request_port, user};
+use headers::{argument, cookie, header_value, headers_of, request_port, upstream_port, user};
 use http::{HeaderMap, StatusCode, header};
+use pingora_core::protocols::l4::ext::TCP_INFO;
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 use write::{
-    address, bytes, display, each, local_time, port, protocol, random_id, seconds, text, time,
+    address, binary_address, bytes, display, each, local_time, port, protocol, random_id, seconds,
+    text, time,
 };
 
 /// A request in flight: the source of every variable of headers and log lines.
@@ -77,7 +79,8 @@ impl Values for Exchange<'_> {
             Variable::Arg(name) => bytes(argument(ctx.query(), name), out),
             Variable::Args | Variable::QueryString => bytes(ctx.query(), out),
             Variable::IsArgs => {
-                ctx.query().is_some_and(|query| !query.is_empty()) && text("?", out)
+                let has_some = ctx.query().is_some_and(|query| !query.is_empty());
+                text(if has_some { "?" } else { "" }, out)
             }
             Variable::DocumentUri | Variable::Uri => bytes(Some(ctx.path()), out),
             Variable::RequestMethod => match &ctx.flow.method {
@@ -92,7 +95,14 @@ impl Values for Exchange<'_> {
             Variable::RealpathRoot => files::path::real_root(self, out),
             Variable::RequestFilename => files::path::filename(self, out),
             Variable::Http(name) => headers_of(headers, name, out),
-            Variable::IsRequestPort => request_port(headers).is_some() && text(":", out),
+            Variable::IsRequestPort => text(
+                if request_port(headers).is_some() {
+                    ":"
+                } else {
+                    ""
+                },
+                out,
+            ),
             Variable::ProxyAddXForwardedFor => {
                 if headers_of(headers, "x_forwarded_for", out) {
                     text(", ", out);
@@ -103,6 +113,10 @@ impl Values for Exchange<'_> {
                 Some(passage) => text(passage.upstream.name(), out),
                 None => false,
             },
+            Variable::ProxyPort => match &ctx.passage {
+                Some(passage) => text(upstream_port(passage.upstream.name()), out),
+                None => false,
+            },
             Variable::RemoteUser => bytes(user(headers).as_deref(), out),
             Variable::RequestBody => bytes(self.stream().and_then(DoorStream::collected_body), out),
             Variable::RequestBodyFile => {
@@ -110,7 +124,8 @@ impl Values for Exchange<'_> {
                 bytes(file.map(|file| file.as_os_str().as_bytes()), out)
             }
             Variable::RequestId => text(ctx.request_id.get_or_init(random_id), out),
-            Variable::RequestPort => bytes(request_port(headers), out),
+            Variable::RequestPort => bytes(request_port(headers).or(Some(b"")), out),
+            Variable::RequestCompletion => text(if ctx.cut { "" } else { "OK" }, out),
             Variable::SentHttp(name) => match self.answer() {
                 Some(answer) => headers_of(&answer.headers, name, out),
                 None => false,
@@ -168,6 +183,7 @@ impl Values for Refused<'_> {
     fn write(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         match variable {
             Variable::BodyBytesSent => display(self.body_length, out),
+            Variable::RequestCompletion => text("OK", out),
             Variable::Http(name) => bytes(self.refusal.header(&name.replace('_', "-")), out),
             Variable::Status => display(self.refusal.fault.status(), out),
             _ => of_arrival(&self.refusal.arrival, variable, out),
@@ -190,32 +206,43 @@ fn of_arrival(arrival: &Arrival, variable: &Variable, out: &mut Vec<u8>) -> bool
     match variable {
         Variable::Arg(name) => bytes(argument(line.query(), name), out),
         Variable::Args | Variable::QueryString => bytes(line.query(), out),
+        Variable::BinaryRemoteAddr => binary_address(connection.client(), out),
         Variable::BytesSent => display(arrival.bytes_sent(), out),
         Variable::Connection => display(connection.serial, out),
+        Variable::ConnectionTime => seconds(connection.started.elapsed(), out),
         Variable::ConnectionRequests => display(connection.requests(), out),
-        Variable::DocumentUri | Variable::Uri => bytes(Some(line.path()), out),
+        Variable::DocumentUri | Variable::Uri => bytes(some(line.path()), out),
         Variable::Host => text(&arrival.host, out),
         Variable::Hostname => text(hostname(), out),
-        Variable::Https => connection.secure && text("on", out),
-        Variable::IsArgs => line.query().is_some_and(|query| !query.is_empty()) && text("?", out),
+        Variable::Http2 => true,
+        Variable::Https => text(if connection.secure { "on" } else { "" }, out),
+        Variable::IsArgs => {
+            let has_some = line.query().is_some_and(|query| !query.is_empty());
+            text(if has_some { "?" } else { "" }, out)
+        }
         Variable::Msec => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH);
             seconds(now.unwrap_or_default(), out)
         }
         Variable::NginxVersion => text(crate::NGINX_VERSION, out),
+        Variable::Pipe => text(if arrival.pipelined { "p" } else { "." }, out),
         Variable::Pid => display(std::process::id(), out),
-        Variable::RemoteAddr => address(connection.client(), out),
-        Variable::RemotePort => port(connection.client(), out),
-        Variable::Request => bytes(Some(line.raw()), out),
+        Variable::RealipRemoteAddr | Variable::RemoteAddr => address(connection.client(), out),
+        Variable::RealipRemotePort | Variable::RemotePort => port(connection.client(), out),
+        Variable::Request => bytes(some(line.raw()), out),
         Variable::RequestLength => display(arrival.request_length(), out),
-        Variable::RequestMethod => bytes(Some(line.method()), out),
+        Variable::RequestMethod => bytes(some(line.method()), out),
         Variable::RequestTime => seconds(arrival.started.elapsed(), out),
-        Variable::RequestUri => bytes(Some(line.target()), out),
+        Variable::RequestUri => bytes(some(line.target()), out),
         Variable::Scheme => text(if connection.secure { "https" } else { "http" }, out),
         Variable::ServerAddr => address(connection.server(), out),
         Variable::ServerName => text(&arrival.site.name, out),
         Variable::ServerPort => port(connection.server(), out),
         Variable::ServerProtocol => bytes(Some(protocol(line)), out),
+        Variable::TcpinfoRcvSpace => tcp(connection, |tcp| tcp.tcpi_rcv_space, out),
+        Variable::TcpinfoRtt => tcp(connection, |tcp| tcp.tcpi_rtt, out),
+        Variable::TcpinfoRttvar => tcp(connection, |tcp| tcp.tcpi_rttvar, out),
+        Variable::TcpinfoSndCwnd => tcp(connection, |tcp| tcp.tcpi_snd_cwnd, out),
         Variable::TimeIso8601 => local_time("%Y-%m-%dT%H:%M:%S%:z", out),
         Variable::TimeLocal => local_time("%d/%b/%Y:%H:%M:%S %z", out),
         Variable::BodyBytesSent
@@ -227,22 +254,37 @@ fn of_arrival(arrival: &Arrival, variable: &Variable, out: &mut Vec<u8>) -> bool
         | Variable::IsRequestPort
         | Variable::ProxyAddXForwardedFor
         | Variable::ProxyHost
+        | Variable::ProxyPort
         | Variable::RealpathRoot
         | Variable::RemoteUser
+        | Variable::RequestCompletion
         | Variable::RequestFilename
         | Variable::RequestBody
         | Variable::RequestBodyFile
         | Variable::RequestId
         | Variable::RequestPort
         | Variable::SentHttp(_)
+        | Variable::SslCipher
+        | Variable::SslProtocol
+        | Variable::SslServerName
         | Variable::Status
         | Variable::UpstreamAddr
+        | Variable::UpstreamCacheStatus
         | Variable::UpstreamConnectTime
-        | Variable::UpstreamHeaderTime
         | Variable::UpstreamCookie(_)
+        | Variable::UpstreamHeaderTime
         | Variable::UpstreamHttp(_)
         | Variable::UpstreamResponseLength
         | Variable::UpstreamResponseTime
         | Variable::UpstreamStatus => false,
     }
+}
+
+/// What was read of a request that is not whole; what was not is no value.
+fn some(read: &[u8]) -> Option<&[u8]> {
+    (!read.is_empty()).then_some(read)
+}
+
+fn tcp(connection: &Connection, value: impl Fn(&TCP_INFO) -> u32, out: &mut Vec<u8>) -> bool {
+    (connection.tcp_info()).is_some_and(|tcp| display(value(&tcp), out))
 }

@@ -52,9 +52,21 @@ pub(super) fn address(end: Option<&SocketAddr>, out: &mut Vec<u8>) -> bool {
     }
 }
 
+/// The address as its bytes; nginx's word for a Unix socket is no shorter.
+pub(super) fn binary_address(end: Option<&SocketAddr>, out: &mut Vec<u8>) -> bool {
+    match ip(end) {
+        Some(IpAddr::V4(ip)) => bytes(Some(&ip.octets()), out),
+        Some(IpAddr::V6(ip)) => bytes(Some(&ip.octets()), out),
+        None => text("unix:", out),
+    }
+}
+
+/// The port; empty on a Unix socket.
 pub(super) fn port(end: Option<&SocketAddr>, out: &mut Vec<u8>) -> bool {
-    end.and_then(SocketAddr::as_inet)
-        .is_some_and(|inet| display(inet.port(), out))
+    match end.and_then(SocketAddr::as_inet) {
+        Some(inet) => display(inet.port(), out),
+        None => true,
+    }
 }
 
 /// The protocol as the client wrote it; HTTP/0.9 has none.

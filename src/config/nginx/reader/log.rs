@@ -1,7 +1,7 @@
 //! `access_log` and `log_format`, `error_log`.
 
 use super::{Level, Reader, number};
-use crate::config::draft::{AccessLog, ErrorLog, OneOrMany, Short, Size, Time};
+use crate::config::draft::{self, AccessLog, ErrorLog, OneOrMany, Short, Size, Time};
 use crate::config::nginx::defaults;
 use crate::config::nginx::lexer::Word;
 use crate::config::nginx::parser::Directive;
@@ -59,13 +59,6 @@ pub(in crate::config::nginx) fn access_log(
         }
         return;
     }
-    if target.text.contains('$') {
-        let label = "variables in a file's name are not supported yet";
-        return reader.unsupported_parameter(directive, target, label);
-    }
-    for word in reader.parameters(directive, 2) {
-        reader.log_parameter(directive, word);
-    }
     let list = path.key("access_log");
     let logs = level.common().and_then(|common| common.access_log.as_ref());
     let count = logs
@@ -77,13 +70,19 @@ pub(in crate::config::nginx) fn access_log(
     reader
         .positions
         .record(&at.key("path"), directive, name, Some(target));
-    let Some(format) = reader.format(directive, &at) else {
+    let Some((format, escape)) = reader.format(directive, &at) else {
         return;
     };
-    level.add_log(Some(AccessLog {
+    let mut log = AccessLog {
         path: Some(reader.log_target(&target.text)),
         format: Some(format),
-    }));
+        escape,
+        ..AccessLog::default()
+    };
+    for word in reader.parameters(directive, 2) {
+        reader.log_parameter(directive, word, &mut log, &at);
+    }
+    level.add_log(Some(log));
 }
 
 /// `error_log`.
@@ -197,12 +196,16 @@ impl Reader<'_> {
     }
 
     /// The text of the format that an `access_log` names.
-    fn format(&mut self, directive: &Directive, path: &Path<'_>) -> Option<String> {
+    fn format(
+        &mut self,
+        directive: &Directive,
+        path: &Path<'_>,
+    ) -> Option<(String, Option<String>)> {
         let Some(word) = directive.arguments.get(1) else {
-            return Some(COMBINED.into());
+            return Some((COMBINED.into(), None));
         };
         if word.text == COMBINED {
-            return Some(COMBINED.into());
+            return Some((COMBINED.into(), None));
         }
         let Some(format) = self.formats.get(&word.text) else {
             let problem = Problem::UnknownLogFormat(word.text.clone());
@@ -212,15 +215,8 @@ impl Reader<'_> {
             return None;
         };
         let text = format.text.clone();
-        if let Some(escape) = &format.escape {
-            let problem = Problem::UnsupportedParameter(escape.text.clone());
-            let label = format!(
-                "`{}` in line {} asks for it: values are escaped as by `escape=default`",
-                word.text, format.line
-            );
-            self.error(directive, word, problem, label);
-            return None;
-        }
+        let escape = format.escape.as_ref();
+        let escape = escape.and_then(|word| Some(word.text.strip_prefix("escape=")?.to_owned()));
         let pieces = || {
             let piece = |(offset, word): &(usize, Word)| Piece {
                 offset: *offset,
@@ -232,25 +228,50 @@ impl Reader<'_> {
         let name = &directive.name;
         self.positions
             .record_pieces(&path.key("format"), directive, name, pieces);
-        Some(text)
+        Some((text, escape))
     }
 
-    fn log_parameter(&mut self, directive: &Directive, word: &Word) {
-        match word.text.split_once('=') {
-            // Lines are written soon after they are made, in their order.
-            Some(("buffer", size)) if size.parse::<Size>().is_ok() => {}
-            Some(("flush", time)) if time.parse::<Time>().is_ok() => {}
-            Some(("if", _)) => {
-                let label = "conditions are not supported yet";
-                self.unsupported_parameter(directive, word, label);
+    /// A parameter behind an `access_log`'s format.
+    fn log_parameter(
+        &mut self,
+        directive: &Directive,
+        word: &Word,
+        log: &mut AccessLog,
+        path: &Path<'_>,
+    ) {
+        let (name, value) = match word.text.split_once('=') {
+            Some((name, value)) => (name, value),
+            None => (word.text.as_str(), ""),
+        };
+        let wrong = match name {
+            "buffer" => {
+                log.buffer = value.parse().ok().filter(|size: &Size| size.0 > 0);
+                log.buffer.is_none().then_some("buffer size")
             }
-            Some(("gzip", level)) if number(level).is_some() => {
-                self.unsupported_parameter(directive, word, "log files are not compressed");
+            "flush" => {
+                log.flush = value.parse().ok().filter(|time: &Time| !time.0.is_zero());
+                log.flush.is_none().then_some("flush time")
             }
-            None if word.text == "gzip" => {
-                self.unsupported_parameter(directive, word, "log files are not compressed");
+            "if" => {
+                log.r#if = Some(draft::Word(value.to_owned()));
+                None
             }
-            _ => self.invalid_parameter(directive, word),
+            "gzip" => {
+                let level = match word.text.as_str() {
+                    "gzip" => Some(1),
+                    _ => number(value).filter(|level| (1..=9).contains(level)),
+                };
+                log.gzip = level;
+                level.is_none().then_some("compression level")
+            }
+            _ => return self.invalid_parameter(directive, word),
+        };
+        if let Some(what) = wrong {
+            let problem = Problem::Syntax(format!("invalid {what} \"{value}\""));
+            return self.report(directive, word, problem, None);
         }
+        let key = path.key(name);
+        self.positions
+            .record(&key, directive, &directive.name, Some(word));
     }
 }
