@@ -5,7 +5,7 @@ use super::error_page;
 use super::failure::Failure;
 use super::flow::Entry;
 use super::values::Exchange;
-use super::{local, nginx_page, phases, request, retry, rewrite_answer};
+use super::{local, names, nginx_page, phases, request, retry, rewrite_answer};
 use crate::door::DoorStream;
 use crate::model::{ActedOn, ErrorTarget};
 use crate::runtime::render;
@@ -41,20 +41,8 @@ pub(super) fn from_upstream(
         current.header_time = Some(current.began.elapsed());
         current.status = Some(status.as_u16());
     }
-    if response
-        .headers
-        .get_all(header::CONTENT_LENGTH)
-        .iter()
-        .nth(1)
-        .is_some()
-        || response
-            .headers
-            .get_all(header::TRANSFER_ENCODING)
-            .iter()
-            .nth(1)
-            .is_some()
-    {
-        let what = "an answer whose body is delimited twice";
+    if is_framed_wrongly(response) {
+        let what = "an answer whose body is delimited twice, or in a way nobody knows";
         return Err(Error::explain(ErrorType::InvalidHTTPHeader, what).into_up());
     }
     if retry::wants_next(session, ctx, status.as_u16()) {
@@ -131,9 +119,9 @@ pub(super) fn keep(
 ) -> Result<()> {
     match *name == header::SET_COOKIE {
         true => response
-            .append_header(name.clone(), value.clone())
+            .append_header(names::written(name), value.clone())
             .map(drop),
-        false => response.insert_header(name.clone(), value.clone()),
+        false => response.insert_header(names::written(name), value.clone()),
     }
 }
 
@@ -236,6 +224,16 @@ fn read_ahead(session: &Session, response: &ResponseHeader, ctx: &RequestContext
     }
 }
 
+/// Whether it is unclear where an answer's body ends.
+fn is_framed_wrongly(response: &ResponseHeader) -> bool {
+    let mut lengths = response.headers.get_all(header::CONTENT_LENGTH).iter();
+    let mut codings = response.headers.get_all(header::TRANSFER_ENCODING).iter();
+    let coding = codings.next().map(HeaderValue::as_bytes);
+    lengths.nth(1).is_some()
+        || codings.next().is_some()
+        || coding.is_some_and(|coding| !coding.eq_ignore_ascii_case(b"chunked"))
+}
+
 /// Headers that an answer can have only one of: as in nginx the first counts.
 const SINGLE: [HeaderName; 12] = [
     HeaderName::from_static("status"),
@@ -261,7 +259,7 @@ fn keep_first(response: &mut ResponseHeader) -> Result<()> {
         let mut lines = response.headers.get_all(name).iter();
         if let (Some(first), Some(_)) = (lines.next(), lines.next()) {
             let first = first.clone();
-            response.insert_header(name, first)?;
+            response.insert_header(names::written(name), first)?;
         }
     }
     Ok(())
@@ -362,7 +360,7 @@ pub(super) fn add_headers(
         }
     }
     for (name, value) in &ctx.response_headers {
-        response.append_header(name.clone(), value.clone())?;
+        response.append_header(names::written(name), value.clone())?;
     }
     Ok(())
 }

@@ -33,6 +33,7 @@ mod files;
 mod flow;
 mod local;
 mod log_line;
+mod names;
 mod nginx_page;
 mod pass;
 mod phases;

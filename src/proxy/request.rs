@@ -59,6 +59,10 @@ pub(super) fn shape(
             return Err(Error::new_down(ErrorType::HTTPStatus(411)));
         }
     }
+    if settings.body == PassedBody::Nothing && !is_framed(&shaped) && is_framed(request) {
+        // Pingora would announce chunks, because the client sends a body.
+        shaped.append_header(CONTENT_LENGTH.clone(), 0)?;
+    }
     if settings.pass_request_headers {
         copy_headers(&mut shaped, request, &passage.pass)?;
     }
@@ -206,11 +210,6 @@ fn write_framing(
         shaped.append_header(CONTENT_LENGTH.clone(), length)?;
     } else if let PassedBody::Nothing = passed {
         // nginx announces the client's length and sends nothing, which no server can answer.
-        if request.headers.contains_key(header::CONTENT_LENGTH)
-            || request.headers.contains_key(header::TRANSFER_ENCODING)
-        {
-            shaped.append_header(CONTENT_LENGTH.clone(), 0)?;
-        }
     } else if request.headers.contains_key(header::TRANSFER_ENCODING) {
         shaped.append_header(
             TRANSFER_ENCODING.clone(),
@@ -220,6 +219,12 @@ fn write_framing(
         shaped.append_header(CONTENT_LENGTH.clone(), length.clone())?;
     }
     Ok(())
+}
+
+/// Whether a header says that a body follows.
+fn is_framed(request: &RequestHeader) -> bool {
+    request.headers.contains_key(header::CONTENT_LENGTH)
+        || request.headers.contains_key(header::TRANSFER_ENCODING)
 }
 
 /// The client's headers that nothing replaces, as it wrote them.
