@@ -25,7 +25,7 @@ mod variable;
 pub use access::{AccessRule, Clients, LimitExcept};
 pub use answer::{AnswerRewrites, CookieFlags, Found, Replacement};
 pub use buffering::{AnswerBuffering, BodyInFile, BodyStore};
-pub use defined::{Definition, Source, VariableId};
+pub use defined::{Definition, Geo, Map, Source, Split, VariableId, network_of};
 pub use files::{
     Alias, Files, Folder, IfModifiedSince, Listing, ListingFormat, Symlinks, TriedFile, TryFiles,
     TryLast, Types,

@@ -5,7 +5,7 @@ use super::hosts::Hosts;
 use super::locations::Locations;
 use super::pass::ProxyPass;
 use super::upstream::{Registry, Upstream};
-use super::{Assigned, ErrorLog, GaveUp, LogSink, NamedLogSink, Step, script};
+use super::{Assigned, Defined, ErrorLog, GaveUp, LogSink, NamedLogSink, Step, script};
 use crate::model::{
     self, ClientLimits, Escape, ListenAddress, LogBuffer, LogTarget, Model, Template, VariableId,
 };
@@ -45,6 +45,8 @@ pub struct Site {
     pub client: ClientLimits,
     /// What happens to every request before a location is looked for.
     pub steps: Vec<Step>,
+    /// The variables that the configuration defines.
+    pub defined: Arc<Defined>,
     locations: Locations,
     /// What answers a path that no location takes: a 404 with the defaults.
     nowhere: Arc<Location>,
@@ -137,8 +139,11 @@ impl Builder<'_> {
                 Some((variable.name.as_str(), id))
             })
             .collect();
+        let named = |name: &str| variables.get(name.to_ascii_lowercase().as_str()).copied();
+        let defined = Arc::new(Defined::build(&model.variables, &named)?);
         let known = Known {
             upstreams: &upstreams,
+            defined: &defined,
             variables: &variables,
         };
         let sites = model
@@ -199,6 +204,7 @@ impl Builder<'_> {
             .collect::<Result<Vec<_>, pcre2::Error>>()?;
         Ok(Site {
             name: site.name.clone(),
+            defined: Arc::clone(known.defined),
             client: site.client.clone(),
             steps: self.steps(&site.steps, known)?,
             locations: Locations::build(locations, &|name| known.variable(name))?,
@@ -279,6 +285,7 @@ impl Builder<'_> {
 /// What sites and locations refer to.
 struct Known<'a> {
     upstreams: &'a [Arc<Upstream>],
+    defined: &'a Arc<Defined>,
     variables: &'a HashMap<&'a str, VariableId>,
 }
 

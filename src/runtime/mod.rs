@@ -7,6 +7,7 @@
 
 mod answer_rewrites;
 mod assigned;
+mod defined;
 mod generation;
 mod hostname;
 mod hosts;
@@ -22,6 +23,7 @@ pub mod upstream;
 
 pub use answer_rewrites::{AnswerRewrites, CookieFlags, Found, Replacement};
 pub use assigned::Assigned;
+pub use defined::Defined;
 pub use generation::{
     AccessLog, Action, Builder, Generation, Listener, ListenerId, Location, LogOutlet, Site,
 };

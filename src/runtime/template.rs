@@ -15,7 +15,7 @@ pub trait Values {
 }
 
 /// Appends the value of a template's part. `false` when it is a variable without a value.
-fn write_part(part: &Part, values: &impl Values, out: &mut Vec<u8>) -> bool {
+fn write_part(part: &Part, values: &(impl Values + ?Sized), out: &mut Vec<u8>) -> bool {
     match part {
         Part::Literal(text) => {
             out.extend_from_slice(text.as_bytes());
@@ -28,7 +28,7 @@ fn write_part(part: &Part, values: &impl Values, out: &mut Vec<u8>) -> bool {
 }
 
 /// Appends a template's text for this request. A variable without a value is empty.
-pub fn render(template: &Template, values: &impl Values, out: &mut Vec<u8>) {
+pub fn render(template: &Template, values: &(impl Values + ?Sized), out: &mut Vec<u8>) {
     for part in template.parts() {
         write_part(part, values, out);
     }

@@ -38,4 +38,5 @@ mod request_buffering;
 mod routing;
 mod signals;
 mod tools;
+mod variables;
 mod websocket;

@@ -9,12 +9,14 @@ mod duration;
 mod shapes;
 mod size;
 mod upstream;
+mod variable;
 mod words;
 
 pub use duration::Time;
 pub use shapes::{FromWord, OneOrMany, OrOff, Short};
 pub use size::Size;
 pub use upstream::{HealthCheck, Server, Upstream};
+pub use variable::Variable;
 pub use words::{Switch, Word};
 
 use indexmap::IndexMap;
@@ -336,6 +338,8 @@ levels! {
         working_directory: String,
         /// Where sites listen that name no address themselves.
         listen: OneOrMany<Word>,
+        /// Variables by name, without the `$`, whose values are found by other texts.
+        variables: IndexMap<String, Variable>,
         /// Groups of servers by name, for sites and locations to refer to.
         upstreams: IndexMap<String, Upstream>,
         /// The sites.

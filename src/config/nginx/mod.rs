@@ -158,7 +158,7 @@ pub(super) fn parse(source: &Arc<Source>, folder: &Path, given: &CommandLine) ->
         let read = reader::read(&directives, &table, prefix, true);
         for finding in findings {
             if !(has_errors && follows(&finding)) {
-                let finding = explain(finding, &read);
+                let finding = explain(finding);
                 diagnostics.push(finding.locate(&read.positions).of_nginx());
             }
         }
@@ -198,7 +198,7 @@ fn follows(finding: &Finding) -> bool {
 }
 
 /// A finding in nginx's words.
-fn explain(mut finding: Finding, read: &reader::Read) -> Finding {
+fn explain(mut finding: Finding) -> Finding {
     match finding.problem {
         Problem::ConflictingServerName { name, listen } => {
             finding.severity = Severity::Warn;
@@ -208,14 +208,6 @@ fn explain(mut finding: Finding, read: &reader::Read) -> Finding {
         Problem::OddServerName(name) => {
             finding.severity = Severity::Warn;
             finding.problem = Problem::SuspiciousServerName(name);
-        }
-        Problem::Template(ref message) => {
-            let name = message.split('"').nth(1).unwrap_or_default();
-            if let Some((directive, line)) = read.variables.get(name) {
-                finding.label = Some(format!(
-                    "`{directive}` in line {line} defines it, which is not supported yet"
-                ));
-            }
         }
         _ => {}
     }

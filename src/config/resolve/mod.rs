@@ -13,6 +13,7 @@ mod host;
 mod listeners;
 mod location;
 mod logs;
+mod mapped;
 mod own;
 mod pages;
 mod pass;
@@ -62,7 +63,9 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
         variable_ids: HashMap::new(),
         keeps_answers: false,
     };
+    resolver.define_mapped(draft);
     resolver.define_variables(draft);
+    resolver.resolve_mapped(draft);
     resolver.named_upstreams(draft);
 
     let process_error_log = (draft.process_error_log.as_ref())

@@ -164,7 +164,8 @@ impl Values for Exchange<'_> {
     }
 
     fn write_defined(&self, variable: VariableId, out: &mut Vec<u8>) -> bool {
-        bytes(self.ctx.arrival().assigned.value(variable), out)
+        let arrival = self.ctx.arrival();
+        (arrival.site.defined).write(variable, &arrival.assigned, self, out)
     }
 
     fn write_group(&self, number: u8, out: &mut Vec<u8>) -> bool {
@@ -191,7 +192,8 @@ impl Values for Refused<'_> {
     }
 
     fn write_defined(&self, variable: VariableId, out: &mut Vec<u8>) -> bool {
-        bytes(self.refusal.arrival.assigned.value(variable), out)
+        let arrival = &self.refusal.arrival;
+        (arrival.site.defined).write(variable, &arrival.assigned, self, out)
     }
 
     fn write_group(&self, number: u8, out: &mut Vec<u8>) -> bool {

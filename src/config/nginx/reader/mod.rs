@@ -18,6 +18,7 @@ pub(super) mod proxy;
 pub(super) mod rewrite;
 pub(super) mod server;
 pub(super) mod upstream;
+pub(super) mod variables;
 
 use super::lexer::Word;
 use super::parser::Directive;
@@ -38,8 +39,6 @@ pub(super) struct Read {
     pub(super) draft: Draft,
     pub(super) diagnostics: Vec<Diagnostic>,
     pub(super) positions: Positions,
-    /// Variables that something defines that is not supported: its directive, and its line.
-    pub(super) variables: HashMap<String, (String, usize)>,
     /// What became of each directive, when it was recorded.
     pub(super) uses: Vec<DirectiveUse>,
 }
@@ -56,7 +55,6 @@ pub(super) fn read(
         prefix: prefix.map(std::path::Path::to_path_buf),
         diagnostics: Vec::new(),
         positions: Positions::new(recording),
-        variables: HashMap::new(),
         uses: recording.then(Vec::new),
         formats: HashMap::new(),
         upstream_names: HashMap::new(),
@@ -72,7 +70,6 @@ pub(super) fn read(
         draft,
         diagnostics: reader.diagnostics,
         positions: reader.positions,
-        variables: reader.variables,
         uses: reader.uses.unwrap_or_default(),
     }
 }
@@ -83,7 +80,6 @@ pub(super) struct Reader<'t> {
     prefix: Option<PathBuf>,
     diagnostics: Vec<Diagnostic>,
     positions: Positions,
-    variables: HashMap<String, (String, usize)>,
     uses: Option<Vec<DirectiveUse>>,
     formats: HashMap<String, log::Format>,
     /// The upstreams that have a block of their own, in lower case, and as they are written.
@@ -246,7 +242,7 @@ impl Reader<'_> {
         }
         match &row.class {
             Class::Applied(apply) => self.fill(apply, directive, level, path),
-            Class::Accepted(_) => self.note_variable(directive),
+            Class::Accepted(_) => {}
             Class::Unsupported(values, _) | Class::Warned(values, _) if says(values) => {}
             Class::Unsupported(_, advice) => {
                 let problem = Problem::UnsupportedDirective(row.name.into());
@@ -393,18 +389,6 @@ impl Reader<'_> {
     fn unsupported_parameter(&mut self, directive: &Directive, word: &Word, label: &str) {
         let problem = Problem::UnsupportedParameter(word.text.clone());
         self.error(directive, word, problem, label);
-    }
-
-    /// `map` and its kin are no mistakes; the use of their variables is.
-    fn note_variable(&mut self, directive: &Directive) {
-        let name = directive.name.text.as_str();
-        if let "map" | "geo" | "split_clients" = name
-            && let Some(variable) = directive.arguments.last()
-        {
-            let variable = variable.text.trim_start_matches('$').to_ascii_lowercase();
-            let line = directive.name.span.start.line;
-            self.variables.insert(variable, (name.to_owned(), line));
-        }
     }
 
     fn error(
