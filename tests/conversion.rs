@@ -70,6 +70,9 @@ fn what_is_converted_means_the_same() {
         let name = format!("{}.conf", path.display());
         converted += usize::from(is_converted(&conf, &name, root()));
     }
+    let relative =
+        "events {} http { server { location / { root a; } location /b/ { alias c/; } } }";
+    assert!(is_converted(relative, "relative.conf", root()));
     assert!(converted > 30, "only {converted} were converted");
 }
 

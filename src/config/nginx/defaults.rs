@@ -43,6 +43,14 @@ pub(super) fn apply(draft: &mut Draft, prefix: Option<&Path>) {
         let root = || Word(in_prefix(prefix, ROOT));
         draft.root.get_or_insert_with(root);
     }
+    below_prefix(&mut draft.root, prefix);
+    for site in draft.sites.iter_mut().flatten() {
+        below_prefix(&mut site.root, prefix);
+        for location in site.locations.iter_mut().flatten() {
+            below_prefix(&mut location.root, prefix);
+            below_prefix(&mut location.alias, prefix);
+        }
+    }
     draft.built_in_pages = Some(Word("nginx".into()));
     draft.server_tokens.get_or_insert(Word("on".into()));
     draft.proxy_set_header_inherit = Some(Word("on".into()));
@@ -81,6 +89,21 @@ fn without_a_host(mut headers: Headers) -> Headers {
         }
     }
     headers
+}
+
+/// A folder of files says where it is, so that the other language can say it too. What begins with a
+/// variable is completed for each request.
+fn below_prefix(folder: &mut Option<Word>, prefix: Option<&Path>) {
+    if let Some(Word(text)) = folder
+        && !text.starts_with(['/', '$'])
+        && !text.is_empty()
+    {
+        let ends_with_slash = text.ends_with('/');
+        *text = in_prefix(prefix, text);
+        if ends_with_slash && !text.ends_with('/') {
+            text.push('/');
+        }
+    }
 }
 
 type Headers = IndexMap<String, OneOrMany<Word>>;
