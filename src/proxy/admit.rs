@@ -5,7 +5,7 @@ use super::flow::Entry;
 use super::phases::Next;
 use super::router::{Route, RouteRequest, Target};
 use super::{Gateway, error_log, local, values};
-use crate::door::{DoorStream, Framing};
+use crate::door::DoorStream;
 use crate::runtime::ProxyPass;
 use crate::runtime::upstream::Upstream;
 use bytes::Bytes;
@@ -31,10 +31,10 @@ impl Gateway {
             // RFC 9110, 15.2: these clients cannot read a 1xx.
             session.set_ignore_info_resp(true);
         }
+        ctx.expects_continue = expects_continue(session);
         if self.run(session, ctx, Entry::Site).await? == Next::Written {
             return Ok(true);
         }
-        ctx.expects_continue = expects_continue(session, ctx);
         Ok(false)
     }
 
@@ -214,15 +214,13 @@ fn declared_length(session: &Session) -> Option<u64> {
         .ok()
 }
 
-fn expects_continue(session: &Session, ctx: &RequestContext) -> bool {
+fn expects_continue(session: &Session) -> bool {
     let request = session.req_header();
     let asked = request
         .headers
         .get(header::EXPECT)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-    // Asking the session would settle how it reads the body.
-    let empty = ctx.admission().framing == Framing::None;
-    asked && request.version == Version::HTTP_11 && !empty
+    asked && request.version == Version::HTTP_11
 }
 
 /// `request_body_filter`: holds a body without a declared length to `client_max_body_size`. What

@@ -5,7 +5,7 @@ use super::error_page;
 use super::failure::Failure;
 use super::flow::Entry;
 use super::values::Exchange;
-use super::{local, names, nginx_page, phases, request, retry, rewrite_answer};
+use super::{local, names, nginx_page, pass, phases, request, retry, rewrite_answer};
 use crate::door::DoorStream;
 use crate::model::{ActedOn, ErrorTarget};
 use crate::runtime::render;
@@ -312,6 +312,7 @@ pub(super) async fn text(
     status: StatusCode,
     text: Vec<u8>,
 ) -> Result<()> {
+    pass::send_continue(session, ctx).await?;
     let mut response = ResponseHeader::build(status, Some(8))?;
     // RFC 9110, 6.4.1: these have no body.
     let text = match status {

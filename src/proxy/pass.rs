@@ -172,6 +172,12 @@ pub(super) async fn connected(session: &mut Session, ctx: &mut RequestContext) -
     if let ServerSession::H1(downstream) = session.as_downstream_mut() {
         downstream.set_abort_on_close(!ctx.passage.as_ref().is_some_and(goes_on));
     }
+    send_continue(session, ctx).await
+}
+
+/// The client that waits for a 100 gets it. nginx sends one whenever it answers with something else than an
+/// error, whether there is a body or not.
+pub(super) async fn send_continue(session: &mut Session, ctx: &mut RequestContext) -> Result<()> {
     if std::mem::take(&mut ctx.expects_continue) {
         let downstream = session.as_downstream_mut();
         let keepalive = downstream.get_keepalive();

@@ -21,7 +21,7 @@ mod ranges;
 
 use super::context::RequestContext;
 use super::values::Exchange;
-use super::{error_log, local, uri};
+use super::{error_log, local, pass, uri};
 use crate::model::{Listing, Symlinks, Template};
 use crate::os_error::OsError;
 use crate::runtime::render;
@@ -99,6 +99,7 @@ async fn send(
     found: &Found,
     opened: std::fs::File,
 ) -> Result<Served> {
+    pass::send_continue(session, ctx).await?;
     let location = Arc::clone(ctx.place());
     let files = &location.settings.files;
     let mut response = ResponseHeader::build(StatusCode::OK, Some(8))?;
