@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use gapura::door::{Admission, Application, Door, DoorStream, MalformedBody, Refusal};
-use gapura::model::{self, ClientLimits, ListenAddress, Model, SiteId};
+use gapura::model::{self, ClientKeepalive, ClientLimits, ListenAddress, Model, SiteId};
 use gapura::runtime::upstream::Registry;
 use gapura::runtime::{Generation, ListenerId, Live};
 use parking_lot::Mutex;
@@ -51,9 +51,9 @@ fn pipelined_requests_are_all_answered_with_bodies_between() {
 
 #[test]
 fn connections_are_kept_as_long_as_the_client_and_the_site_want() {
-    let house = House::open(ClientLimits {
-        keepalive_requests: 3,
-        ..ClientLimits::default()
+    let house = House::keeping(ClientKeepalive {
+        requests: 3,
+        ..ClientKeepalive::default()
     });
     let get = "GET /echo/a HTTP/1.1\r\nHost: a\r\n\r\n";
     let answers = house.talk(&get.repeat(5));
@@ -78,11 +78,15 @@ fn connections_are_kept_as_long_as_the_client_and_the_site_want() {
 
 #[test]
 fn an_idle_connection_closes_without_a_log_line() {
-    let house = House::open(ClientLimits {
-        keepalive_timeout: Some(Duration::from_millis(100)),
+    let keepalive = ClientKeepalive {
+        timeout: Some(Duration::from_millis(100)),
+        ..ClientKeepalive::default()
+    };
+    let limits = ClientLimits {
         header_timeout: Duration::from_millis(200),
         ..ClientLimits::default()
-    });
+    };
+    let house = House::serving(generation("first", limits, keepalive));
     assert_eq!(house.talk(""), "");
     let answer = house.talk("GET /echo/a HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(answer.contains("200 OK"));
@@ -296,7 +300,11 @@ fn a_kept_connection_moves_to_the_new_generation() {
     let get = b"GET /site HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
     client.write_all(get).expect("written");
     assert!(read_until(&mut client, "site=first").contains("200 OK"));
-    let next = generation("second", ClientLimits::default());
+    let next = generation(
+        "second",
+        ClientLimits::default(),
+        ClientKeepalive::default(),
+    );
     let old = Arc::downgrade(&house.gateway.live.swap(next));
     let end = Instant::now() + Duration::from_secs(10);
     while old.upgrade().is_some() {
@@ -470,6 +478,14 @@ impl ProxyHttp for Proxy {
 
 impl House {
     fn open(limits: ClientLimits) -> Self {
+        Self::serving(generation("first", limits, ClientKeepalive::default()))
+    }
+
+    fn keeping(keepalive: ClientKeepalive) -> Self {
+        Self::serving(generation("first", ClientLimits::default(), keepalive))
+    }
+
+    fn serving(generation: Generation) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -481,7 +497,7 @@ impl House {
             log: Arc::clone(&log),
         };
         let gateway = Arc::new(Gateway {
-            live: Live::new(generation("first", limits)),
+            live: Live::new(generation),
             proxy: Arc::new(http_proxy(&Arc::new(ServerConf::default()), proxy)),
             log,
         });
@@ -545,9 +561,10 @@ impl House {
     }
 }
 
-fn generation(name: &str, client: ClientLimits) -> Generation {
+fn generation(name: &str, client: ClientLimits, keepalive: ClientKeepalive) -> Generation {
     let mut nowhere = model::Location::new(model::Action::Status(404));
     nowhere.limits.client_max_body_size = None;
+    nowhere.limits.keepalive = keepalive;
     let model = Model {
         listeners: vec![model::Listener {
             socket: model::SocketOptions::default(),

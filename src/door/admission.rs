@@ -1,10 +1,13 @@
 //! A request as the door hands it on: admitted to `ProxyHttp`, or refused.
 
 use super::{Connection, Fault, Headers, RequestLine};
+use crate::model::ClientKeepalive;
 use crate::runtime::{Assigned, Generation, ListenerId, Site};
-use http::header::HeaderName;
+use http::Method;
+use http::header::{HeaderName, USER_AGENT};
 use http::{HeaderValue, Version as HttpVersion};
 use pingora_core::protocols::http::ServerSession;
+use pingora_http::RequestHeader;
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
@@ -68,7 +71,7 @@ pub struct Admission {
     pub framing: Framing,
     /// Whether it asks for another protocol: `Upgrade` in an HTTP/1.1 request.
     pub upgrade: bool,
-    /// Whether the connection stays open after it, as far as the client and the site's limits say.
+    /// Whether the connection may stay open after it, as far as the client says.
     pub keepalive: bool,
     /// The header lines that are more than Pingora's parser takes.
     pub(super) surplus: Vec<(HeaderName, HeaderValue)>,
@@ -100,9 +103,46 @@ impl Admission {
                 break;
             }
         }
-        session.set_keepalive(admission.keepalive.then_some(0));
+        let site = Arc::clone(&admission.arrival.site);
+        let rules = &site.fallback().settings.limits.keepalive;
+        let kept = admission.is_kept(rules, session.req_header());
+        session.set_keepalive(kept.then_some(0));
         Some(admission)
     }
+
+    /// Whether the connection stays open after this request by the rules of a location.
+    pub fn is_kept(&self, rules: &ClientKeepalive, request: &RequestHeader) -> bool {
+        let connection = &self.arrival.connection;
+        self.keepalive
+            && rules.timeout.is_some()
+            && connection.requests() < rules.requests
+            && connection.started.elapsed() <= rules.time
+            && !is_disabled(rules, request)
+    }
+}
+
+/// `keepalive_disable`, by what nginx looks for in `User-Agent`.
+fn is_disabled(rules: &ClientKeepalive, request: &RequestHeader) -> bool {
+    if !rules.not_for_msie6 && !rules.not_for_safari {
+        return false;
+    }
+    let Some(agent) = request.headers.get(USER_AGENT) else {
+        return false;
+    };
+    let agent = String::from_utf8_lossy(agent.as_bytes());
+    if let Some((_, version)) = agent.split_once("MSIE ") {
+        let old = match version.as_bytes() {
+            [b'4' | b'5', b'.', ..] => true,
+            [b'6', b'.', ..] => !version.contains("SV1"),
+            _ => false,
+        };
+        return rules.not_for_msie6 && old && request.method == Method::POST;
+    }
+    let other = ["Opera", "Gecko/", "Chrome/"];
+    rules.not_for_safari
+        && agent.contains("Safari/")
+        && agent.contains("Mac OS X")
+        && !other.iter().any(|other| agent.contains(other))
 }
 
 /// A request that never reaches `ProxyHttp`.

@@ -68,7 +68,10 @@ impl<'a> Reader<'a> {
             headers,
             host: None,
             line_reader: Some(LineReader::default()),
-            buffers: Buffers::default(),
+            buffers: Buffers {
+                room: listener.default_site().client.first_header_buffer,
+                large: 0,
+            },
             start: 0,
             searched: 0,
             known: Known::default(),
@@ -168,7 +171,7 @@ impl<'a> Reader<'a> {
         if let Some(line_reader) = self.line_reader.take() {
             self.line = line_reader.finish(received);
         }
-        self.line.normalise(MERGE_SLASHES)?;
+        self.line.normalise(self.site.client.merge_slashes)?;
         if let Some(authority) = self.line.authority() {
             let host = host::normalise(authority).ok_or(Fault::InvalidHostInRequestLine)?;
             self.site = Arc::clone(self.listener.site(&host));
@@ -300,15 +303,6 @@ struct Buffers {
     large: usize,
 }
 
-impl Default for Buffers {
-    fn default() -> Self {
-        Self {
-            room: FIRST_BUFFER,
-            large: 0,
-        }
-    }
-}
-
 impl Buffers {
     /// Puts a whole line away; false when there is no place for it.
     fn take(&mut self, length: usize, limits: HeaderBuffers) -> bool {
@@ -386,12 +380,6 @@ const UNIQUE: [&str; 11] = [
 ];
 const CONTENT_LENGTH: usize = 0;
 const TRANSFER_ENCODING: usize = 1;
-
-/// nginx's `client_header_buffer_size`.
-const FIRST_BUFFER: usize = 1024;
-
-/// `merge_slashes`.
-const MERGE_SLASHES: bool = true;
 
 /// As much of a line as nginx puts into its error log.
 const LONGEST_EXCERPT: usize = 1748;

@@ -85,10 +85,7 @@ impl<A: Application> Door<A> {
                     return self.refuse(fault, arrival, &headers, stream).await;
                 }
             };
-            pause = Pause {
-                limit: admission.arrival.site.client.keepalive_timeout,
-                grace: Duration::ZERO,
-            };
+            let site = Arc::clone(&admission.arrival.site);
             let mut admission = admission;
             admission.keepalive &= !*ending.borrow();
             let mut session = ServerSession::new_http1(stream);
@@ -101,6 +98,12 @@ impl<A: Application> Door<A> {
             if !stream.is_reusable() {
                 return None;
             }
+            let rules = stream.keepalive();
+            let rules = rules.unwrap_or(&site.fallback().settings.limits.keepalive);
+            pause = Pause {
+                limit: rules.timeout,
+                grace: rules.least,
+            };
             stream.forget_body();
         }
     }
@@ -288,13 +291,10 @@ impl Arriving<'_> {
             stream.drop_header();
         }
         let arrival = self.arrival(reader, line, head.length);
-        let limits = &arrival.site.client;
         Box::new(Admission {
             framing: head.framing,
             upgrade: head.upgrade,
-            keepalive: head.keepalive
-                && limits.keepalive_timeout.is_some()
-                && arrival.connection.requests() < limits.keepalive_requests,
+            keepalive: head.keepalive,
             surplus,
             arrival,
         })

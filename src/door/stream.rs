@@ -5,6 +5,7 @@ mod collect;
 mod delegated;
 mod held;
 mod output;
+mod pace;
 mod patience;
 mod rules;
 mod stored;
@@ -12,6 +13,7 @@ mod stored;
 use super::chunked::Chunked;
 use super::connection::Leftover;
 use super::{Connection, Framing};
+use crate::model::ClientKeepalive;
 use crate::runtime::Location;
 use body::Body;
 use bytes::BytesMut;
@@ -140,6 +142,26 @@ impl DoorStream {
         self.output.held()
     }
 
+    /// Sends the answer no faster than so many bytes a second; 0 is no limit. nginx's `limit_rate`.
+    pub fn set_rate(&self, bytes_per_second: u64) {
+        self.output.pace.set_rate(bytes_per_second);
+    }
+
+    /// Sends so much of the answer without a limit first: nginx's `limit_rate_after`.
+    pub fn set_rate_after(&self, bytes: u64) {
+        self.output.pace.set_after(bytes);
+    }
+
+    /// What [`set_rate`](Self::set_rate) has set for this request.
+    pub fn rate(&self) -> Option<u64> {
+        self.output.pace.rate()
+    }
+
+    /// What [`set_rate_after`](Self::set_rate_after) has set for this request.
+    pub fn rate_after(&self) -> Option<u64> {
+        self.output.pace.after()
+    }
+
     /// Closes the connection without an answer, as nginx's `return 444` does: what Pingora still
     /// writes is dropped, nothing of the client's is waited for, and TLS says no goodbye. A session
     /// that came another way only ends its connection.
@@ -182,6 +204,11 @@ impl DoorStream {
         matches!(self.body, Body::Done | Body::Stored(_))
     }
 
+    /// How long the connection is kept, by the location that had the last request.
+    pub(super) fn keepalive(&mut self) -> Option<&ClientKeepalive> {
+        Some(&self.rules.location()?.settings.limits.keepalive)
+    }
+
     /// What was read and not given on.
     pub(super) fn input(&mut self) -> &mut BytesMut {
         &mut self.input
@@ -217,6 +244,7 @@ impl DoorStream {
     /// Starts the body of the next request.
     pub(super) fn expect_body(&mut self, framing: Framing) {
         self.rules.clear();
+        self.output.pace.start();
         *self.ahead.get_mut() = false;
         self.body = match framing {
             Framing::None => Body::Done,

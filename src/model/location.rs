@@ -1,8 +1,9 @@
 //! A location: what is done with the requests of one part of a site.
 
 use super::{
-    AccessLog, AccessRule, ActedOn, AnswerBuffering, AnswerRewrites, BodyStore, ErrorLog, Files,
-    HttpVersion, IgnoredHeaders, LimitExcept, OwnAnswers, PassedBody, Step, Template, UpstreamId,
+    AccessLog, AccessRule, ActedOn, AnswerBuffering, AnswerRewrites, BodyStore, ClientKeepalive,
+    ErrorLog, Files, HttpVersion, IgnoredHeaders, LimitExcept, OwnAnswers, PassedBody, SendRate,
+    Step, Template, UpstreamId,
 };
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -304,6 +305,10 @@ pub struct Limits {
     pub client_body_timeout: Duration,
     /// `send_timeout`: between two writes of the answer.
     pub send_timeout: Duration,
+    /// `limit_rate` and `limit_rate_after`.
+    pub rate: SendRate,
+    /// `keepalive_timeout` and its kin.
+    pub keepalive: ClientKeepalive,
 }
 
 /// nginx's defaults.
@@ -315,6 +320,8 @@ impl Default for Limits {
             body: BodyStore::default(),
             client_body_timeout: minute,
             send_timeout: minute,
+            rate: SendRate::default(),
+            keepalive: ClientKeepalive::default(),
         }
     }
 }

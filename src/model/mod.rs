@@ -8,6 +8,7 @@
 mod access;
 mod answer;
 mod buffering;
+mod client;
 mod defined;
 mod files;
 mod listener;
@@ -25,6 +26,7 @@ mod variable;
 pub use access::{AccessRule, Clients, LimitExcept};
 pub use answer::{AnswerRewrites, CookieFlags, Found, Replacement};
 pub use buffering::{AnswerBuffering, BodyInFile, BodyStore};
+pub use client::{Amount, ClientKeepalive, SendRate, parse_size};
 pub use defined::{Definition, Geo, Map, Source, Split, VariableId, network_of};
 pub use files::{
     Alias, Files, Folder, IfModifiedSince, Listing, ListingFormat, Symlinks, TriedFile, TryFiles,

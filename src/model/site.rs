@@ -68,12 +68,12 @@ pub struct ClientLimits {
     pub header_timeout: Duration,
     /// `large_client_header_buffers`: how long a request line or a header line may be (4 × 8 kB).
     pub header_buffers: HeaderBuffers,
+    /// `client_header_buffer_size`: room for lines before the first of those buffers is used (1 kB).
+    pub first_header_buffer: usize,
+    /// `merge_slashes`: whether `//` is `/` in a path (on).
+    pub merge_slashes: bool,
     /// `max_headers`: how many header lines a request may have (1000).
     pub max_headers: usize,
-    /// `keepalive_timeout`: how long an idle connection is kept (75 s); `None` closes after each answer.
-    pub keepalive_timeout: Option<Duration>,
-    /// `keepalive_requests`: how many requests one connection may carry (1000).
-    pub keepalive_requests: u32,
     /// `ignore_invalid_headers`: drop header lines with invalid names instead of refusing them (on).
     pub ignore_invalid_headers: bool,
     /// `underscores_in_headers`: whether `_` is valid in a header's name (off).
@@ -88,9 +88,9 @@ impl Default for ClientLimits {
                 number: 4,
                 size: 8 * 1024,
             },
+            first_header_buffer: 1024,
+            merge_slashes: true,
             max_headers: 1000,
-            keepalive_timeout: Some(Duration::from_secs(75)),
-            keepalive_requests: 1000,
             ignore_invalid_headers: true,
             underscores_in_headers: false,
         }

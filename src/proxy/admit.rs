@@ -104,6 +104,10 @@ pub(super) fn apply_limits(session: &mut Session, ctx: &RequestContext) {
     if let Some(stream) = DoorStream::of(session.as_downstream()) {
         stream.enter(ctx.place());
     }
+    let kept = ctx
+        .admission()
+        .is_kept(&limits.keepalive, session.req_header());
+    session.set_keepalive(kept.then_some(0));
 }
 
 /// Whether the location lets the client in.

@@ -5,7 +5,7 @@ use super::error_page;
 use super::failure::Failure;
 use super::flow::Entry;
 use super::values::Exchange;
-use super::{local, names, nginx_page, pass, phases, request, retry, rewrite_answer};
+use super::{local, names, nginx_page, pace, pass, phases, request, retry, rewrite_answer};
 use crate::door::DoorStream;
 use crate::model::{ActedOn, ErrorTarget};
 use crate::runtime::render;
@@ -158,6 +158,7 @@ pub(super) fn shape(
         read_ahead(session, response, ctx);
         set_charset(response, ctx)?;
         rewrite_answer::rewrite(session, response, ctx)?;
+        pace::obey(session, ctx, response);
     }
     if let Some(passage) = &ctx.passage {
         for name in &passage.pass.hide_headers {
@@ -191,6 +192,9 @@ pub(super) fn shape(
     {
         response.remove_header(&header::TRANSFER_ENCODING);
         session.set_keepalive(None);
+    }
+    if !response.status.is_informational() {
+        pace::settle(session, ctx, response)?;
     }
     Ok(())
 }

@@ -3,14 +3,16 @@
 use super::context::RequestContext;
 use super::files::body::Body;
 use super::files::conditional;
-use super::{answer, error_page, nginx_page, redirect};
+use super::{answer, error_page, nginx_page, pace, redirect};
 use crate::door::DoorStream;
 use crate::model::BuiltInPages;
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
+use pingora_core::protocols::http::ServerSession;
 use pingora_core::{Error, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
+use std::time::Duration;
 
 /// An answer with the headers that every answer gets, not yet sent.
 pub(super) struct Answer {
@@ -40,6 +42,7 @@ pub(super) fn shape(
     }
     response.insert_header(header::SERVER, error_page::server(own))?;
     answer::add_headers(session, &mut response, ctx)?;
+    pace::settle(session, ctx, &mut response)?;
     Ok(Answer { response })
 }
 
@@ -81,8 +84,8 @@ impl Answer {
         conditional::parse_time(date.as_bytes())
     }
 
-    /// Writes it, reading away a request's body that nobody asked for: it would cost the connection.
-    /// What is there is read; what is still to come is not waited for.
+    /// Writes it. A request's body that nobody asked for would cost the connection: it is read away,
+    /// what is there before the answer, the rest after it.
     pub(super) async fn send(self, session: &mut Session, mut body: Body) -> Result<()> {
         let downstream = session.as_downstream_mut();
         // One that was collected is in nobody's way.
@@ -94,6 +97,11 @@ impl Answer {
                 .map_err(Error::into_down)?;
         }
         let status = self.response.status;
+        if discards_body(downstream, status) {
+            // Pingora reads the rest away when the answer is written.
+            downstream.set_close_on_response_before_downstream_finish(false);
+            downstream.set_total_drain_timeout(Some(LINGERING_TIME));
+        }
         let headers_only = session.req_header().method == Method::HEAD
             || status == StatusCode::NO_CONTENT
             || status == StatusCode::NOT_MODIFIED
@@ -114,3 +122,16 @@ impl Answer {
         Ok(())
     }
 }
+
+/// Whether the body of a request that nobody has begun to read is read away, so that the connection can
+/// be used again. As in nginx it is not after errors that leave doubts about what follows.
+fn discards_body(downstream: &ServerSession, status: StatusCode) -> bool {
+    let request = downstream.req_header();
+    // A client that waits for a 100 may send the body or leave it out.
+    let sends = !request.headers.contains_key(header::EXPECT);
+    let doubtful = matches!(status.as_u16(), 400 | 413 | 414 | 494..=497 | 500 | 501);
+    sends && !doubtful && downstream.body_bytes_read() == 0
+}
+
+/// nginx's default `lingering_time`.
+const LINGERING_TIME: Duration = Duration::from_secs(30);

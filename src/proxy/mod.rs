@@ -10,7 +10,7 @@
 //! | the request to it | `request` |
 //! | the target when `proxy_pass` has a URI | `uri` |
 //! | failed tries | `retry` |
-//! | the answer | `answer`, `rewrite_answer`, `cookie` |
+//! | the answer | `answer`, `rewrite_answer`, `cookie`, `pace` |
 //! | what went wrong, and its status | `failure` |
 //! | answers made from files | `files/` |
 //! | the way out of Gapura's own answers | `local` |
@@ -35,6 +35,7 @@ mod local;
 mod log_line;
 mod names;
 mod nginx_page;
+mod pace;
 mod pass;
 mod phases;
 mod redirect;

@@ -151,6 +151,22 @@ levels! {
         client_body_in_file_only: Word,
         /// How long the client may pause while it takes the answer.
         send_timeout: Time,
+        /// How fast an answer is sent, in bytes a second, in which `$variables` may stand; 0 is no limit.
+        limit_rate: Word,
+        /// How many bytes of an answer are sent without that limit first.
+        limit_rate_after: Word,
+        /// How long an idle client connection is kept; `off` or 0 closes after each answer.
+        keepalive_timeout: OrOff<Time>,
+        /// What the client is told of that in a `Keep-Alive` header; 0 tells it nothing.
+        keepalive_header: Time,
+        /// How long an idle client connection is kept at least when Gapura stops.
+        keepalive_min_timeout: Time,
+        /// How many requests one client connection may carry.
+        keepalive_requests: u64,
+        /// For how long one client connection may carry requests.
+        keepalive_time: Time,
+        /// The browsers whose connections are not kept: `msie6` (after a POST), `safari`, or `none`.
+        keepalive_disable: OneOrMany<Word>,
         /// How long connecting to a server may take.
         proxy_connect_timeout: Time,
         /// How long a server may pause while it takes the request.
@@ -316,12 +332,12 @@ levels! {
         /// How many and how large buffers a request's header may fill: a number and a size, `4 8k`.
         /// A line longer than one buffer is refused.
         large_client_header_buffers: Word,
+        /// The memory that lines of a request's header fill before those buffers are used.
+        client_header_buffer_size: Size,
+        /// Whether slashes that follow each other are one slash in a path.
+        merge_slashes: Switch,
         /// How many header lines a request may have.
         max_headers: u64,
-        /// How long an idle client connection is kept; `off` or 0 closes after each answer.
-        keepalive_timeout: OrOff<Time>,
-        /// How many requests one client connection may carry.
-        keepalive_requests: u64,
         /// Whether header lines with invalid names are dropped instead of refused.
         ignore_invalid_headers: Switch,
         /// Whether `_` is valid in a request header's name.

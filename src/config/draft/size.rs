@@ -1,5 +1,6 @@
 //! A size, as nginx writes it: `10m`, `8k`, `1g`; a bare number is bytes.
 
+use crate::model::parse_size;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -23,22 +24,7 @@ impl FromStr for Size {
     type Err = NotASize;
 
     fn from_str(text: &str) -> Result<Self, NotASize> {
-        let unit = UNITS
-            .iter()
-            .find(|(unit, _)| text.ends_with([*unit, unit.to_ascii_uppercase()]));
-        let (digits, bytes) = match unit {
-            Some((_, bytes)) => (&text[..text.len() - 1], *bytes),
-            None => (text, 1),
-        };
-        if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(NotASize);
-        }
-        let number: u64 = digits.parse().map_err(|_| NotASize)?;
-        // nginx counts in signed 64 bits.
-        let size = number
-            .checked_mul(bytes)
-            .filter(|size| i64::try_from(*size).is_ok());
-        size.map(Self).ok_or(NotASize)
+        parse_size(text).map(Self).ok_or(NotASize)
     }
 }
 

@@ -164,6 +164,7 @@ pub(super) enum Apply {
     ClientTime(Client<Time>),
     ClientSwitch(Client<Switch>),
     ClientNumber(Client<u64>),
+    ClientSize(Client<Size>),
     /// By a function of its own.
     Call(Call),
 }

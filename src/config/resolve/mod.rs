@@ -7,6 +7,7 @@ mod access;
 mod address;
 mod answer;
 mod buffering;
+mod client;
 mod files;
 mod headers;
 mod host;

@@ -8,10 +8,10 @@ use super::super::problem::Problem;
 use super::super::suggest;
 use super::answer::Answers;
 use super::pass::Wording;
-use super::{Resolver, buffering, fit, invalid};
+use super::{Resolver, buffering, client, fit, invalid};
 use crate::model::{
     AccessLog, AccessRule, AddHeader, ErrorLog, ErrorPage, Files, Limits, NextUpstream, ProxyPass,
-    Redirects, RetryCondition, SetHeader,
+    Redirects, RetryCondition, SendRate, SetHeader,
 };
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -36,6 +36,7 @@ pub(super) struct Groups {
     error_log: Rc<Vec<ErrorLog>>,
     conditions: Option<Rc<BTreeSet<RetryCondition>>>,
     pub(super) files: Arc<Files>,
+    rate: Rc<SendRate>,
     answer_folder: Option<Rc<std::path::Path>>,
     wording: Wording,
     pub(super) answers: Answers,
@@ -63,6 +64,7 @@ impl Resolver {
         self.times(written, path);
         let scalars = written.inherit(outer.scalars);
         self.check_buffering(written, scalars, path);
+        self.check_connection(written, path);
         let mut groups = outer.groups.clone();
         self.level_set_headers(written, scalars, &mut groups, path);
         if let Some(written) = written.proxy_hide_header {
@@ -81,6 +83,7 @@ impl Resolver {
         if let Some(written) = written.access_log {
             groups.access_log = Rc::new(self.access_log(written, &path.key("access_log")));
         }
+        groups.rate = Rc::new(self.rates(written, &outer.groups.rate, path));
         if let Some(folder) = written.client_body_temp_path {
             let folder = self.body_folder(folder, &path.key("client_body_temp_path"));
             groups.body_folder = Some(Rc::new(folder));
@@ -234,6 +237,8 @@ impl Level<'_> {
             send_timeout: scalars
                 .send_timeout
                 .map_or(default.send_timeout, |time| time.0),
+            rate: self.groups.rate.as_ref().clone(),
+            keepalive: client::keepalive(scalars),
         }
     }
 

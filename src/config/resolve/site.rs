@@ -1,6 +1,6 @@
 //! A site: its connection's limits and its locations.
 
-use super::super::draft::{self, Client, OrOff, Word};
+use super::super::draft::{self, Client, Word};
 use super::super::path::Path;
 use super::host::Hosts;
 use super::listeners::Listen;
@@ -54,14 +54,16 @@ impl Resolver {
             header_buffers: (client.large_client_header_buffers)
                 .and_then(buffers)
                 .unwrap_or(default.header_buffers),
+            first_header_buffer: client.client_header_buffer_size.map_or(
+                default.first_header_buffer,
+                |size| {
+                    usize::try_from(size.0).map_or(LARGEST_HEADER, |size| size.min(LARGEST_HEADER))
+                },
+            ),
+            merge_slashes: client
+                .merge_slashes
+                .map_or(default.merge_slashes, |switch| switch.0),
             max_headers: number(client.max_headers).map_or(default.max_headers, fit),
-            keepalive_timeout: match client.keepalive_timeout {
-                None => default.keepalive_timeout,
-                Some(OrOff::Off) => None,
-                Some(OrOff::On(time)) => Some(time.0).filter(|time| !time.is_zero()),
-            },
-            keepalive_requests: number(client.keepalive_requests)
-                .map_or(default.keepalive_requests, fit),
             ignore_invalid_headers: client
                 .ignore_invalid_headers
                 .map_or(default.ignore_invalid_headers, |switch| switch.0),
@@ -74,10 +76,7 @@ impl Resolver {
     pub(super) fn check_client(&mut self, client: Client<'_>, path: &Path<'_>) {
         let header_timeout = client.client_header_timeout.map(|time| time.0);
         self.time(header_timeout, &path.key("client_header_timeout"));
-        let numbers = [
-            ("max_headers", client.max_headers),
-            ("keepalive_requests", client.keepalive_requests),
-        ];
+        let numbers = [("max_headers", client.max_headers)];
         for (key, number) in numbers {
             if let Some(&number) = number {
                 self.number(number, 1, MOST_NUMBER, &path.key(key));
@@ -86,13 +85,13 @@ impl Resolver {
         if let Some(word) = client.large_client_header_buffers
             && buffers(word).is_none()
         {
-            let label = "expected a number and a size of 512 bytes to 16m in all, such as `4 8k`";
+            let label = "expected a number and a size of 64 bytes to 16m in all, such as `4 8k`";
             self.report(invalid(&path.key("large_client_header_buffers"), word).label(label));
         }
     }
 }
 
-const MOST_NUMBER: u64 = 1_000_000_000;
+pub(super) const MOST_NUMBER: u64 = 1_000_000_000;
 
 /// `4 8k`.
 fn buffers(word: &Word) -> Option<HeaderBuffers> {
@@ -102,6 +101,6 @@ fn buffers(word: &Word) -> Option<HeaderBuffers> {
     fits.then_some(HeaderBuffers { number, size })
 }
 
-/// nginx's smallest, its connection_pool_size.
-const SMALLEST_BUFFER: usize = 512;
+/// Below this no request would fit.
+const SMALLEST_BUFFER: usize = 64;
 const LARGEST_HEADER: usize = 16 << 20;

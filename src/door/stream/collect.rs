@@ -173,6 +173,8 @@ impl DoorStream {
                 .client_max_body_size
                 .is_some_and(|most| collecting.stored.len() > most)
             {
+                // Nothing of it is to be read as the body, nor what follows as a request.
+                self.body = Body::Broken;
                 return Poll::Ready(Ok(Progress::TooLarge));
             }
             if matches!(self.body, Body::Done) {

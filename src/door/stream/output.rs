@@ -7,6 +7,7 @@
 
 use super::DoorStream;
 use super::held::Held;
+use super::pace::Pace;
 use super::patience::Patience;
 use pingora_core::protocols::Stream;
 use std::io::{self, IoSlice};
@@ -23,6 +24,7 @@ pub(super) struct Output {
     held: Held,
     patience: Patience,
     flush: Flush,
+    pub(super) pace: Pace,
 }
 
 /// What happens to the header of an answer.
@@ -96,12 +98,19 @@ impl DoorStream {
             return Poll::Ready(Ok(length));
         }
         if self.poll_held(cx)?.is_ready() {
-            let outcome = self.inner().poll_write(cx, bytes);
+            let Poll::Ready(allowance) = self.output.pace.poll_allowance(cx) else {
+                return self
+                    .hold(bytes)
+                    .map_or(Poll::Pending, |taken| Poll::Ready(Ok(taken)));
+            };
+            let outcome = self
+                .inner()
+                .poll_write(cx, &bytes[..bytes.len().min(allowance)]);
             if outcome.is_ready() {
                 return self.sent(cx, outcome);
             }
         }
-        self.hold(cx, bytes)
+        self.wait(cx, bytes)
     }
 
     /// Writes several buffers, or the first of them.
@@ -112,7 +121,8 @@ impl DoorStream {
     ) -> Poll<io::Result<usize>> {
         let first = buffers.iter().find(|buffer| !buffer.is_empty());
         let first = first.map_or(&[][..], |buffer| buffer);
-        if self.is_silent() || !matches!(self.output.header, Header::Passes) {
+        let plain = matches!(self.output.header, Header::Passes) && !self.output.pace.is_limited();
+        if self.is_silent() || !plain {
             return self.poll_send(cx, first);
         }
         if self.poll_held(cx)?.is_ready() {
@@ -121,7 +131,7 @@ impl DoorStream {
                 return self.sent(cx, outcome);
             }
         }
-        self.hold(cx, first)
+        self.wait(cx, first)
     }
 
     /// An answer that is read ahead does not wait here: what could not be sent is sent later.
@@ -164,8 +174,10 @@ impl DoorStream {
     /// Sends what is held.
     fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.output.held.is_empty() {
+            let allowance = ready!(self.output.pace.poll_allowance(cx));
             let inner: &mut Stream = self.inner.as_mut().expect(super::HELD);
-            let outcome = Pin::new(inner).poll_write(cx, self.output.held.next()?);
+            let next = self.output.held.next()?;
+            let outcome = Pin::new(inner).poll_write(cx, &next[..next.len().min(allowance)]);
             let sent = ready!(self.sent(cx, outcome))?;
             if sent == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -175,18 +187,21 @@ impl DoorStream {
         Poll::Ready(Ok(()))
     }
 
-    /// What the client cannot take now.
-    fn hold(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.is_ahead()
-            && let Some(location) = self.rules.location()
-        {
-            let limits = &location.settings.pass.buffering;
-            let taken = self.output.held.take(bytes, limits);
-            if taken > 0 {
-                return Poll::Ready(Ok(taken));
-            }
+    /// The client cannot take this now.
+    fn wait(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.hold(bytes) {
+            Some(taken) => Poll::Ready(Ok(taken)),
+            None => self.patiently(cx, Poll::Pending),
         }
-        self.patiently(cx, Poll::Pending)
+    }
+
+    /// Takes what is to be sent later; `None` when nothing is.
+    fn hold(&mut self, bytes: &[u8]) -> Option<usize> {
+        if !self.is_ahead() {
+            return None;
+        }
+        let limits = &self.rules.location()?.settings.pass.buffering;
+        Some(self.output.held.take(bytes, limits)).filter(|taken| *taken > 0)
     }
 
     /// Counts what a write has sent.
@@ -197,6 +212,7 @@ impl DoorStream {
     ) -> Poll<io::Result<usize>> {
         let sent = ready!(self.patiently(cx, outcome))?;
         self.connection.count_sent(sent);
+        self.output.pace.sent(sent);
         if self.output.flush == Flush::Done {
             self.output.flush = Flush::Possible;
         }

@@ -16,6 +16,7 @@ use http::{HeaderMap, StatusCode, header};
 use pingora_core::protocols::l4::ext::TCP_INFO;
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
+use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 use write::{
@@ -56,6 +57,18 @@ impl Exchange<'_> {
     fn body_bytes_sent(&self) -> u64 {
         let unsent = self.stream().map_or(0, DoorStream::unsent);
         (self.session.as_downstream().body_bytes_sent() as u64).saturating_sub(unsent)
+    }
+
+    /// The request's body while it is in memory: what was read whole, or passed on and kept for a
+    /// second try.
+    fn request_body(&self) -> Option<Cow<'_, [u8]>> {
+        let stream = self.stream()?;
+        if stream.has_collected() {
+            return stream.collected_body().map(Cow::Borrowed);
+        }
+        let kept = self.session.as_downstream().get_retry_buffer()?;
+        let memory = self.ctx.settings().limits.body.memory;
+        (kept.len() <= memory).then(|| Cow::Owned(kept.to_vec()))
     }
 
     fn stream(&self) -> Option<&DoorStream> {
@@ -118,7 +131,7 @@ impl Values for Exchange<'_> {
                 None => false,
             },
             Variable::RemoteUser => bytes(user(headers).as_deref(), out),
-            Variable::RequestBody => bytes(self.stream().and_then(DoorStream::collected_body), out),
+            Variable::RequestBody => bytes(self.request_body().as_deref(), out),
             Variable::RequestBodyFile => {
                 let file = self.stream().and_then(DoorStream::collected_file);
                 bytes(file.map(|file| file.as_os_str().as_bytes()), out)

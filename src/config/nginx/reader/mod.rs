@@ -308,6 +308,10 @@ impl Reader<'_> {
                 let time = text.parse().ok();
                 self.put(time, level.client().map(field), directive, "invalid value");
             }
+            Apply::ClientSize(field) => {
+                let size = text.parse().ok();
+                self.put(size, level.client().map(field), directive, "invalid value");
+            }
             Apply::ClientSwitch(field) => {
                 let on = switch(text).map(Switch);
                 self.put(on, level.client().map(field), directive, "invalid value");

@@ -5,6 +5,7 @@ use crate::config::draft::{self, OneOrMany, OrOff, Short, Switch, Word};
 use crate::config::nginx::parser::Directive;
 use crate::config::nginx::table::SERVER;
 use crate::config::path::Path;
+use crate::config::problem::Problem;
 
 /// A server while it is read.
 #[derive(Default)]
@@ -84,15 +85,39 @@ pub(in crate::config::nginx) fn keepalive_timeout(
     let Ok(time) = directive.text(0).parse() else {
         return reader.invalid(directive, "invalid value");
     };
-    let Some(client) = level.client() else {
-        return reader.only_in_a_server(directive);
+    let announced = match directive.arguments.get(1).map(|word| word.text.parse()) {
+        None => None,
+        Some(Ok(time)) => Some(time),
+        Some(Err(_)) => return reader.invalid(directive, "invalid value"),
     };
-    *client.keepalive_timeout = Some(OrOff::On(time));
-    if let Some(word) = directive.arguments.get(1) {
-        let label = "no `Keep-Alive` header is sent: leave the second time out";
-        reader.unsupported_parameter(directive, word, label);
-    }
+    let Some(common) = level.common() else { return };
+    *common.keepalive_timeout = Some(OrOff::On(time));
+    *common.keepalive_header = Some(announced.unwrap_or_default());
     let path = path.key("keepalive_timeout");
+    let value = directive.arguments.first();
+    reader
+        .positions
+        .record(&path, directive, &directive.name, value);
+}
+
+/// `keepalive_disable`.
+pub(in crate::config::nginx) fn keepalive_disable(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    for word in &directive.arguments {
+        if !matches!(word.text.as_str(), "none" | "msie6" | "safari") {
+            let problem = Problem::InvalidWord(word.text.clone());
+            return reader.report(directive, word, problem, None);
+        }
+    }
+    let words = directive.arguments.iter();
+    let words = words.map(|word| Word(word.text.clone())).collect();
+    let Some(common) = level.common() else { return };
+    *common.keepalive_disable = Some(OneOrMany(words));
+    let path = path.key("keepalive_disable");
     let value = directive.arguments.first();
     reader
         .positions
