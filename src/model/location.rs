@@ -15,6 +15,8 @@ use std::time::Duration;
 pub struct Location {
     /// Which paths it takes.
     pub matcher: LocationMatch,
+    /// The location of the same site that it stands inside of, by its place.
+    pub inside: Option<usize>,
     /// `internal`: whether only redirects inside of Gapura lead here; clients get a 404.
     pub internal: bool,
     /// `allow` and `deny`, in their order.
@@ -57,6 +59,7 @@ impl Location {
     pub fn new(action: Action) -> Self {
         Self {
             matcher: LocationMatch::Prefix("/".into()),
+            inside: None,
             internal: false,
             access: Vec::new(),
             limit_except: None,

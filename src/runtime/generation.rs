@@ -197,17 +197,14 @@ impl Builder<'_> {
         let locations = site
             .locations
             .iter()
-            .map(|location| {
-                let built = self.location(location, known)?;
-                Ok((location.matcher.clone(), Arc::new(built)))
-            })
+            .map(|location| self.location(location, known).map(Arc::new))
             .collect::<Result<Vec<_>, pcre2::Error>>()?;
         Ok(Site {
             name: site.name.clone(),
             defined: Arc::clone(known.defined),
             client: site.client.clone(),
             steps: self.steps(&site.steps, known)?,
-            locations: Locations::build(locations, &|name| known.variable(name))?,
+            locations: Locations::build(&locations, &|name| known.variable(name))?,
             nowhere: Arc::new(self.location(&site.nowhere, known)?),
         })
     }

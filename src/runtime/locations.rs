@@ -6,63 +6,88 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// The locations of one site.
+/// The locations of one site, or those inside of one location.
 ///
-/// An exact location ends the search. Else the longest prefix is remembered; unless it is `^~`,
-/// the regular expressions are tried in the order of the file and the first that matches wins
-/// over it.
+/// An exact location ends the search. Else the longest prefix is remembered, and what is inside of it
+/// is looked through; unless an exact location or a regular expression there takes the path, or the
+/// prefix is `^~`, the regular expressions beside it are tried in the order of the file and the first
+/// that matches wins over it.
 #[derive(Default)]
 pub(super) struct Locations {
     exact: HashMap<Box<[u8]>, Arc<Location>>,
     /// Sorted by prefix, so that the longest match is found by bisection.
     prefixes: Vec<Prefix>,
-    patterns: Vec<(Pattern, Arc<Location>)>,
+    patterns: Vec<(Pattern, Entry)>,
     named: HashMap<Box<str>, Arc<Location>>,
+}
+
+/// A location and those inside of it.
+struct Entry {
+    location: Arc<Location>,
+    inside: Option<Box<Locations>>,
 }
 
 struct Prefix {
     text: Box<[u8]>,
-    location: Arc<Location>,
+    entry: Entry,
     no_regex: bool,
     /// The longest other prefix that this one starts with.
     parent: Option<usize>,
 }
 
+/// What a search found, and whether that is the end of it.
+type Found<'a> = (&'a Arc<Location>, bool);
+
 impl Locations {
     /// The table of these locations. `variable` names the variables of named groups.
     pub(super) fn build(
-        locations: impl IntoIterator<Item = (LocationMatch, Arc<Location>)>,
+        locations: &[Arc<Location>],
+        variable: &impl Fn(&str) -> Option<VariableId>,
+    ) -> Result<Self, pcre2::Error> {
+        let mut inside: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
+        for (index, location) in locations.iter().enumerate() {
+            // A location is inside of one before it, so that there is no circle.
+            let outer = location.settings.inside.filter(|outer| *outer < index);
+            inside.entry(outer).or_default().push(index);
+        }
+        Self::inside(None, locations, &inside, variable)
+    }
+
+    fn inside(
+        outer: Option<usize>,
+        locations: &[Arc<Location>],
+        inside: &HashMap<Option<usize>, Vec<usize>>,
         variable: &impl Fn(&str) -> Option<VariableId>,
     ) -> Result<Self, pcre2::Error> {
         let mut table = Self::default();
-        let locations: Vec<_> = locations.into_iter().collect();
-        let slashed = locations
-            .iter()
-            .filter_map(|(matcher, location)| match matcher {
-                LocationMatch::Prefix(path) | LocationMatch::PrefixNoRegex(path) => {
-                    let bare = path.strip_suffix('/').filter(|bare| !bare.is_empty())?;
-                    location
-                        .slash_redirect(path)
-                        .map(|redirect| (bare.to_owned(), redirect))
-                }
-                LocationMatch::Exact(_) | LocationMatch::Regex { .. } | LocationMatch::Named(_) => {
-                    None
-                }
-            });
-        let slashed: Vec<_> = slashed.collect();
-        for (matcher, location) in locations {
-            match matcher {
+        let mut slashed = Vec::new();
+        for &index in inside.get(&outer).into_iter().flatten() {
+            let location = &locations[index];
+            let entry = || {
+                let within = match inside.contains_key(&Some(index)) {
+                    true => Some(Self::inside(Some(index), locations, inside, variable)?),
+                    false => None,
+                };
+                Ok::<_, pcre2::Error>(Entry {
+                    location: Arc::clone(location),
+                    inside: within.map(Box::new),
+                })
+            };
+            match location.settings.matcher.clone() {
                 LocationMatch::Exact(path) => {
+                    let path = path.into_bytes().into();
                     table
                         .exact
-                        .entry(path.into_bytes().into())
-                        .or_insert(location);
+                        .entry(path)
+                        .or_insert_with(|| Arc::clone(location));
                 }
                 LocationMatch::Prefix(text) => {
-                    table.prefixes.push(Prefix::new(text, location, false))
+                    slashed.extend(slash_redirect(&text, location));
+                    table.prefixes.push(Prefix::new(text, entry()?, false));
                 }
                 LocationMatch::PrefixNoRegex(text) => {
-                    table.prefixes.push(Prefix::new(text, location, true))
+                    slashed.extend(slash_redirect(&text, location));
+                    table.prefixes.push(Prefix::new(text, entry()?, true));
                 }
                 LocationMatch::Regex {
                     pattern,
@@ -73,10 +98,14 @@ impl Locations {
                         ignore_case,
                     };
                     let pattern = Pattern::build(&regex, variable)?;
-                    table.patterns.push((pattern, location));
+                    table.patterns.push((pattern, entry()?));
                 }
                 LocationMatch::Named(name) => {
-                    table.named.entry(name.into()).or_insert(location);
+                    let name = name.into();
+                    table
+                        .named
+                        .entry(name)
+                        .or_insert_with(|| Arc::clone(location));
                 }
             }
         }
@@ -84,7 +113,7 @@ impl Locations {
         for (bare, redirect) in slashed {
             table
                 .exact
-                .entry(bare.into_bytes().into())
+                .entry(bare)
                 .or_insert_with(|| Arc::new(redirect));
         }
         table.prefixes.sort_by(|a, b| a.text.cmp(&b.text));
@@ -109,18 +138,33 @@ impl Locations {
         path: &[u8],
         assigned: &mut Assigned,
     ) -> Result<Option<&Arc<Location>>, GaveUp> {
+        let found = self.search(path, assigned)?;
+        Ok(found.map(|(location, _)| location))
+    }
+
+    fn search(&self, path: &[u8], assigned: &mut Assigned) -> Result<Option<Found<'_>>, GaveUp> {
         if let Some(location) = self.exact.get(path) {
-            return Ok(Some(location));
+            return Ok(Some((location, true)));
         }
         let prefix = self.longest_prefix(path);
+        let mut found = None;
+        if let Some(Prefix { entry, .. }) = prefix {
+            let inner = entry.search(path, assigned)?;
+            found = Some(inner.unwrap_or((&entry.location, false)));
+            if inner.is_some_and(|(_, is_end)| is_end) {
+                return Ok(found);
+            }
+        }
         if !prefix.is_some_and(|prefix| prefix.no_regex) {
-            for (pattern, location) in &self.patterns {
+            for (pattern, entry) in &self.patterns {
                 if pattern.find(path, assigned)? {
-                    return Ok(Some(location));
+                    let inner = entry.search(path, assigned)?;
+                    let location = inner.map_or(&entry.location, |(location, _)| location);
+                    return Ok(Some((location, true)));
                 }
             }
         }
-        Ok(prefix.map(|prefix| &prefix.location))
+        Ok(found)
     }
 
     /// The location `@name`, by what is behind the `@`.
@@ -146,11 +190,27 @@ impl Locations {
     }
 }
 
+/// What answers a path without the slash at the end of this location's.
+fn slash_redirect(text: &str, location: &Location) -> Option<(Box<[u8]>, Location)> {
+    let bare = text.strip_suffix('/').filter(|bare| !bare.is_empty())?;
+    let redirect = location.slash_redirect(text)?;
+    Some((bare.as_bytes().into(), redirect))
+}
+
+impl Entry {
+    fn search(&self, path: &[u8], assigned: &mut Assigned) -> Result<Option<Found<'_>>, GaveUp> {
+        match &self.inside {
+            Some(inside) => inside.search(path, assigned),
+            None => Ok(None),
+        }
+    }
+}
+
 impl Prefix {
-    fn new(text: String, location: Arc<Location>, no_regex: bool) -> Self {
+    fn new(text: String, entry: Entry, no_regex: bool) -> Self {
         Self {
             text: text.into_bytes().into(),
-            location,
+            entry,
             no_regex,
             parent: None,
         }

@@ -303,3 +303,56 @@ fn a_location_can_answer_with_a_status() {
     assert_eq!(client.get("/").status, 503);
     assert_eq!(client.connections(), 1);
 }
+
+#[test]
+fn locations_inside_of_others_are_found_as_by_nginx() {
+    let conf = r#"events {}
+http {
+    access_log off;
+    server {
+        listen LISTEN;
+        location / { return 200 "/"; }
+        location /app/ {
+            return 200 "/app/";
+            location ~ \.php$ { return 200 "/app/ php"; }
+            location = /app/exact { return 200 "/app/ exact"; }
+            location /app/deep/ {
+                return 200 "/app/deep/";
+                location ~ ^/app/deep/(?<what>\w+)\.x$ { return 200 "/app/deep/ x $what $1"; }
+            }
+        }
+        location ^~ /only/ {
+            return 200 "/only/";
+            location ~ \.php$ { return 200 "/only/ php"; }
+        }
+        location ~ \.php$ { return 200 "php"; }
+        location ~ \.gif$ {
+            return 200 "gif";
+            location ~ /thumbs/ { return 200 "gif thumbs"; }
+        }
+        location ~ \.x$ { return 200 "x"; }
+    }
+}
+"#;
+    let gapura = Launch::nginx(conf).start();
+    let mut client = gapura.connect();
+    for (path, expected) in [
+        ("/a", "/"),
+        ("/a.php", "php"),
+        ("/app/a", "/app/"),
+        ("/app/a.php", "/app/ php"),
+        ("/app/exact", "/app/ exact"),
+        ("/app/deep/a", "/app/deep/"),
+        ("/app/deep/a.x", "/app/deep/ x a a"),
+        // What is inside of /app/deep/ has none for it, and what is beside it comes next.
+        ("/app/deep/a.php", "/app/ php"),
+        ("/app/deep/a.gif", "gif"),
+        ("/app/deep/thumbs/a.gif", "gif thumbs"),
+        ("/only/a.php", "/only/ php"),
+        ("/only/a.gif", "/only/"),
+        ("/a.gif", "gif"),
+        ("/a.x", "x"),
+    ] {
+        assert_eq!(client.get(path).text(), expected, "{path}");
+    }
+}

@@ -394,6 +394,9 @@ levels! {
         /// Which paths it takes: `/prefix`, `= /exact`, `^~ /prefix` (before any regular
         /// expression), `~ regex`, `~* regex` (ignoring case); or `@name`, which no path leads to.
         path: String,
+        /// The `path` of the location of this site that it stands inside of: it is looked for only
+        /// where that one takes a path, and before the regular expressions beside that one.
+        inside: String,
         /// Whether only redirects inside of Gapura lead here; clients get a 404.
         internal: Switch,
         /// What happens to a request before anything answers it, in this order.

@@ -3,10 +3,10 @@
 use super::super::draft;
 use super::super::path::{Finding, Path};
 use super::super::problem::Problem;
-use super::Resolver;
 use super::settings::Level;
 use super::steps::Place;
 use super::upstream::Written;
+use super::{Resolver, invalid};
 use crate::model::{Action, AnswerRewrites, Location, LocationMatch, ReplacedUri};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -88,6 +88,8 @@ impl Resolver {
         let list = path.key("locations");
         let mut seen = HashMap::new();
         let mut locations = Vec::with_capacity(written.len());
+        // Locations by their paths as written.
+        let mut outers: HashMap<&str, usize> = HashMap::new();
         for (index, written) in written.iter().enumerate() {
             let at = list.index(index);
             let level = self.level(written.common(), level, &at);
@@ -102,8 +104,10 @@ impl Resolver {
             let name = format!("{name}{}", written.path.as_deref().unwrap_or_default());
             let action = self.own_action(written, &name, &at);
             let Some(matcher) = matcher else { continue };
+            let inside = written.inside.as_deref();
+            let outer = inside.and_then(|outer| self.outer_location(outer, &outers, &at));
             if let Some(key) = search_key(&matcher) {
-                let first = *seen.entry(key).or_insert(index);
+                let first = *seen.entry((outer, key)).or_insert(index);
                 if first != index {
                     let text = written.path.clone().unwrap_or_default();
                     let finding = at.key("path").error(Problem::DuplicateLocation(text));
@@ -115,6 +119,7 @@ impl Resolver {
             let uri = uri.and_then(|uri| self.uri(uri, &matcher, action.as_ref(), &at));
             let Some(action) = action else { continue };
             let mut location = location(matcher, action, &level);
+            location.inside = outer;
             location.pass.uri = uri;
             location.rewrites = self.answer_rewrites(&location, &level);
             if let Some(alias) = &written.alias {
@@ -134,9 +139,27 @@ impl Resolver {
             });
             location.steps = steps;
             location.limit_except = limited;
+            if let Some(text) = written.path.as_deref() {
+                outers.insert(text, locations.len());
+            }
             locations.push(location);
         }
         locations
+    }
+
+    /// The place of the location that another one stands inside of.
+    fn outer_location(
+        &mut self,
+        outer: &str,
+        known: &HashMap<&str, usize>,
+        path: &Path<'_>,
+    ) -> Option<usize> {
+        let place = known.get(outer).copied();
+        if place.is_none() {
+            let label = "expected the `path` of a location above this one";
+            self.report(invalid(&path.key("inside"), outer).label(label));
+        }
+        place
     }
 
     /// What a location says it does with requests.
@@ -262,12 +285,12 @@ impl Resolver {
             | LocationMatch::PrefixNoRegex(path) => path.len(),
             LocationMatch::Regex { .. } | LocationMatch::Named(_) => {
                 let label = "a regular expression has no path that could be replaced";
-                self.report(super::invalid(&at, uri).label(label));
+                self.report(invalid(&at, uri).label(label));
                 return None;
             }
         };
         if !uri.starts_with('/') || !uri.bytes().all(|byte| byte.is_ascii_graphic()) {
-            self.report(super::invalid(&at, uri).label("expected a path, such as `/`"));
+            self.report(invalid(&at, uri).label("expected a path, such as `/`"));
         }
         let with = uri.to_owned();
         Some(ReplacedUri { replaced, with })
@@ -294,7 +317,7 @@ impl Resolver {
             .ok()
             .filter(|status| (200..=599).contains(status));
         if valid.is_none() {
-            let finding = super::invalid(path, &status.to_string());
+            let finding = invalid(path, &status.to_string());
             self.report(finding.label("expected a status from 200 to 599"));
         }
         valid
@@ -349,6 +372,7 @@ impl Level<'_> {
 fn location(matcher: LocationMatch, action: Action, level: &Level<'_>) -> Location {
     Location {
         matcher,
+        inside: None,
         internal: false,
         access: level.access(),
         limit_except: None,

@@ -1,9 +1,8 @@
-//! `location`: a part of a site. Those inside of others become locations of the site, with what they
-//! inherit written out, where that means the same.
+//! `location`: a part of a site. Those inside of others follow them in the site's list and say so, with
+//! what they inherit written out.
 
 use super::{Level, Reader, rewrite};
 use crate::config::draft::{self, Switch};
-use crate::config::nginx::lexer::Word;
 use crate::config::nginx::parser::Directive;
 use crate::config::nginx::positions::Piece;
 use crate::config::nginx::table::LOCATION;
@@ -51,18 +50,18 @@ pub(in crate::config::nginx) fn location(
     level: &mut Level<'_>,
     _: &Path<'_>,
 ) {
-    let Some((mut modifier, name, piece)) = reader.pattern(directive) else {
+    let Some((modifier, name, piece)) = reader.pattern(directive) else {
         return;
     };
-    if let Level::Location(outer) = level {
-        if !reader.fits_inside(directive, modifier, &name, outer) {
-            return;
-        }
-        // The outer location decides whether regular expressions are tried.
-        if modifier != "=" {
-            modifier = outer.modifier;
-        }
+    if let Level::Location(outer) = level
+        && !reader.fits_inside(directive, modifier, &name, outer)
+    {
+        return;
     }
+    let around = match level {
+        Level::Location(outer) => outer.draft.path.clone(),
+        _ => None,
+    };
     let index = reader.locations.len();
     reader.locations.push(draft::Location::default());
     let sites = Path::Root.key("sites");
@@ -94,6 +93,7 @@ pub(in crate::config::nginx) fn location(
     let mut state = State {
         draft: draft::Location {
             path: Some(written),
+            inside: around,
             ..draft::Location::default()
         },
         name,
@@ -200,12 +200,7 @@ impl Reader<'_> {
             self.error(directive, word, problem, label);
             return false;
         }
-        if modifier.starts_with('~') || outer.is_regex() {
-            let label = "regular expressions in nested locations are not supported yet";
-            self.unsupported_location(directive, word, label);
-            return false;
-        }
-        if !name.starts_with(&outer.name) {
+        if !modifier.starts_with('~') && !name.starts_with(&outer.name) {
             let problem = Problem::OutsideLocation {
                 inner: name.into(),
                 outer: outer.name.clone(),
@@ -215,13 +210,5 @@ impl Reader<'_> {
             return false;
         }
         true
-    }
-
-    fn unsupported_location(&mut self, directive: &Directive, word: &Word, label: &str) {
-        let problem = Problem::DirectiveValue {
-            directive: "location".into(),
-            what: "of this kind is not supported",
-        };
-        self.error(directive, word, problem, label);
     }
 }
