@@ -134,6 +134,7 @@ pub enum Problem {
         content_type: String,
         previous: String,
     },
+    DuplicateMimeType(String),
     ServesFiles(String),
     OutsideLocation {
         inner: String,
@@ -274,6 +275,7 @@ impl fmt::Display for Problem {
                 "duplicate extension \"{extension}\", content type: \"{content_type}\", \
                  previous content type: \"{previous}\""
             ),
+            Self::DuplicateMimeType(name) => write!(f, "duplicate MIME type \"{name}\""),
             Self::ServesFiles(name) => {
                 write!(f, "{name} serves files, which is not supported")
             }

@@ -2,8 +2,8 @@
 
 use super::{
     AccessLog, AccessRule, ActedOn, AnswerBuffering, AnswerRewrites, BodyStore, ClientKeepalive,
-    ErrorLog, Files, HttpVersion, IgnoredHeaders, LimitExcept, OwnAnswers, PassedBody, SendRate,
-    Step, Template, UpstreamId,
+    Compression, ErrorLog, Expires, Files, HttpVersion, IgnoredHeaders, LimitExcept, OwnAnswers,
+    PassedBody, SendRate, Step, Template, TryFiles, UpstreamId,
 };
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -36,6 +36,10 @@ pub struct Location {
     pub limits: Limits,
     /// Headers added to answers: `add_header`.
     pub add_header: Vec<AddHeader>,
+    /// How long answers may be kept: `expires`.
+    pub expires: Expires,
+    /// Which answers are compressed: `gzip`.
+    pub compression: Arc<Compression>,
     /// Pages shown in place of errors: `error_page`.
     pub error_pages: Vec<ErrorPage>,
     /// `recursive_error_pages`: whether what an error page leads to has error pages too.
@@ -52,6 +56,8 @@ pub struct Location {
     pub files: Arc<Files>,
     /// Where what goes wrong with its requests is said; none is where the process says everything.
     pub error_log: Vec<ErrorLog>,
+    /// `try_files`: files that are looked for first.
+    pub try_files: Option<TryFiles>,
 }
 
 impl Location {
@@ -69,6 +75,8 @@ impl Location {
             rewrites: AnswerRewrites::default(),
             limits: Limits::default(),
             add_header: Vec::new(),
+            expires: Expires::Off,
+            compression: Arc::default(),
             error_pages: Vec::new(),
             recursive_error_pages: false,
             own: OwnAnswers::default(),
@@ -77,6 +85,7 @@ impl Location {
             access_log: Vec::new(),
             files: Arc::default(),
             error_log: Vec::new(),
+            try_files: None,
         }
     }
 }

@@ -8,7 +8,9 @@
 mod access;
 mod answer;
 mod buffering;
+mod caching;
 mod client;
+mod compression;
 mod defined;
 mod files;
 mod listener;
@@ -26,7 +28,9 @@ mod variable;
 pub use access::{AccessRule, Clients, LimitExcept};
 pub use answer::{AnswerRewrites, CookieFlags, Found, Replacement};
 pub use buffering::{AnswerBuffering, BodyInFile, BodyStore};
+pub use caching::{Expires, Start};
 pub use client::{Amount, ClientKeepalive, SendRate, parse_size};
+pub use compression::{Compression, Proxied, ProxiedWhen, TypeSet};
 pub use defined::{Definition, Geo, Map, Source, Split, VariableId, network_of};
 pub use files::{
     Alias, Files, Folder, IfModifiedSince, Listing, ListingFormat, Symlinks, TriedFile, TryFiles,

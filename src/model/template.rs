@@ -111,6 +111,20 @@ impl Template {
         Self { parts }
     }
 
+    /// The same, without this text at its beginning.
+    #[must_use]
+    pub fn without_prefix(mut self, prefix: &str) -> Self {
+        if let Some(Part::Literal(text)) = self.parts.first_mut()
+            && let Some(rest) = text.strip_prefix(prefix)
+        {
+            *text = rest.to_owned();
+            if text.is_empty() {
+                self.parts.remove(0);
+            }
+        }
+        self
+    }
+
     /// The same, without this character at its end.
     #[must_use]
     pub fn without_suffix(mut self, suffix: char) -> Self {

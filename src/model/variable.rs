@@ -73,6 +73,7 @@ variables! {
         ContentType = "content_type", "the request's Content-Type";
         DocumentRoot = "document_root", "the folder that files come from: `root` or `alias`";
         DocumentUri = "document_uri", "the same as $uri";
+        GzipRatio = "gzip_ratio", "how many times longer an answer was before it was compressed";
         Host = "host", "the host of the request line or the Host header, lower case, without port; else the site's name";
         Hostname = "hostname", "this machine's name";
         Http2 = "http2", "the version of HTTP/2 that was agreed on; empty, since HTTP/1.1 is spoken";

@@ -4,11 +4,11 @@ use super::context::{Passage, RequestContext};
 use super::error_page;
 use super::failure::Failure;
 use super::flow::Entry;
-use super::values::Exchange;
-use super::{local, names, nginx_page, pace, pass, phases, request, retry, rewrite_answer};
+use super::{
+    added, compress, local, names, nginx_page, pace, pass, phases, request, retry, rewrite_answer,
+};
 use crate::door::DoorStream;
 use crate::model::{ActedOn, ErrorTarget};
-use crate::runtime::render;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderValue, Method, StatusCode, Version};
@@ -177,7 +177,8 @@ pub(super) fn shape(
     for (name, value) in &ctx.flow.kept_headers {
         keep(response, name, value)?;
     }
-    add_headers(session, response, ctx)?;
+    added::add_headers(session, response, ctx)?;
+    compress::start(session, response, ctx)?;
     // Pingora frames an answer of unknown length in chunks, which an HTTP/1.0 client cannot read.
     let bodiless = session.req_header().method == Method::HEAD
         || matches!(
@@ -331,49 +332,4 @@ pub(super) async fn text(
         }
     };
     local::write(session, ctx, response, text.into()).await
-}
-
-/// `add_header`, and what a router added.
-pub(super) fn add_headers(
-    session: &Session,
-    response: &mut ResponseHeader,
-    ctx: &RequestContext,
-) -> Result<()> {
-    let settings = ctx.settings();
-    if !settings.add_header.is_empty() {
-        let ordinary = gets_headers(response.status);
-        let mut value = Vec::new();
-        for header in &settings.add_header {
-            if !ordinary && !header.always {
-                continue;
-            }
-            value.clear();
-            render(
-                &header.value,
-                &Exchange {
-                    session,
-                    ctx,
-                    response: Some(response),
-                },
-                &mut value,
-            );
-            if !value.is_empty()
-                && let Ok(value) = HeaderValue::from_bytes(&value)
-            {
-                response.append_header(header.name.clone(), value)?;
-            }
-        }
-    }
-    for (name, value) in &ctx.response_headers {
-        response.append_header(names::written(name), value.clone())?;
-    }
-    Ok(())
-}
-
-/// The statuses that `add_header` without `always` is for.
-fn gets_headers(status: StatusCode) -> bool {
-    matches!(
-        status.as_u16(),
-        200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308
-    )
 }

@@ -1,5 +1,6 @@
 //! What one request carries from phase to phase.
 
+use super::compress::Gzip;
 use super::failure::Failure;
 use super::flow::{Entry, Flow};
 use crate::door::{Admission, Arrival};
@@ -41,6 +42,8 @@ pub struct RequestContext {
     pub(super) cut: bool,
     /// The status that is logged when no answer was written.
     pub(super) logged_status: Option<StatusCode>,
+    /// The answer's compression, when it is compressed.
+    pub(super) gzip: Option<Gzip>,
     /// `$request_id`, made when it is first asked for.
     pub(super) request_id: std::sync::OnceLock<String>,
 }

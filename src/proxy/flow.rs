@@ -31,6 +31,8 @@ pub(super) struct Flow {
     pub(super) rewritten: bool,
     /// Whether `rewrite … break` changed the path: the location's own path is not in it any more.
     pub(super) left_location: bool,
+    /// Whether the path goes behind an `alias` that is made of captures: `try_files` found it there.
+    pub(super) behind_alias: bool,
     /// Whether a location has to be looked for again.
     pub(super) changed: bool,
     /// How often that happened.

@@ -3,11 +3,11 @@
 use super::context::RequestContext;
 use super::files::body::Body;
 use super::files::conditional;
-use super::{answer, error_page, nginx_page, pace, redirect};
+use super::{added, answer, compress, error_page, nginx_page, pace, redirect};
 use crate::door::DoorStream;
 use crate::model::BuiltInPages;
 use bytes::Bytes;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, Version, header};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::{Error, Result};
 use pingora_http::ResponseHeader;
@@ -17,12 +17,14 @@ use std::time::Duration;
 /// An answer with the headers that every answer gets, not yet sent.
 pub(super) struct Answer {
     pub(super) response: ResponseHeader,
+    /// Then no ranges of it can be sent.
+    pub(super) is_compressed: bool,
 }
 
 /// Gives an answer the headers that every answer gets.
 pub(super) fn shape(
-    session: &Session,
-    ctx: &RequestContext,
+    session: &mut Session,
+    ctx: &mut RequestContext,
     mut response: ResponseHeader,
 ) -> Result<Answer> {
     if let Some(status) = ctx.flow.status {
@@ -41,15 +43,19 @@ pub(super) fn shape(
         response.set_reason_phrase(Some(nginx_page::phrase(response.status)))?;
     }
     response.insert_header(header::SERVER, error_page::server(own))?;
-    answer::add_headers(session, &mut response, ctx)?;
+    added::add_headers(session, &mut response, ctx)?;
     pace::settle(session, ctx, &mut response)?;
-    Ok(Answer { response })
+    let is_compressed = compress::start(session, &mut response, ctx)?;
+    Ok(Answer {
+        response,
+        is_compressed,
+    })
 }
 
 /// Writes an answer whose body is in memory.
 pub(super) async fn write(
     session: &mut Session,
-    ctx: &RequestContext,
+    ctx: &mut RequestContext,
     response: ResponseHeader,
     mut body: Bytes,
 ) -> Result<()> {
@@ -64,15 +70,25 @@ pub(super) async fn write(
         response.set_reason_phrase(Some(nginx_page::phrase(StatusCode::OK)))?;
         response.insert_header(header::CONTENT_LENGTH, body.len())?;
     }
-    answer.send(session, Body::text(body)).await
+    answer.send(session, ctx, Body::text(body)).await
+}
+
+/// An answer whose length is not known is sent in chunks, or to the connection's end.
+pub(super) fn frame(session: &mut Session, response: &mut ResponseHeader) -> Result<()> {
+    let request = session.req_header();
+    if request.method == Method::HEAD {
+        return Ok(());
+    }
+    if request.version == Version::HTTP_11 {
+        let chunked = HeaderValue::from_static("chunked");
+        response.insert_header(header::TRANSFER_ENCODING, chunked)?;
+    } else {
+        session.set_keepalive(None);
+    }
+    Ok(())
 }
 
 impl Answer {
-    /// Whether its body is not what it was made of, so that no ranges of it can be sent.
-    pub(super) fn is_changed(&self) -> bool {
-        false
-    }
-
     pub(super) fn etag(&self) -> Option<&[u8]> {
         let etag = self.response.headers.get(header::ETAG)?;
         Some(etag.as_bytes())
@@ -86,7 +102,12 @@ impl Answer {
 
     /// Writes it. A request's body that nobody asked for would cost the connection: it is read away,
     /// what is there before the answer, the rest after it.
-    pub(super) async fn send(self, session: &mut Session, mut body: Body) -> Result<()> {
+    pub(super) async fn send(
+        self,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+        mut body: Body,
+    ) -> Result<()> {
         let downstream = session.as_downstream_mut();
         // One that was collected is in nobody's way.
         let in_the_way = |stream: &DoorStream| stream.holds_body() && !stream.has_collected();
@@ -114,8 +135,12 @@ impl Answer {
             return Ok(());
         }
         while let Some((chunk, last)) = body.next().await? {
+            let mut chunk = Some(chunk);
+            if let Some(gzip) = &mut ctx.gzip {
+                gzip.take(&mut chunk, last)?;
+            }
             session
-                .write_response_body(Some(chunk), last)
+                .write_response_body(chunk, last)
                 .await
                 .map_err(Error::into_down)?;
         }

@@ -13,6 +13,8 @@
 //! | the answer | `answer`, `rewrite_answer`, `cookie`, `pace` |
 //! | what went wrong, and its status | `failure` |
 //! | answers made from files | `files/` |
+//! | headers added: `expires`, `add_header` | `added` |
+//! | `gzip` | `compress` |
 //! | the way out of Gapura's own answers | `local` |
 //! | an error's page | `error_page`, `built_in`, `nginx_page` |
 //! | the access log | `log_line` |
@@ -20,10 +22,12 @@
 //! Nothing here knows a configuration file; everything comes from the generation that the door has
 //! pinned.
 
+mod added;
 mod admit;
 mod answer;
 mod body;
 mod built_in;
+mod compress;
 mod context;
 mod cookie;
 mod error_log;
@@ -214,6 +218,19 @@ impl ProxyHttp for Gateway {
         ctx: &mut Self::CTX,
     ) -> Result<()> {
         answer::shape(session, response, ctx)
+    }
+
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        ctx: &mut Self::CTX,
+    ) -> Result<Option<Duration>> {
+        if let Some(gzip) = &mut ctx.gzip {
+            gzip.take(body, end)?;
+        }
+        Ok(None)
     }
 
     fn fail_to_connect(

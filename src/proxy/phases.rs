@@ -145,6 +145,11 @@ impl Gateway {
             return Ok(Turn::Go(Entry::Failed(StatusCode::FORBIDDEN)));
         }
         let location = Arc::clone(ctx.place());
+        if let Some(tried) = &location.settings.try_files
+            && let Some(entry) = files::tried::look(session, ctx, tried).await?
+        {
+            return Ok(Turn::Go(entry));
+        }
         if let Action::Proxy(pass) = &location.action {
             let passage = Passage::new(Arc::clone(pass), Arc::clone(&pass.upstream));
             ctx.start_passage(passage);
@@ -206,6 +211,7 @@ fn redirected(
     flow.query = Some(query);
     flow.internal = true;
     flow.rewritten = true;
+    flow.behind_alias = false;
     flow.changed = false;
     ctx.location = None;
     Turn::Go(Entry::Site)

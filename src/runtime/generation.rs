@@ -1,6 +1,7 @@
 //! One generation: the tree of sites and locations, built from a Model.
 
 use super::answer_rewrites::AnswerRewrites;
+use super::compression::Compression;
 use super::hosts::Hosts;
 use super::locations::Locations;
 use super::pass::ProxyPass;
@@ -67,6 +68,8 @@ pub struct Location {
     pub access_log: Vec<AccessLog>,
     /// Where what goes wrong with its requests is said.
     pub error_log: Arc<ErrorLog>,
+    /// Which answers are compressed.
+    pub compression: Arc<Compression>,
     /// Everything else that it says, as the Model has it.
     pub settings: model::Location,
 }
@@ -274,6 +277,7 @@ impl Builder<'_> {
             },
             access_log,
             error_log: (self.error_log)(&location.error_log),
+            compression: Arc::new(Compression::build(&location.compression)?),
             settings: location.clone(),
         })
     }
@@ -401,6 +405,7 @@ impl Location {
             limit_except: None,
             access_log: self.access_log.clone(),
             error_log: Arc::clone(&self.error_log),
+            compression: Arc::clone(&self.compression),
             settings: self.settings.clone(),
         })
     }

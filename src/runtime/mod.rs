@@ -7,6 +7,7 @@
 
 mod answer_rewrites;
 mod assigned;
+mod compression;
 mod defined;
 mod generation;
 mod hostname;
@@ -23,6 +24,7 @@ pub mod upstream;
 
 pub use answer_rewrites::{AnswerRewrites, CookieFlags, Found, Replacement};
 pub use assigned::Assigned;
+pub use compression::Compression;
 pub use defined::Defined;
 pub use generation::{
     AccessLog, Action, Builder, Generation, Listener, ListenerId, Location, LogOutlet, Site,

@@ -3,8 +3,10 @@
 use crate::case::Case;
 use crate::run::Outcome;
 use crate::talk::Answer;
+use flate2::read::GzDecoder;
 use pcre2::bytes::Regex;
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::sync::LazyLock;
 
 /// What is compared of an exchange: facets by name.
@@ -81,7 +83,18 @@ fn is_interim(answer: &Answer) -> bool {
 
 fn of_answer(case: &Case, answer: &Answer) -> Facets {
     let mut facets = Facets::new();
-    let page = page(&answer.body);
+    let gzip = |(name, value): &(String, String)| {
+        name.eq_ignore_ascii_case("content-encoding") && value == "gzip"
+    };
+    let decoded;
+    let content = match answer.headers.iter().any(gzip) {
+        true => {
+            decoded = decode(&answer.body);
+            &decoded
+        }
+        false => &answer.body,
+    };
+    let page = page(content);
     facets.insert("status".into(), answer.status.clone());
     let mut headers = BTreeMap::<String, Vec<String>>::new();
     for (name, value) in &answer.headers {
@@ -100,10 +113,23 @@ fn of_answer(case: &Case, answer: &Answer) -> Facets {
         };
         facets.insert(format!("header:{name}"), value);
     }
-    let body = page.unwrap_or_else(|| mask(case, &String::from_utf8_lossy(&answer.body)));
+    let body = page.unwrap_or_else(|| mask(case, &String::from_utf8_lossy(content)));
     let whole = if answer.whole { "" } else { " (cut off)" };
     facets.insert("body".into(), format!("{body}{whole}"));
     facets
+}
+
+/// What a compressed body says; libraries compress alike, but not the same.
+fn decode(body: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    let whole = GzDecoder::new(body).read_to_end(&mut text).is_ok();
+    let mut decoded = if whole {
+        b"gzip: ".to_vec()
+    } else {
+        b"broken gzip: ".to_vec()
+    };
+    decoded.extend_from_slice(&text);
+    decoded
 }
 
 /// A built-in page without the program's name and version.

@@ -250,6 +250,32 @@ levels! {
         /// Which clients may, the first rule that speaks of one decides: `allow` or `deny` and an address, a
         /// network, `unix:` or `all`. Replaces the enclosing level's as a group.
         access: OneOrMany<Word>,
+        /// What `add_header` does with the enclosing level's headers: `on` replaces them all, `merge` adds
+        /// to them, `off` ignores them.
+        #[schemars(extend("enum" = ["on", "merge", "off", null]))]
+        add_header_inherit: Word,
+        /// How long an answer may be kept: a time, which is said in `Expires` and `Cache-Control`;
+        /// `modified TIME` counts from the last change, `@15h30m` is a time of the day, `epoch` is the
+        /// past, `max` is for ever, `off` says nothing. `$variables` may stand in it.
+        expires: Word,
+        /// Whether answers are compressed.
+        gzip: Switch,
+        /// The types of the answers that are, beside `text/html`; `*` is every one.
+        gzip_types: OneOrMany<Word>,
+        /// Answers shorter than this are left alone, when their length is known.
+        gzip_min_length: Size,
+        /// 1 (fast) to 9 (small).
+        gzip_comp_level: u64,
+        /// Which answers to proxies are compressed: `off`, `any`, or some of `expired`, `no-cache`,
+        /// `no-store`, `private`, `no_last_modified`, `no_etag` and `auth`.
+        gzip_proxied: OneOrMany<Word>,
+        /// Whether `Vary: Accept-Encoding` is sent.
+        gzip_vary: Switch,
+        /// The lowest version of HTTP whose requests get compressed answers.
+        #[schemars(extend("enum" = ["1.0", "1.1", 1.0, 1.1, null]))]
+        gzip_http_version: Word,
+        /// Browsers that get nothing compressed: regular expressions of `User-Agent`, or `msie6`.
+        gzip_disable: OneOrMany<Word>,
         /// Pages shown for errors: a status, or several in one key (`502 503 504`), and a file
         /// beside the configuration, or `{ html }`, or `{ uri, response }`. Replaces the enclosing
         /// level's as a group.
@@ -387,6 +413,8 @@ levels! {
         steps: Vec<Step>,
         /// Whether paths that no location takes are answered from files, instead of with a 404.
         files: Switch,
+        /// Files that are looked for where no location takes the path; see a location's.
+        try_files: OneOrMany<Word>,
         /// Its parts, where not all requests are treated alike.
         locations: Vec<Location>,
     }
@@ -420,6 +448,10 @@ levels! {
         uri: String,
         /// Answers with this status and its page, without asking any server.
         r#return: u64,
+        /// Files that are looked for before anything else is done, each `/path` or, for a folder, `/path/`;
+        /// the first that is there is answered. The last says what is done when none is: another path,
+        /// a location such as `@fallback`, or a status such as `=404`.
+        try_files: OneOrMany<Word>,
         /// The folder of the files that are answered with, in place of the location's own path: with
         /// path `/i/` and alias `/data/`, `/i/x` is `/data/x`.
         alias: Word,

@@ -7,7 +7,7 @@ use super::super::suggest;
 use super::{Resolver, invalid};
 use crate::model::{
     Alias, Files, Folder, IfModifiedSince, Listing, ListingFormat, LocationMatch, Part, Symlinks,
-    Template, Variable,
+    Template, TriedFile, TryFiles, TryLast, Variable,
 };
 use http::HeaderValue;
 use indexmap::IndexMap;
@@ -89,6 +89,48 @@ impl Resolver {
         let mut files = Files::clone(files);
         files.folder = self.folder(alias, Some(alias_of), &path.key("alias"));
         Arc::new(files)
+    }
+
+    /// `try_files`: the last word is what happens when no file is there.
+    pub(super) fn try_files(&mut self, words: &OneOrMany<Word>, path: &Path<'_>) -> TryFiles {
+        let Some((last, tried)) = words.0.split_last().filter(|(_, tried)| !tried.is_empty())
+        else {
+            let problem = Problem::Missing("file in \"try_files\"");
+            let label = "expected at least one file, and what to do without it, such as `=404`";
+            self.report(path.error(problem).label(label));
+            let last = TryLast::Status(404);
+            return TryFiles {
+                files: Vec::new(),
+                last,
+            };
+        };
+        let mut files = Vec::with_capacity(tried.len());
+        for (index, word) in tried.iter().enumerate() {
+            let name = word.strip_suffix('/');
+            files.push(TriedFile {
+                path: self.template(name.unwrap_or(word), &path.index(index)),
+                is_folder: name.is_some(),
+            });
+        }
+        let at = path.index(tried.len());
+        let last = match last.as_bytes().first() {
+            Some(b'=') => TryLast::Status(self.try_code(&last[1..], &at)),
+            Some(b'@') if !last.contains('$') => TryLast::Named(last[1..].to_owned()),
+            _ => TryLast::Uri(self.template(last, &at)),
+        };
+        TryFiles { files, last }
+    }
+
+    fn try_code(&mut self, digits: &str, path: &Path<'_>) -> u16 {
+        let code = digits.parse().ok().filter(|code| *code <= 999);
+        code.unwrap_or_else(|| {
+            let problem = Problem::Syntax(format!("invalid code \"={digits}\""));
+            self.report(
+                path.error(problem)
+                    .label("expected a status, such as `=404`"),
+            );
+            404
+        })
     }
 
     fn folder(&mut self, written: &Word, alias: Option<Alias>, path: &Path<'_>) -> Folder {

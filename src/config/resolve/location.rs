@@ -7,7 +7,7 @@ use super::settings::Level;
 use super::steps::Place;
 use super::upstream::Written;
 use super::{Resolver, invalid};
-use crate::model::{Action, AnswerRewrites, Location, LocationMatch, ReplacedUri};
+use crate::model::{Action, AnswerRewrites, Files, Location, LocationMatch, ReplacedUri};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -126,6 +126,8 @@ impl Resolver {
                 let (matcher, files) = (&location.matcher, &location.files);
                 location.files = self.alias(alias, matcher, files, &at);
             }
+            let tried = written.try_files.as_ref();
+            location.try_files = tried.map(|words| self.try_files(words, &at.key("try_files")));
             location.internal = written.internal.is_some_and(|switch| switch.0);
             let place = Place {
                 level: &level,
@@ -223,6 +225,11 @@ impl Resolver {
         let mut location = location(outer.matcher.clone(), action, level);
         location.pass.uri = uri;
         location.rewrites = self.answer_rewrites(&location, level);
+        if written.root.is_none() && outer.files.folder.alias.is_some() {
+            let mut files = Files::clone(&location.files);
+            files.folder = outer.files.folder.clone();
+            location.files = Arc::new(files);
+        }
         location
     }
 
@@ -382,6 +389,8 @@ fn location(matcher: LocationMatch, action: Action, level: &Level<'_>) -> Locati
         rewrites: AnswerRewrites::default(),
         limits: level.limits(),
         add_header: level.add_header(),
+        expires: level.groups.expires.clone(),
+        compression: Arc::clone(&level.groups.compression),
         error_pages: level.error_pages(),
         recursive_error_pages: level.recursive_error_pages(),
         own: level.own_answers(),
@@ -390,6 +399,7 @@ fn location(matcher: LocationMatch, action: Action, level: &Level<'_>) -> Locati
         access_log: level.access_log(),
         files: Arc::clone(&level.groups.files),
         error_log: level.error_log(),
+        try_files: None,
     }
 }
 

@@ -8,6 +8,7 @@ mod address;
 mod answer;
 mod buffering;
 mod client;
+mod compression;
 mod files;
 mod headers;
 mod host;

@@ -10,8 +10,8 @@ use super::answer::Answers;
 use super::pass::Wording;
 use super::{Resolver, buffering, client, fit, invalid};
 use crate::model::{
-    AccessLog, AccessRule, AddHeader, ErrorLog, ErrorPage, Files, Limits, NextUpstream, ProxyPass,
-    Redirects, RetryCondition, SendRate, SetHeader,
+    AccessLog, AccessRule, AddHeader, Compression, ErrorLog, ErrorPage, Expires, Files, Limits,
+    NextUpstream, ProxyPass, Redirects, RetryCondition, SendRate, SetHeader, Start,
 };
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -40,6 +40,8 @@ pub(super) struct Groups {
     answer_folder: Option<Rc<std::path::Path>>,
     wording: Wording,
     pub(super) answers: Answers,
+    pub(super) expires: Expires,
+    pub(super) compression: Arc<Compression>,
     body_folder: Option<Rc<(std::path::PathBuf, Vec<usize>)>>,
 }
 
@@ -71,9 +73,7 @@ impl Resolver {
             let path = path.key("proxy_hide_header");
             groups.hide_headers = Rc::new(self.hide_headers(written, &path));
         }
-        if let Some(written) = written.add_header {
-            groups.add_header = Rc::new(self.add_headers(written, &path.key("add_header")));
-        }
+        self.level_add_headers(written, scalars, &mut groups, path);
         if let Some(written) = written.access {
             groups.access = Rc::new(self.access(written, &path.key("access")));
         }
@@ -102,6 +102,10 @@ impl Resolver {
         self.check_own_answers(written, path);
         self.wording(written, &mut groups.wording, path);
         self.answers(written, &mut groups.answers, path);
+        groups.compression = self.level_compression(written, &outer.groups.compression, path);
+        if let Some(word) = written.expires {
+            groups.expires = self.expires(word, &path.key("expires"));
+        }
         Level { scalars, groups }
     }
 
@@ -168,6 +172,61 @@ impl Resolver {
             (_, None) => return,
         };
         groups.set_headers = Rc::new(headers);
+    }
+
+    /// `add_header`, by `add_header_inherit`: `on` (nginx's default) replaces the enclosing level's,
+    /// `merge` adds them behind its own, `off` forgets them.
+    fn level_add_headers(
+        &mut self,
+        written: Common<'_>,
+        in_force: Common<'_>,
+        groups: &mut Groups,
+        path: &Path<'_>,
+    ) {
+        const KNOWN: [(&str, &str); 3] = [("on", "on"), ("merge", "merge"), ("off", "off")];
+        if let Some(word) = written.add_header_inherit {
+            self.choice(word, &KNOWN, &path.key("add_header_inherit"));
+        }
+        let own = written
+            .add_header
+            .map(|headers| self.add_headers(headers, &path.key("add_header")));
+        let inherit = in_force.add_header_inherit.map_or("on", |word| &**word);
+        let headers = match (inherit, own) {
+            ("merge", Some(mut own)) => {
+                own.extend(groups.add_header.iter().cloned());
+                own
+            }
+            (_, Some(own)) => own,
+            // YAML 1.1 knows `off` as a switch.
+            ("off" | "false", None) => Vec::new(),
+            (_, None) => return,
+        };
+        groups.add_header = Rc::new(headers);
+    }
+
+    fn expires(&mut self, written: &Word, path: &Path<'_>) -> Expires {
+        let (from, offset) = match written.strip_prefix("modified ") {
+            Some(_) => (Start::Modified, "modified ".len()),
+            None => (Start::Access, 0),
+        };
+        let word = match &written[offset..] {
+            // YAML 1.1 knows `off` as a switch.
+            "false" => "off",
+            word => word,
+        };
+        if word.contains('$') {
+            let template = self.template(written, path).without_prefix("modified ");
+            return Expires::Computed { from, template };
+        }
+        Expires::parse(word, from).unwrap_or_else(|reason| {
+            let problem = Problem::DirectiveValue {
+                directive: "expires".into(),
+                what: reason,
+            };
+            let label = "expected a time, `epoch`, `max` or `off`";
+            self.report(path.error(problem).within(offset, word.len()).label(label));
+            Expires::Off
+        })
     }
 
     fn conditions(

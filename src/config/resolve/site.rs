@@ -31,13 +31,16 @@ impl Resolver {
             name: &label,
         };
         let steps = self.steps(site.steps.as_deref(), place, path);
+        let mut nowhere = level.nowhere(site.files.is_some_and(|switch| switch.0));
+        let tried = site.try_files.as_ref();
+        nowhere.try_files = tried.map(|words| self.try_files(words, &path.key("try_files")));
         let client = self.client(draft.client(), site.client(), path);
         Site {
             name: hosts.name,
             hosts: hosts.list.into_iter().map(|host| host.pattern).collect(),
             steps,
             locations,
-            nowhere: level.nowhere(site.files.is_some_and(|switch| switch.0)),
+            nowhere,
             client,
         }
     }

@@ -8,6 +8,7 @@
 //! | `Range`, and several ranges in one answer | `ranges`, `multipart` |
 //! | a file's bytes on their way | `body` |
 //! | a folder's listing | `listing` |
+//! | `try_files` | `tried` |
 //!
 //! Nothing here waits for the disk on a thread that serves.
 
@@ -18,6 +19,7 @@ mod multipart;
 mod open;
 pub(super) mod path;
 mod ranges;
+pub(super) mod tried;
 
 use super::context::RequestContext;
 use super::values::Exchange;
@@ -124,7 +126,7 @@ async fn send(
     if is_error {
         let answer = local::shape(session, ctx, response)?;
         answer
-            .send(session, Body::whole(opened, found.size))
+            .send(session, ctx, Body::whole(opened, found.size))
             .await?;
         return Ok(Served::Written);
     }
@@ -135,15 +137,15 @@ async fn send(
             response.remove_header(&header::CONTENT_TYPE);
             response.remove_header(&header::CONTENT_LENGTH);
             let answer = local::shape(session, ctx, response)?;
-            answer.send(session, Body::empty()).await?;
+            answer.send(session, ctx, Body::empty()).await?;
             return Ok(Served::Written);
         }
         Verdict::Send => {}
     }
     let mut answer = local::shape(session, ctx, response)?;
-    if answer.is_changed() || files.max_ranges == Some(0) {
+    if answer.is_compressed || files.max_ranges == Some(0) {
         answer
-            .send(session, Body::whole(opened, found.size))
+            .send(session, ctx, Body::whole(opened, found.size))
             .await?;
         return Ok(Served::Written);
     }
@@ -170,7 +172,7 @@ async fn send(
         }
         Ranges::Pieces(pieces) => pieces_of(&mut answer.response, opened, pieces, found.size)?,
     };
-    answer.send(session, body).await?;
+    answer.send(session, ctx, body).await?;
     Ok(Served::Written)
 }
 
@@ -244,7 +246,7 @@ async fn folder(session: &mut Session, ctx: &mut RequestContext) -> Result<Serve
             _ => {}
         }
         if !is_there {
-            if let Err(status) = look_at_folder(session, ctx, &folder).await? {
+            if let Err(status) = look_at_folder(session, ctx, &folder, &name).await? {
                 return Ok(Served::Status(status));
             }
             is_there = true;
@@ -255,7 +257,7 @@ async fn folder(session: &mut Session, ctx: &mut RequestContext) -> Result<Serve
         }
     }
     match files.autoindex {
-        Some(listing) if session.req_header().method != Method::POST => {
+        Some(listing) if *ctx.method(session) != Method::POST => {
             list(session, ctx, folder, listing).await
         }
         _ => {
@@ -271,6 +273,7 @@ async fn look_at_folder(
     session: &Session,
     ctx: &RequestContext,
     folder: &[u8],
+    index: &[u8],
 ) -> Result<Result<(), StatusCode>> {
     // An alias may have no slash at its end.
     let name = folder.strip_suffix(b"/").unwrap_or(folder);
@@ -288,7 +291,7 @@ async fn look_at_folder(
             // The file could be looked for, so that searching the folder is allowed.
             Some(libc::EACCES) => return Ok(Ok(())),
             Some(libc::ELOOP) => StatusCode::FORBIDDEN,
-            Some(libc::ENOENT) => index_missing(session, ctx, folder, libc::ENOENT),
+            Some(libc::ENOENT) => index_missing(session, ctx, index, libc::ENOENT),
             _ => {
                 error_log::file_failed(session, ctx, failed.call, &shown(&name), &failed.error);
                 StatusCode::INTERNAL_SERVER_ERROR
@@ -333,9 +336,9 @@ async fn list(
     let mut response = ResponseHeader::build(StatusCode::OK, Some(4))?;
     response.insert_header(header::CONTENT_TYPE, form.content_type())?;
     let body = form.write(&path, &entries);
-    response.insert_header(header::CONTENT_LENGTH, body.len())?;
+    local::frame(session, &mut response)?;
     let answer = local::shape(session, ctx, response)?;
-    answer.send(session, Body::text(body)).await?;
+    answer.send(session, ctx, Body::text(body)).await?;
     Ok(Served::Written)
 }
 

@@ -15,15 +15,17 @@ pub(in crate::proxy) fn file(exchange: &Exchange<'_>, path: &[u8]) -> Option<Vec
     if !root(exchange, &mut name) {
         return None;
     }
-    name.extend_from_slice(below(files(exchange), path)?);
+    name.extend_from_slice(below(exchange, path)?);
     Some(name)
 }
 
 /// What of a path goes behind the folder.
-pub(super) fn below<'p>(files: &Files, path: &'p [u8]) -> Option<&'p [u8]> {
-    match files.folder.alias {
+fn below<'p>(exchange: &Exchange<'_>, path: &'p [u8]) -> Option<&'p [u8]> {
+    match files(exchange).folder.alias {
         None => Some(path),
+        Some(Alias::Prefix(_)) if exchange.ctx.flow.left_location => None,
         Some(Alias::Prefix(length)) => path.get(length..),
+        Some(Alias::Whole) if exchange.ctx.flow.behind_alias => Some(path),
         Some(Alias::Whole) => Some(b""),
     }
 }
@@ -47,7 +49,9 @@ pub(in crate::proxy) fn root(exchange: &Exchange<'_>, out: &mut Vec<u8>) -> bool
         && out.get(start) != Some(&b'/')
     {
         let mut absolute = base.as_os_str().as_bytes().to_vec();
-        absolute.push(b'/');
+        if !absolute.ends_with(b"/") {
+            absolute.push(b'/');
+        }
         out.splice(start..start, absolute);
     }
     true
@@ -73,7 +77,7 @@ pub(in crate::proxy) fn filename(exchange: &Exchange<'_>, out: &mut Vec<u8>) -> 
     if !root(exchange, out) {
         return false;
     }
-    match below(files(exchange), path) {
+    match below(exchange, path) {
         Some(rest) => {
             out.extend_from_slice(rest);
             true

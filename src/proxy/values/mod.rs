@@ -5,6 +5,7 @@ mod write;
 
 pub(super) use write::ip;
 
+use super::compress::Gzip;
 use super::context::{RequestContext, Try};
 use super::files;
 use super::rewrite_answer::cookie_set;
@@ -107,6 +108,10 @@ impl Values for Exchange<'_> {
             Variable::DocumentRoot => files::path::root(self, out),
             Variable::RealpathRoot => files::path::real_root(self, out),
             Variable::RequestFilename => files::path::filename(self, out),
+            Variable::GzipRatio => match ctx.gzip.as_ref().and_then(Gzip::ratio) {
+                Some(ratio) => display(format_args!("{}.{:02}", ratio / 100, ratio % 100), out),
+                None => false,
+            },
             Variable::Http(name) => headers_of(headers, name, out),
             Variable::IsRequestPort => text(
                 if request_port(headers).is_some() {
@@ -265,6 +270,7 @@ fn of_arrival(arrival: &Arrival, variable: &Variable, out: &mut Vec<u8>) -> bool
         | Variable::ContentType
         | Variable::Cookie(_)
         | Variable::DocumentRoot
+        | Variable::GzipRatio
         | Variable::Http(_)
         | Variable::IsRequestPort
         | Variable::ProxyAddXForwardedFor

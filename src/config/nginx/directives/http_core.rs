@@ -9,7 +9,7 @@ use crate::config::nginx::table::{
 };
 
 rows! {
-    "try_files" in SERVER | LOCATION, takes SEVERAL | ONCE, unsupported("files are not served yet: pass these requests to a server with `proxy_pass`"), "files that are tried before something else";
+    "try_files" in SERVER | LOCATION, takes SEVERAL | ONCE, call(files::try_files), "files that are tried before something else";
     "http" in MAIN, takes BLOCK | NONE | ONCE, call(http::http), "the servers of HTTP";
     "output_buffers" in LEVELS, takes TWO | ONCE, accepted("files are read in pieces of a fixed size; answers are the same"), "memory for files";
     "variables_hash_max_size" in HTTP, takes ONE | ONCE, accepted("its tables grow as they need to"), "the size of a table";

@@ -1,4 +1,4 @@
-//! `types` and `alias`: answers made from files.
+//! `types`, `alias` and `try_files`: answers made from files.
 
 use super::{Level, Reader};
 use crate::config::draft::{OneOrMany, Word};
@@ -80,4 +80,20 @@ pub(in crate::config::nginx) fn alias(
     reader
         .positions
         .record(&path, directive, &directive.name, value);
+}
+
+/// `try_files`.
+pub(in crate::config::nginx) fn try_files(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let field = match level {
+        Level::Server(server) => &mut server.site.try_files,
+        Level::Location(location) => &mut location.draft.try_files,
+        _ => return,
+    };
+    let list = field.get_or_insert_with(|| OneOrMany(Vec::new()));
+    reader.add_words(list, directive, path);
 }

@@ -4,7 +4,6 @@ use super::{Level, Reader};
 use crate::config::draft::{AddHeader, OneOrMany, Short, Switch, Word};
 use crate::config::nginx::parser::Directive;
 use crate::config::path::Path;
-use crate::config::problem::Problem;
 use indexmap::IndexMap;
 
 /// `proxy_set_header`.
@@ -35,11 +34,6 @@ pub(in crate::config::nginx) fn add_header(
         Some(word) => return reader.invalid_parameter(directive, word),
     };
     let name = directive.text(0);
-    if name.eq_ignore_ascii_case("last-modified") || name.eq_ignore_ascii_case("etag") {
-        let problem = Problem::UnsupportedParameter(name.to_owned());
-        let label = "it would replace the server's: hide it with `proxy_hide_header`";
-        return reader.error(directive, &directive.arguments[0], problem, label);
-    }
     let Some(common) = level.common() else { return };
     let headers = common.add_header.get_or_insert_default();
     let (name, OneOrMany(values)) = entry(headers, name);

@@ -111,13 +111,29 @@ pub(in crate::config::nginx) fn location(
     }
     for &inner in &state.inside {
         let settings = reader.locations[inner].common_mut();
+        let is_elsewhere = settings.root.is_some();
         settings.inherit(state.draft.common());
         reader.positions.inherit(&list.index(inner), &path);
+        if !is_elsewhere {
+            inherit_alias(&mut reader.locations[inner], &state);
+        }
     }
     reader.locations[index] = state.draft;
     if let Level::Location(outer) = level {
         outer.inside.push(index);
         outer.inside.extend(state.inside);
+    }
+}
+
+/// Gives a location inside of one with an `alias` its own part of that folder.
+fn inherit_alias(inner: &mut draft::Location, outer: &State) {
+    let (Some(alias), None) = (&outer.draft.alias, &inner.alias) else {
+        return;
+    };
+    let path = inner.path.as_deref().unwrap_or_default();
+    let path = path.trim_start_matches(['=', '^', '~', ' ']);
+    if let Some(rest) = path.strip_prefix(&outer.name) {
+        inner.alias = Some(draft::Word(format!("{}{rest}", alias.0)));
     }
 }
 
