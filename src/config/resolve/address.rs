@@ -1,12 +1,13 @@
 //! Addresses: where to listen, and where servers are.
 
 use crate::model::{ListenAddress, ServerAddress};
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
 
 /// Why text is no address: what nginx says about it, and what to do.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct NotAnAddress {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::config) struct NotAnAddress {
     pub(super) what: &'static str,
     pub(super) label: &'static str,
 }
@@ -47,8 +48,24 @@ const NOT_FOUND: NotAnAddress = NotAnAddress {
 /// The port where none is written, as in nginx.
 const DEFAULT_PORT: u16 = 80;
 
+/// Names of `listen` that were looked up: each once, however often a file says it and however long a
+/// resolver takes.
+#[derive(Debug, Default)]
+pub(in crate::config) struct Names(HashMap<String, Result<Vec<IpAddr>, NotAnAddress>>);
+
+impl Names {
+    fn addresses(&mut self, host: &str) -> Result<Vec<IpAddr>, NotAnAddress> {
+        if let Some(known) = self.0.get(host) {
+            return known.clone();
+        }
+        let found = look_up(host);
+        self.0.insert(host.to_owned(), found.clone());
+        found
+    }
+}
+
 /// Reads the address of a `listen`: several for a range of ports, or a name that has several.
-pub(super) fn listen(text: &str) -> Result<Vec<ListenAddress>, NotAnAddress> {
+pub(super) fn listen(text: &str, names: &mut Names) -> Result<Vec<ListenAddress>, NotAnAddress> {
     if let Some(path) = text.strip_prefix("unix:") {
         return match path {
             "" => Err(NO_PATH),
@@ -70,7 +87,7 @@ pub(super) fn listen(text: &str) -> Result<Vec<ListenAddress>, NotAnAddress> {
         "*" => vec![any],
         host => match bracketed(host) {
             Some(inner) => vec![IpAddr::V6(inner.parse().map_err(|_| INVALID_IPV6)?)],
-            None => look_up(host)?,
+            None => names.addresses(host)?,
         },
     };
     Ok(at_ports(&hosts, ports))
@@ -217,7 +234,7 @@ mod tests {
             ("8080-8081", "0.0.0.0:8080 0.0.0.0:8081"),
             ("[::1]:8080-8081", "[::1]:8080 [::1]:8081"),
         ] {
-            let addresses = listen(text).map(|addresses| {
+            let addresses = listen(text, &mut Names::default()).map(|addresses| {
                 let shown: Vec<_> = addresses.iter().map(ToString::to_string).collect();
                 shown.join(" ")
             });
@@ -240,7 +257,7 @@ mod tests {
             ("unix:", "no path"),
         ] {
             assert_eq!(
-                listen(text).map_err(|error| error.what),
+                listen(text, &mut Names::default()).map_err(|error| error.what),
                 Err(what),
                 "{text}"
             );

@@ -214,7 +214,7 @@ impl Resolver {
                     });
                 }
             }
-            let found = match address::listen(text) {
+            let found = match address::listen(text, &mut self.names) {
                 Ok(found) => found,
                 Err(error) => {
                     let problem = Problem::ListenAddress {

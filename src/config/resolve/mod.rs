@@ -26,6 +26,7 @@ mod steps;
 mod upstream;
 mod variables;
 
+pub(super) use address::Names;
 pub(super) use listeners::default_listen;
 
 use super::draft::{Common, Draft};
@@ -63,6 +64,7 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
         taken_names: HashSet::new(),
         variables: Vec::new(),
         variable_ids: HashMap::new(),
+        names: Names::default(),
         keeps_answers: false,
     };
     resolver.define_mapped(draft);
@@ -116,8 +118,8 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
 }
 
 /// The addresses of a `listen`, if it is one: two texts may mean the same.
-pub(super) fn parse_listen(text: &str) -> Vec<ListenAddress> {
-    address::listen(text).unwrap_or_default()
+pub(super) fn parse_listen(text: &str, names: &mut Names) -> Vec<ListenAddress> {
+    address::listen(text, names).unwrap_or_default()
 }
 
 /// What is known while a Draft is resolved.
@@ -134,6 +136,8 @@ struct Resolver {
     /// The variables that the configuration defines.
     variables: Vec<Definition>,
     variable_ids: HashMap<String, VariableId>,
+    /// The names that sockets are bound to.
+    names: Names,
     /// Whether some template asks for a header of an upstream's answer.
     keeps_answers: bool,
 }

@@ -62,7 +62,7 @@ pub(in crate::config::nginx) fn listen(
         index,
         default_server,
         // What is no address is `resolve`'s to report.
-        addresses: parse_listen(&address.text),
+        addresses: parse_listen(&address.text, &mut reader.names),
     });
 }
 

@@ -29,6 +29,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::draft::{self, ClientMut, CommonMut, Draft, OneOrMany, Switch};
 use crate::config::path::Path;
 use crate::config::problem::Problem;
+use crate::config::resolve::Names;
 use crate::config::suggest;
 use indexmap::IndexMap;
 use std::collections::HashMap;
@@ -60,6 +61,7 @@ pub(super) fn read(
         upstream_names: HashMap::new(),
         implicit: IndexMap::new(),
         listens: Vec::new(),
+        names: Names::default(),
         locations: Vec::new(),
         site: 0,
     };
@@ -88,6 +90,8 @@ pub(super) struct Reader<'t> {
     implicit: IndexMap<String, draft::Upstream>,
     /// Who listens where, in the order of the file.
     listens: Vec<listen::Listen>,
+    /// The names that they listen at.
+    names: Names,
     /// The locations of the server that is being read, those inside of others too.
     locations: Vec<draft::Location>,
     /// Its number.
