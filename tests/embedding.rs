@@ -586,8 +586,6 @@ fn every_mistake_in_code_is_reported_with_its_path() {
             "  expected `servers` with at least one address",
             "gapura: [emerg] value \"200\" must be between 300 and 599 in error_page.200",
             "  expected statuses: `502` or `502 503 504`",
-            "gapura: [emerg] host not found in \"localhost:8080\" of the \"listen\" directive in listen[0]",
-            "  names are not looked up here: write an IP address, as in `127.0.0.1:8080`",
             "gapura: [emerg] unknown upstream \"shpo\" in sites[0].upstream",
             "  did you mean `shop`?",
         ]

@@ -34,11 +34,14 @@ use syslog::SyslogSink;
 /// How long an end or a reopening waits for targets that take nothing.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
+/// What is written, by its target and how it is buffered.
+type Writers = HashMap<(LogTarget, Option<LogBuffer>), Weak<Writer>>;
+
 /// Every log's target, kept across generations.
 #[derive(Debug, Default)]
 pub struct LogFiles {
     /// Held by the generations that log to them.
-    writers: Mutex<HashMap<(LogTarget, Option<LogBuffer>), Weak<Writer>>>,
+    writers: Mutex<Writers>,
     named: Arc<NamedFiles>,
     errors: Mutex<ErrorFiles>,
 }

@@ -241,10 +241,8 @@ async fn returned(
     answer: &Return,
 ) -> Result<Turn> {
     ctx.flow.returning = StatusCode::from_u16(answer.status).ok();
-    let text = match &answer.text {
-        Some(text) => Some(rewrite::text(text, session, ctx)),
-        None => None,
-    };
+    let text = answer.text.as_ref();
+    let text = text.map(|text| rewrite::text(text, session, ctx));
     let Ok(status) = StatusCode::from_u16(answer.status) else {
         return Ok(Turn::Go(Entry::Failed(StatusCode::INTERNAL_SERVER_ERROR)));
     };

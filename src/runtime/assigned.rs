@@ -4,11 +4,14 @@ use crate::model::VariableId;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
+/// A value that was looked for, once it was.
+type Found = OnceLock<Box<[u8]>>;
+
 /// The written variables of one request. It takes no memory until something is written.
 #[derive(Debug, Default)]
 pub struct Assigned {
     /// What was found for variables that are found once for a request.
-    found: OnceLock<Box<[OnceLock<Box<[u8]>>]>>,
+    found: OnceLock<Box<[Found]>>,
     /// How many variables are being found, each for the one before.
     depth: AtomicU8,
     values: Vec<Option<Box<[u8]>>>,

@@ -109,6 +109,9 @@ pub enum LogOutlet {
     Named(Template, Arc<dyn NamedLogSink>),
 }
 
+/// Opens an access log, which may be buffered.
+pub type OpenLog<'a> = dyn FnMut(&LogTarget, Option<&LogBuffer>) -> Arc<dyn LogSink> + 'a;
+
 /// What a generation is built with: the things that outlive it.
 pub struct Builder<'a> {
     /// What upstreams keep across generations.
@@ -116,7 +119,7 @@ pub struct Builder<'a> {
     /// Names the socket of an address.
     pub listener_id: &'a mut dyn FnMut(&ListenAddress) -> ListenerId,
     /// Opens an access log.
-    pub log_sink: &'a mut dyn FnMut(&LogTarget, Option<&LogBuffer>) -> Arc<dyn LogSink>,
+    pub log_sink: &'a mut OpenLog<'a>,
     /// Takes the lines that name their files.
     pub named_logs: Arc<dyn NamedLogSink>,
     /// The error logs of a location, which are open.

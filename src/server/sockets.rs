@@ -300,7 +300,7 @@ mod tests {
         sockets.bind(&[listener.clone()]).expect("bound");
         assert_eq!(waiting(&sockets), 511);
         listener.socket.backlog = Some(7);
-        sockets.bind(&[listener.clone()]).expect("still bound");
+        sockets.bind(&[listener]).expect("still bound");
         assert_eq!(waiting(&sockets), 7, "a reload changes it");
         let (_, copy) = sockets
             .duplicate(ListenerId(0))

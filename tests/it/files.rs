@@ -100,7 +100,7 @@ fn a_file_that_may_not_be_read_is_forbidden() {
     use std::os::unix::fs::PermissionsExt;
     let gapura = start();
     let file = gapura.folder().join("files/b.txt");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0)).expect("our own file");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).expect("our own file");
     // Root reads everything.
     let expected = if File::open(&file).is_ok() { 200 } else { 403 };
     assert_eq!(gapura.get("/b.txt").status, expected);

@@ -142,7 +142,9 @@ mod tests {
         let mut held = Held::default();
         let (mut put, mut got) = (Vec::new(), Vec::new());
         for round in 0..2000_usize {
-            let bytes: Vec<u8> = (0..round % 97).map(|at| (round + at) as u8).collect();
+            let bytes: Vec<u8> = (0..round % 97)
+                .map(|at| u8::try_from((round + at) % 256).expect("a byte"))
+                .collect();
             let mut rest = &bytes[..];
             while !rest.is_empty() {
                 let taken = held.take(rest, &limits);

@@ -151,13 +151,11 @@ impl DoorStream {
     pub(super) fn send_on(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let output = &self.output;
         // An answer that is passed on as it comes does not wait for the buffer to fill either.
-        if !output.held.is_empty()
+        let is_due = !output.held.is_empty()
             || output.flush == Flush::Wanted
-            || (output.flush == Flush::Possible && !self.is_ahead())
-        {
-            if self.poll_settled(cx)?.is_pending() {
-                self.output.flush = Flush::Wanted;
-            }
+            || (output.flush == Flush::Possible && !self.is_ahead());
+        if is_due && self.poll_settled(cx)?.is_pending() {
+            self.output.flush = Flush::Wanted;
         }
         Ok(())
     }

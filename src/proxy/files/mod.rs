@@ -328,7 +328,7 @@ async fn list(
         return Ok(Served::Status(StatusCode::BAD_REQUEST));
     };
     let path = ctx.path().to_vec();
-    let (folder, listed) = blocking(folder, move |folder| listing::read(folder)).await?;
+    let (folder, listed) = blocking(folder, listing::read).await?;
     let entries = match listed {
         Ok(entries) => entries,
         Err(failed) => return Ok(Served::Status(refuse(session, ctx, &folder, &failed))),

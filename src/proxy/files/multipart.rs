@@ -72,7 +72,8 @@ mod tests {
             match part {
                 Part::Text(text) => shown += std::str::from_utf8(text).expect("text"),
                 Part::Piece(piece) => {
-                    shown += &"0123456789"[piece.start as usize..piece.end as usize]
+                    let at = |place: u64| usize::try_from(place).expect("short");
+                    shown += &"0123456789"[at(piece.start)..at(piece.end)]
                 }
             }
         }

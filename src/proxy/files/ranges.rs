@@ -113,7 +113,6 @@ mod tests {
         parse(header.as_bytes(), 1000, None)
     }
 
-    #[expect(clippy::single_range_in_vec_init, reason = "it is one range")]
     #[test]
     fn one_piece() {
         let piece = |range: Range<u64>| Ranges::Pieces(vec![range]);
