@@ -1,28 +1,14 @@
 //! The YAML loader against input nobody would write: it never panics, and it ends soon.
 
+#[path = "support/load.rs"]
+mod support;
+
 use gapura::config;
 use proptest::prelude::*;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-/// Loads, shows what is wrong, and gives whether it could be used.
 fn load(text: &str) -> bool {
-    let started = Instant::now();
-    let usable = match config::load_str(text, "gapura.yaml", Path::new("conf")) {
-        Ok(_) => true,
-        Err(errors) => {
-            assert!(!errors.is_empty(), "an error without a word");
-            assert!(errors.to_string().starts_with("gapura: [emerg] "));
-            false
-        }
-    };
-    // Far above what any of these take, even unoptimised on a busy machine.
-    assert!(
-        started.elapsed() < Duration::from_secs(60),
-        "{:?}",
-        started.elapsed()
-    );
-    usable
+    support::load(text, "gapura.yaml", "conf", "gapura: [emerg] ")
 }
 
 const EXAMPLES: [&str; 5] = [

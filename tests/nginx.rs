@@ -1,11 +1,13 @@
 //! nginx's language: it means what YAML means, it survives what nobody would write, and its table is
 //! what docs/nginx.md says. What it says about mistakes is in `tests/config/nginx/`.
 
+#[path = "support/load.rs"]
+mod support;
+
 use gapura::config::{self, Treatment};
 use proptest::prelude::*;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 fn pairs() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/nginx/pairs");
@@ -33,24 +35,8 @@ fn both_languages_have_one_meaning() {
     }
 }
 
-/// Loads, shows what is wrong, and gives whether it could be used.
 fn load(text: &str) -> bool {
-    let started = Instant::now();
-    let usable = match config::load_str(text, "nginx.conf", Path::new("tests/config")) {
-        Ok(_) => true,
-        Err(errors) => {
-            assert!(!errors.is_empty(), "an error without a word");
-            assert!(errors.to_string().starts_with("nginx: ["));
-            false
-        }
-    };
-    // Far above what any of these take, even unoptimised on a busy machine.
-    assert!(
-        started.elapsed() < Duration::from_secs(60),
-        "{:?}",
-        started.elapsed()
-    );
-    usable
+    support::load(text, "nginx.conf", "tests/config", "nginx: [")
 }
 
 const EXAMPLES: [&str; 4] = [

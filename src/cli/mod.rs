@@ -5,6 +5,7 @@ mod check;
 mod convert;
 #[cfg(feature = "demo")]
 mod demo;
+mod ending;
 mod trial;
 
 use crate::config::{self, CommandLine, source::Source};

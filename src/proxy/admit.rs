@@ -196,7 +196,7 @@ async fn answer_directly(
         response.insert_header(header::CONTENT_TYPE, content_type)?;
     }
     // These have no body, and a 204 no length either (RFC 9110, 8.6).
-    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let bodiless = local::is_bodiless(status);
     let body = if bodiless { Bytes::new() } else { body };
     if !bodiless {
         response.insert_header(header::CONTENT_LENGTH, body.len())?;

@@ -180,11 +180,8 @@ pub(super) fn shape(
     added::add_headers(session, response, ctx)?;
     compress::start(session, response, ctx)?;
     // Pingora frames an answer of unknown length in chunks, which an HTTP/1.0 client cannot read.
-    let bodiless = session.req_header().method == Method::HEAD
-        || matches!(
-            response.status,
-            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
-        );
+    let bodiless =
+        session.req_header().method == Method::HEAD || local::is_bodiless(response.status);
     if bodiless {
         response.remove_header(&header::TRANSFER_ENCODING);
     }

@@ -4,6 +4,7 @@
 
 use super::context::RequestContext;
 use super::failure::{Failure, has_begun};
+use super::files::conditional::format_time;
 use super::flow::Entry;
 use super::phases::Next;
 use super::{Gateway, built_in, error_log, local, log_line, nginx_page};
@@ -108,10 +109,7 @@ pub(super) async fn answer(
         response.insert_header(header::CONTENT_TYPE, page.content_type.as_ref())?;
     }
     // These have no body to speak of (RFC 9110, 8.6).
-    if !matches!(
-        page.status,
-        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
-    ) {
+    if !local::is_bodiless(page.status) {
         response.insert_header(header::CONTENT_LENGTH, page.body.len())?;
     }
     if let Some(after) = ctx.settings().retry_after
@@ -225,7 +223,7 @@ pub(super) fn refuse(refusal: &Refusal<'_>) -> Bytes {
         return body;
     }
     let mut head = String::new();
-    let date = httpdate();
+    let date = format_time(jiff::Timestamp::now().as_second());
     let _ = write!(
         head,
         "HTTP/1.1 {} {reason}\r\nServer: {}\r\nDate: {date}\r\nContent-Type: {}\r\n\
@@ -240,11 +238,4 @@ pub(super) fn refuse(refusal: &Refusal<'_>) -> Bytes {
         answer.extend_from_slice(&body);
     }
     answer.into()
-}
-
-/// Now, as the `Date` header has it.
-fn httpdate() -> String {
-    jiff::Timestamp::now()
-        .strftime("%a, %d %b %Y %H:%M:%S GMT")
-        .to_string()
 }

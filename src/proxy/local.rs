@@ -88,6 +88,11 @@ pub(super) fn frame(session: &mut Session, response: &mut ResponseHeader) -> Res
     Ok(())
 }
 
+/// Whether answers of this status have no body (RFC 9110, 6.4.1).
+pub(super) fn is_bodiless(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
 impl Answer {
     pub(super) fn etag(&self) -> Option<&[u8]> {
         let etag = self.response.headers.get(header::ETAG)?;
@@ -123,10 +128,8 @@ impl Answer {
             downstream.set_close_on_response_before_downstream_finish(false);
             downstream.set_total_drain_timeout(Some(LINGERING_TIME));
         }
-        let headers_only = session.req_header().method == Method::HEAD
-            || status == StatusCode::NO_CONTENT
-            || status == StatusCode::NOT_MODIFIED
-            || body.is_empty();
+        let headers_only =
+            session.req_header().method == Method::HEAD || is_bodiless(status) || body.is_empty();
         session
             .write_response_header(Box::new(self.response), headers_only)
             .await

@@ -17,14 +17,7 @@ pub(super) async fn finish(session: &mut Session, ctx: &mut RequestContext) {
         passage.release();
     }
     DoorStream::settle(session.as_downstream_mut()).await;
-    write(
-        &ctx.place().access_log,
-        &Exchange {
-            session,
-            ctx,
-            response: None,
-        },
-    );
+    write(&ctx.place().access_log, &Exchange::now(session, ctx));
 }
 
 /// The lines of a request that was refused before it had a location, and of the page it got.

@@ -6,8 +6,8 @@ use super::flow::Entry;
 use super::phases::Next;
 use super::values::Exchange;
 use super::{Gateway, body, error_log, tunnel};
+use crate::runtime::Bind;
 use crate::runtime::upstream::Key;
-use crate::runtime::{Bind, render};
 use http::StatusCode;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::upstreams::peer::{HttpPeer, Scheme};
@@ -74,14 +74,7 @@ fn balancing_key(session: &Session, ctx: &RequestContext) -> Vec<u8> {
                 None => key.extend_from_slice(&[0; 3]),
             }
         }
-        Some(Key::Of(template)) => {
-            let values = Exchange {
-                session,
-                ctx,
-                response: None,
-            };
-            render(template, &values, &mut key);
-        }
+        Some(Key::Of(template)) => return Exchange::now(session, ctx).rendered(template),
     }
     key
 }
@@ -146,13 +139,7 @@ fn from_where(session: &Session, ctx: &RequestContext) -> Option<SocketAddr> {
         Bind::Anywhere => None,
         Bind::Fixed(address) => Some(*address),
         Bind::Rendered(template) => {
-            let values = Exchange {
-                session,
-                ctx,
-                response: None,
-            };
-            let mut text = Vec::new();
-            render(template, &values, &mut text);
+            let text = Exchange::now(session, ctx).rendered(template);
             let address = std::str::from_utf8(&text).ok().and_then(Bind::parse);
             if address.is_none() && !text.is_empty() {
                 error_log::invalid_local_address(session, ctx, &text);

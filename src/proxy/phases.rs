@@ -9,6 +9,7 @@ use super::context::{Passage, RequestContext};
 use super::files::{self, Served};
 use super::flow::{self, Entry};
 use super::rewrite::{self, End};
+use super::values::Exchange;
 use super::{Gateway, admit, answer, error_log, error_page, redirect, uri};
 use crate::model::{ErrorResponse, ErrorTarget, Return};
 use crate::runtime::{Action, Location};
@@ -84,7 +85,6 @@ impl Gateway {
         };
         let is_hidden = location.settings.internal && !ctx.flow.internal;
         ctx.flow.left_location = false;
-        let name = Arc::clone(&location);
         let location = enter(session, ctx, location);
         if is_hidden {
             return Ok(Turn::Go(Entry::Failed(StatusCode::NOT_FOUND)));
@@ -92,7 +92,7 @@ impl Gateway {
         if admit::is_too_large(session, ctx) {
             return Ok(Turn::Go(Entry::Failed(StatusCode::PAYLOAD_TOO_LARGE)));
         }
-        if let Action::AddSlash(path) = &name.action {
+        if let Action::AddSlash(path) = &location.action {
             ctx.flow.location = Some(redirect::with_query(path, ctx.query()));
             return Ok(Turn::Go(Entry::Failed(StatusCode::MOVED_PERMANENTLY)));
         }
@@ -105,9 +105,8 @@ impl Gateway {
         ctx: &mut RequestContext,
         location: Arc<Location>,
     ) -> Result<Turn> {
-        if !ctx.flow.count_change() {
-            error_log::cycle(session, ctx);
-            return Ok(Turn::Go(Entry::Failed(StatusCode::INTERNAL_SERVER_ERROR)));
+        if let Some(cycle) = count_change(session, ctx) {
+            return Ok(cycle);
         }
         ctx.flow.changed = false;
         ctx.flow.internal = true;
@@ -128,11 +127,8 @@ impl Gateway {
                 return Ok(turn);
             }
             if ctx.flow.changed {
-                if !ctx.flow.count_change() {
-                    error_log::cycle(session, ctx);
-                    return Ok(Turn::Go(Entry::Failed(StatusCode::INTERNAL_SERVER_ERROR)));
-                }
-                return Ok(Turn::Go(Entry::Location));
+                let cycle = count_change(session, ctx);
+                return Ok(cycle.unwrap_or(Turn::Go(Entry::Location)));
             }
         }
         self.answer_from(session, ctx).await
@@ -195,6 +191,15 @@ fn enter(
     location
 }
 
+/// Counts a change of the path; one too many is an error.
+fn count_change(session: &Session, ctx: &mut RequestContext) -> Option<Turn> {
+    if ctx.flow.count_change() {
+        return None;
+    }
+    error_log::cycle(session, ctx);
+    Some(Turn::Go(Entry::Failed(StatusCode::INTERNAL_SERVER_ERROR)))
+}
+
 /// A redirect inside: the path is another, and the site's steps are done again.
 fn redirected(
     session: &Session,
@@ -202,9 +207,8 @@ fn redirected(
     path: Vec<u8>,
     query: Option<Vec<u8>>,
 ) -> Turn {
-    if !ctx.flow.count_change() {
-        error_log::cycle(session, ctx);
-        return Turn::Go(Entry::Failed(StatusCode::INTERNAL_SERVER_ERROR));
+    if let Some(cycle) = count_change(session, ctx) {
+        return cycle;
     }
     let flow = &mut ctx.flow;
     flow.path = Some(path);
@@ -242,7 +246,7 @@ async fn returned(
 ) -> Result<Turn> {
     ctx.flow.returning = StatusCode::from_u16(answer.status).ok();
     let text = answer.text.as_ref();
-    let text = text.map(|text| rewrite::text(text, session, ctx));
+    let text = text.map(|text| Exchange::now(session, ctx).rendered(text));
     let Ok(status) = StatusCode::from_u16(answer.status) else {
         return Ok(Turn::Go(Entry::Failed(StatusCode::INTERNAL_SERVER_ERROR)));
     };
@@ -310,7 +314,7 @@ fn detour(session: &Session, ctx: &mut RequestContext, status: StatusCode) -> Op
     let ErrorTarget::Uri(target) = &page.target else {
         return None;
     };
-    let target = rewrite::text(target, session, ctx);
+    let target = Exchange::now(session, ctx).rendered(target);
     let response = match page.response {
         ErrorResponse::Error => Some(status),
         ErrorResponse::Target => None,

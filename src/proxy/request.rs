@@ -4,8 +4,8 @@
 use super::context::{Passage, RequestContext};
 use super::uri;
 use super::values::Exchange;
-use crate::model::{HttpVersion, PassedBody, Template};
-use crate::runtime::{LineValue, ProxyPass, render};
+use crate::model::{HttpVersion, PassedBody};
+use crate::runtime::{LineValue, ProxyPass};
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Version};
@@ -24,15 +24,11 @@ pub(super) fn shape(
         return Ok(());
     };
     let settings = &passage.pass.settings;
-    let values = Exchange {
-        session,
-        ctx,
-        response: None,
-    };
+    let values = Exchange::now(session, ctx);
     let body = match &settings.body {
         PassedBody::Original => None,
         PassedBody::Nothing => Some(Bytes::new()),
-        PassedBody::Written(body) => Some(rendered(body, &values).into()),
+        PassedBody::Written(body) => Some(values.rendered(body).into()),
     };
     let mut shaped = RequestHeader::build(
         method(passage, request, &values, ctx)?,
@@ -106,19 +102,13 @@ static CONNECTION: Bytes = Bytes::from_static(b"Connection");
 static CONTENT_LENGTH: Bytes = Bytes::from_static(b"Content-Length");
 static TRANSFER_ENCODING: Bytes = Bytes::from_static(b"Transfer-Encoding");
 
-fn rendered(template: &Template, values: &Exchange<'_>) -> Vec<u8> {
-    let mut text = Vec::new();
-    render(template, values, &mut text);
-    text
-}
-
 /// A line's value. None is sent when it is empty, or cannot stand in a header: `$uri` may hold line
 /// ends that a client sent encoded.
 fn line_value(value: &LineValue, values: &Exchange<'_>) -> Option<HeaderValue> {
     match value {
         LineValue::Fixed(value) => Some(value.clone()),
         LineValue::Rendered(template) => {
-            HeaderValue::from_maybe_shared(Bytes::from(rendered(template, values)))
+            HeaderValue::from_maybe_shared(Bytes::from(values.rendered(template)))
                 .ok()
                 .filter(|value| !value.is_empty())
         }
@@ -133,7 +123,7 @@ fn method(
 ) -> Result<Method> {
     match &passage.pass.settings.method {
         None => Ok(ctx.flow.method.as_ref().unwrap_or(&request.method).clone()),
-        Some(template) => Method::from_bytes(&rendered(template, values))
+        Some(template) => Method::from_bytes(&values.rendered(template))
             .or_err(ErrorType::InternalError, "proxy_method is no method")
             .map_err(Error::into_in),
     }

@@ -73,7 +73,7 @@ fn gave_up<'a>(session: &Session, ctx: &RequestContext, cause: &GaveUp) -> End<'
 }
 
 fn set(to: Settable, value: &Template, session: &Session, ctx: &mut RequestContext) {
-    let value = text(value, session, ctx);
+    let value = Exchange::now(session, ctx).rendered(value);
     match to {
         Settable::Variable(variable) => ctx.assigned_mut().set(variable, &value),
         Settable::Args => {
@@ -95,18 +95,6 @@ fn rate(text: &[u8]) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
-/// The text of a template for the request as it is now.
-pub(super) fn text(template: &Template, session: &Session, ctx: &RequestContext) -> Vec<u8> {
-    let mut out = Vec::new();
-    let values = Exchange {
-        session,
-        ctx,
-        response: None,
-    };
-    render(template, &values, &mut out);
-    out
-}
-
 async fn holds(
     condition: &Condition,
     session: &Session,
@@ -114,16 +102,19 @@ async fn holds(
 ) -> Result<bool, GaveUp> {
     let holds = match &condition.test {
         Test::True(value) => {
-            let value = text(value, session, ctx);
+            let value = Exchange::now(session, ctx).rendered(value);
             !value.is_empty() && value != b"0"
         }
-        Test::Equal(value, other) => text(value, session, ctx) == text(other, session, ctx),
+        Test::Equal(value, other) => {
+            Exchange::now(session, ctx).rendered(value)
+                == Exchange::now(session, ctx).rendered(other)
+        }
         Test::Matches(value, pattern) => {
-            let value = text(value, session, ctx);
+            let value = Exchange::now(session, ctx).rendered(value);
             find(pattern, &value, ctx)?
         }
         Test::File(test, path) => {
-            let path = text(path, session, ctx);
+            let path = Exchange::now(session, ctx).rendered(path);
             is_such(*test, &path).await
         }
     };
@@ -164,11 +155,7 @@ fn apply<'a>(
     if !find(&rewrite.pattern, &path, ctx)? {
         return Ok(None);
     }
-    let values = Exchange {
-        session,
-        ctx,
-        response: None,
-    };
+    let values = Exchange::now(session, ctx);
     // Groups of a path that came escaped are escaped again in a query and in a URL.
     let escaped = uri::EscapedGroups {
         values: &values,

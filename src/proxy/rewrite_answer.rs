@@ -6,7 +6,7 @@ use super::cookie::{self, Cookie};
 use super::redirect;
 use super::values::Exchange;
 use crate::model::Template;
-use crate::runtime::{AnswerRewrites, CookieFlags, Found, Replacement, render};
+use crate::runtime::{AnswerRewrites, CookieFlags, Found, Replacement};
 use http::HeaderValue;
 use http::header::{self, HeaderName};
 use pingora_core::Result;
@@ -168,14 +168,7 @@ impl Request<'_> {
     }
 
     fn rendered(&self, template: &Template) -> Vec<u8> {
-        let mut text = Vec::new();
-        let values = Exchange {
-            session: self.session,
-            ctx: self.ctx,
-            response: None,
-        };
-        render(template, &values, &mut text);
-        text
+        Exchange::now(self.session, self.ctx).rendered(template)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `gzip`: which answers are compressed, with its patterns compiled.
 
-use crate::model;
-use pcre2::bytes::{Regex, RegexBuilder};
+use super::Pattern;
+use crate::model::{self, Regex};
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,15 +9,17 @@ use std::sync::Arc;
 pub struct Compression {
     /// What it says.
     pub settings: Arc<model::Compression>,
-    disable: Vec<Regex>,
+    disable: Vec<Pattern>,
 }
 
 impl Compression {
     pub(super) fn build(settings: &Arc<model::Compression>) -> Result<Self, pcre2::Error> {
         let pattern = |pattern: &String| {
-            let mut builder = RegexBuilder::new();
-            let builder = builder.caseless(true).jit_if_available(true);
-            builder.build(&format!("{LIMIT}{pattern}"))
+            let regex = Regex {
+                pattern: pattern.clone(),
+                ignore_case: true,
+            };
+            Pattern::build(&regex, |_| None)
         };
         Ok(Self {
             settings: Arc::clone(settings),
@@ -31,13 +33,10 @@ impl Compression {
 
     /// Whether this `User-Agent` gets nothing compressed.
     pub fn is_disabled_for(&self, agent: &[u8]) -> bool {
-        let is_match = |regex: &Regex| regex.is_match(agent).unwrap_or(true);
+        let is_match = |pattern: &Pattern| pattern.is_match(agent).unwrap_or(true);
         (self.settings.disable_msie6 && is_msie6(agent)) || self.disable.iter().any(is_match)
     }
 }
-
-/// The steps after which a search is given up: the browser's name is its sender's.
-const LIMIT: &str = "(*LIMIT_MATCH=200000)";
 
 /// nginx's `msie6`: Internet Explorer 4 to 6, but not its last one with a service pack.
 fn is_msie6(agent: &[u8]) -> bool {

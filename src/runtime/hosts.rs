@@ -1,8 +1,7 @@
 //! Which site answers for a host: nginx's order, found by hashing.
 
-use super::Site;
-use crate::model::HostPattern;
-use pcre2::bytes::{Regex, RegexBuilder};
+use super::{Pattern, Site};
+use crate::model::{HostPattern, Regex};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +17,7 @@ pub(super) struct Hosts {
     exact: HashMap<Box<str>, Arc<Site>>,
     leading: HashMap<Box<str>, Arc<Site>>,
     trailing: HashMap<Box<str>, Arc<Site>>,
-    regexes: Vec<(Regex, Arc<Site>)>,
+    patterns: Vec<(Pattern, Arc<Site>)>,
 }
 
 impl Hosts {
@@ -33,11 +32,12 @@ impl Hosts {
             HostPattern::LeadingWildcard(name) => (&mut self.leading, name),
             HostPattern::TrailingWildcard(name) => (&mut self.trailing, name),
             HostPattern::Regex(pattern) => {
-                let regex = RegexBuilder::new()
-                    .caseless(true)
-                    .jit_if_available(true)
-                    .build(pattern)?;
-                self.regexes.push((regex, Arc::clone(site)));
+                let regex = Regex {
+                    pattern: pattern.clone(),
+                    ignore_case: true,
+                };
+                let pattern = Pattern::build(&regex, |_| None)?;
+                self.patterns.push((pattern, Arc::clone(site)));
                 return Ok(());
             }
         };
@@ -68,16 +68,17 @@ impl Hosts {
         if host.is_empty() {
             return None;
         }
-        // An error here is PCRE's match limit: such a host matches nothing.
-        let matches =
-            |(regex, _): &&(Regex, Arc<Site>)| regex.is_match(host.as_bytes()).unwrap_or(false);
-        self.regexes.iter().find(matches).map(|(_, site)| site)
+        // An error here is the pattern's limit: such a host matches nothing.
+        let matches = |(pattern, _): &&(Pattern, Arc<Site>)| {
+            pattern.is_match(host.as_bytes()).unwrap_or(false)
+        };
+        self.patterns.iter().find(matches).map(|(_, site)| site)
     }
 }
 
 impl fmt::Debug for Hosts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.exact.len() + self.leading.len() + self.trailing.len();
-        write!(f, "Hosts({names} names, {} patterns)", self.regexes.len())
+        write!(f, "Hosts({names} names, {} patterns)", self.patterns.len())
     }
 }

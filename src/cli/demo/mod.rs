@@ -4,6 +4,7 @@
 mod backend;
 mod control;
 
+use super::ending::told_to_end;
 use crate::os_error::OsError;
 use crate::{Config, HealthCheck, Running, Server, Site, StartError, Upstream, init_logger};
 use backend::{Backend, Colour};
@@ -14,7 +15,6 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// What the demo can be told.
 #[derive(Debug, Args)]
@@ -127,17 +127,6 @@ fn announce(proxy: &Running, backends: &[Arc<Backend>; 2]) {
         orange.address,
     );
     let _ = out.flush();
-}
-
-/// Returns at Ctrl-C, or when the process is told to terminate.
-async fn told_to_end() -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
 }
 
 fn listen(port: u16) -> io::Result<TcpListener> {

@@ -4,6 +4,7 @@
 mod against;
 mod client;
 
+use super::ending::told_to_end;
 use crate::config::{self, CommandLine};
 use crate::model::{ListenAddress, LogTarget, Model};
 use crate::os_error::OsError;
@@ -14,7 +15,6 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// What is tried.
 #[derive(Debug, Args)]
@@ -164,15 +164,7 @@ fn wait_for_the_end() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        Ok(())
-    })
+    runtime.block_on(told_to_end())
 }
 
 /// A folder of its own, which stays: it has the logs.

@@ -69,7 +69,7 @@ pub(super) async fn serve(session: &mut Session, ctx: &mut RequestContext) -> Re
 
 /// A path without a slash at its end: the file of this name.
 async fn file(session: &mut Session, ctx: &mut RequestContext) -> Result<Served> {
-    let exchange = &exchange(session, ctx);
+    let exchange = &Exchange::now(session, ctx);
     let Some(name) = path::file(exchange, ctx.path()) else {
         error_log::file(session, ctx, &ALIAS_REWRITTEN);
         return Ok(Served::Status(StatusCode::INTERNAL_SERVER_ERROR));
@@ -217,13 +217,13 @@ fn add_slash(ctx: &mut RequestContext) -> Result<Served> {
 async fn folder(session: &mut Session, ctx: &mut RequestContext) -> Result<Served> {
     let location = Arc::clone(ctx.place());
     let files = &location.settings.files;
-    let Some(folder) = path::file(&exchange(session, ctx), ctx.path()) else {
+    let Some(folder) = path::file(&Exchange::now(session, ctx), ctx.path()) else {
         error_log::file(session, ctx, &ALIAS_REWRITTEN);
         return Ok(Served::Status(StatusCode::INTERNAL_SERVER_ERROR));
     };
     let mut is_there = false;
     for index in &files.index {
-        let exchange = &exchange(session, ctx);
+        let exchange = &Exchange::now(session, ctx);
         let mut end = Vec::new();
         render(index, exchange, &mut end);
         if end.starts_with(b"/") {
@@ -278,7 +278,7 @@ async fn look_at_folder(
     // An alias may have no slash at its end.
     let name = folder.strip_suffix(b"/").unwrap_or(folder);
     let name = if name.is_empty() { folder } else { name };
-    let links = links(&exchange(session, ctx), name);
+    let links = links(&Exchange::now(session, ctx), name);
     let (name, found) = blocking(name.to_vec(), move |name| open::look(name, links)).await?;
     let status = match found {
         Ok(found) if found.kind == Kind::Folder => return Ok(Ok(())),
@@ -391,14 +391,6 @@ async fn blocking<T: Send + 'static>(
     asked
         .await
         .map_err(|panic| Error::because(ErrorType::InternalError, "looking for a file", panic))
-}
-
-fn exchange<'a>(session: &'a Session, ctx: &'a RequestContext) -> Exchange<'a> {
-    Exchange {
-        session,
-        ctx,
-        response: None,
-    }
 }
 
 fn shown(name: &[u8]) -> std::borrow::Cow<'_, str> {

@@ -2,10 +2,11 @@
 //! last word says what happens.
 
 use super::open::{self, Kind};
-use super::{blocking, exchange, links, path, shown};
+use super::{blocking, links, path, shown};
 use crate::model::{Alias, Part, Template, TryFiles, TryLast};
 use crate::proxy::context::RequestContext;
 use crate::proxy::flow::{self, Entry};
+use crate::proxy::values::Exchange;
 use crate::proxy::{error_log, phases};
 use crate::runtime::render;
 use http::StatusCode;
@@ -22,11 +23,11 @@ pub(in crate::proxy) async fn look(
     tried: &TryFiles,
 ) -> Result<Option<Entry>> {
     let mut root = Vec::new();
-    path::root(&exchange(session, ctx), &mut root);
+    path::root(&Exchange::now(session, ctx), &mut root);
     for file in &tried.files {
         let text = below_alias(&file.path, session, ctx);
         let name = [root.as_slice(), &text].concat();
-        let links = links(&exchange(session, ctx), &name);
+        let links = links(&Exchange::now(session, ctx), &name);
         let (name, found) = blocking(name, move |name| open::look(name, links)).await?;
         match found {
             Ok(found) if (found.kind == Kind::Folder) == file.is_folder => {
@@ -58,7 +59,7 @@ pub(in crate::proxy) async fn look(
 /// what variables wrote.
 fn below_alias(template: &Template, session: &Session, ctx: &RequestContext) -> Vec<u8> {
     let mut text = Vec::new();
-    render(template, &exchange(session, ctx), &mut text);
+    render(template, &Exchange::now(session, ctx), &mut text);
     let is_literal = |part: &Part| matches!(part, Part::Literal(_));
     if let Some(Alias::Prefix(length)) = ctx.settings().files.folder.alias
         && !template.parts().iter().all(is_literal)

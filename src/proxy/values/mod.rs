@@ -10,8 +10,8 @@ use super::context::{RequestContext, Try};
 use super::files;
 use super::rewrite_answer::cookie_set;
 use crate::door::{Arrival, Connection, DoorStream, Refusal};
-use crate::model::{Variable, VariableId};
-use crate::runtime::{Values, hostname};
+use crate::model::{Template, Variable, VariableId};
+use crate::runtime::{Values, hostname, render};
 use headers::{argument, cookie, header_value, headers_of, request_port, upstream_port, user};
 use http::{HeaderMap, StatusCode, header};
 use pingora_core::protocols::l4::ext::TCP_INFO;
@@ -31,6 +31,24 @@ pub(super) struct Exchange<'a> {
     pub(super) ctx: &'a RequestContext,
     /// The answer's header, where it is known but not yet written.
     pub(super) response: Option<&'a ResponseHeader>,
+}
+
+impl<'a> Exchange<'a> {
+    /// The request as it is now; the answer, if there is one, is what was written of it.
+    pub(super) fn now(session: &'a Session, ctx: &'a RequestContext) -> Self {
+        Self {
+            session,
+            ctx,
+            response: None,
+        }
+    }
+
+    /// The text of a template.
+    pub(super) fn rendered(&self, template: &Template) -> Vec<u8> {
+        let mut text = Vec::new();
+        render(template, self, &mut text);
+        text
+    }
 }
 
 impl Exchange<'_> {

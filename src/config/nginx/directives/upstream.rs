@@ -8,12 +8,12 @@ use crate::config::nginx::table::{
 
 rows! {
     "hash" in UPSTREAM, takes ONE | TWO, call(upstream::hash), "chooses by a key";
-    "ip_hash" in UPSTREAM, takes NONE, call(upstream::ip_hash), "chooses by the client's address";
+    "ip_hash" in UPSTREAM, takes NONE, call(upstream::by_its_name), "chooses by the client's address";
     "keepalive" in UPSTREAM, takes ONE | TWO | ONCE, call(upstream::keepalive), "how many idle connections are kept";
     "keepalive_time" in UPSTREAM, takes ONE | ONCE, warned("connections to servers are kept as long as `keepalive_timeout` allows"), "how long a connection may be used";
     "keepalive_timeout" in UPSTREAM, takes ONE | ONCE, call(upstream::keepalive_timeout), "how long an idle connection is kept";
     "keepalive_requests" in UPSTREAM, takes ONE | ONCE, warned("connections to servers are kept as long as `keepalive_timeout` allows"), "how many requests a connection may carry";
-    "least_conn" in UPSTREAM, takes NONE, call(upstream::least_conn), "chooses the server with the fewest requests";
+    "least_conn" in UPSTREAM, takes NONE, call(upstream::by_its_name), "chooses the server with the fewest requests";
     "least_time" in UPSTREAM, takes ONE | TWO, unsupported("servers are not chosen by their times yet: `least_conn` chooses the one with the fewest requests"), "chooses the fastest server";
     "random" in UPSTREAM, takes NONE | ONE | TWO, call(upstream::random), "chooses at random";
     "sticky" in UPSTREAM, takes SEVERAL, unsupported("sessions are not bound to servers yet"), "binds sessions to servers";

@@ -86,24 +86,14 @@ pub(in crate::config::nginx) fn server(
     servers.push(Short(server));
 }
 
-/// `least_conn`.
-pub(in crate::config::nginx) fn least_conn(
+/// `least_conn` and `ip_hash`: the directive is the balance's own word.
+pub(in crate::config::nginx) fn by_its_name(
     reader: &mut Reader<'_>,
     directive: &Directive,
     level: &mut Level<'_>,
     path: &Path<'_>,
 ) {
-    reader.balance("least_conn".to_owned(), directive, level, path);
-}
-
-/// `ip_hash`.
-pub(in crate::config::nginx) fn ip_hash(
-    reader: &mut Reader<'_>,
-    directive: &Directive,
-    level: &mut Level<'_>,
-    path: &Path<'_>,
-) {
-    reader.balance("ip_hash".to_owned(), directive, level, path);
+    reader.balance(directive.name.text.clone(), directive, level, path);
 }
 
 /// `hash KEY [consistent]`.
