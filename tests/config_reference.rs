@@ -115,6 +115,17 @@ fn reference(schema: &Json) -> String {
             "Server",
             "An entry of `servers` and of `backends`; or its address alone.",
         ),
+        ("Sessions", "Sticky", "The value of `sticky`: one of these."),
+        (
+            "A session's cookie",
+            "StickyCookie",
+            "The value of `cookie` in `sticky`.",
+        ),
+        (
+            "Sessions that are learned",
+            "StickyLearn",
+            "The value of `learn` in `sticky`.",
+        ),
         (
             "A health check",
             "HealthCheck",

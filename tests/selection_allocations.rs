@@ -20,6 +20,7 @@ fn choosing_allocates_what_pingora_does_and_no_more() {
         name: "app".to_owned(),
         balance: Balance::RoundRobin,
         servers: addresses.map(server).to_vec(),
+        sticky: None,
         health_check: None,
         keepalive: Keepalive {
             connections: 32,
@@ -59,6 +60,8 @@ fn server(address: &str) -> Server {
         fail_timeout: Duration::from_secs(10),
         backup: false,
         down: false,
+        drain: false,
+        route: None,
     }
 }
 

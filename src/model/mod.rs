@@ -21,6 +21,7 @@ mod pass;
 mod process;
 mod rewrite;
 mod site;
+mod sticky;
 mod template;
 mod upstream;
 mod variable;
@@ -47,6 +48,7 @@ pub use pass::{ActedOn, HttpVersion, IgnoredHeaders, PassedBody};
 pub use process::Process;
 pub use rewrite::{Condition, FileTest, If, Regex, Return, Rewrite, Settable, Step, Test, Then};
 pub use site::{ClientLimits, HeaderBuffers, HostPattern, Site};
+pub use sticky::{CookieExpires, SAME_SITES, Sticky, StickyCookie, StickyLearn};
 pub use template::{Part, Template, TemplateError};
 pub use upstream::{
     Balance, CheckKind, HealthCheck, Keepalive, Server, ServerAddress, Upstream, Weight,

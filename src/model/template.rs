@@ -100,6 +100,13 @@ impl Template {
         Ok(Self { parts })
     }
 
+    /// A template of one variable.
+    pub fn of(variable: Variable) -> Self {
+        Self {
+            parts: vec![Part::Variable(variable)],
+        }
+    }
+
     /// A template without variables.
     pub fn literal(text: impl Into<String>) -> Self {
         let text = text.into();

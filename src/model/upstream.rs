@@ -1,6 +1,6 @@
 //! Upstreams: the servers that requests are passed to.
 
-use super::Template;
+use super::{Sticky, Template};
 use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -16,6 +16,8 @@ pub struct Upstream {
     pub balance: Balance,
     /// The servers, in the order of the file. Never empty.
     pub servers: Vec<Server>,
+    /// How requests of one session come to one server.
+    pub sticky: Option<Sticky>,
     /// The active check; `None` leaves failures to `max_fails` alone.
     pub health_check: Option<HealthCheck>,
     /// The pool of idle connections.
@@ -72,6 +74,10 @@ pub struct Server {
     pub backup: bool,
     /// `down`: never used.
     pub down: bool,
+    /// `drain`: used only for sessions that belong to it.
+    pub drain: bool,
+    /// `route`: its name for sessions; else the checksum of its address.
+    pub route: Option<String>,
 }
 
 /// Where a server is.

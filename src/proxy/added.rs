@@ -2,8 +2,8 @@
 
 use super::context::RequestContext;
 use super::files::conditional::{format_time, parse_time};
-use super::names;
 use super::values::Exchange;
+use super::{names, sticky};
 use crate::model::{AddHeader, Expires, Start};
 use crate::runtime::render;
 use http::{HeaderValue, StatusCode, header};
@@ -31,6 +31,7 @@ pub(super) fn add_headers(
             add(header, &value, response)?;
         }
     }
+    sticky::set_cookie(session, response, ctx)?;
     for (name, value) in &ctx.response_headers {
         response.append_header(names::written(name), value.clone())?;
     }

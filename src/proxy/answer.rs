@@ -4,6 +4,7 @@ use super::context::{Passage, RequestContext};
 use super::error_page;
 use super::failure::Failure;
 use super::flow::Entry;
+use super::sticky::{self, Moment};
 use super::{
     added, compress, local, names, nginx_page, pace, pass, phases, request, retry, rewrite_answer,
 };
@@ -52,11 +53,13 @@ pub(super) fn from_upstream(
     }
     if let Some(Passage {
         selected: Some(selected),
-        pass,
         ..
     }) = &ctx.passage
     {
         selected.succeeded();
+        sticky::learn(session, ctx, Moment::Header);
+    }
+    if let Some(Passage { pass, .. }) = &ctx.passage {
         if !pass.settings.ignores(ActedOn::XAccelRedirect)
             && let Some(target) = response.headers.get(X_ACCEL_REDIRECT)
         {
@@ -80,12 +83,18 @@ pub(super) fn from_upstream(
             return Err(Error::new_up(ErrorType::HTTPStatus(status.as_u16())));
         }
     }
-    if has_no_body(session, response)
-        && let Some(passage) = &mut ctx.passage
-    {
-        passage.answered();
+    if has_no_body(session, response) {
+        answered(session, ctx);
     }
     Ok(())
+}
+
+/// The server's answer is read to its end, before the client has got it.
+fn answered(session: &Session, ctx: &mut RequestContext) {
+    sticky::learn(session, ctx, Moment::End);
+    if let Some(passage) = &mut ctx.passage {
+        passage.answered();
+    }
 }
 
 /// Whether the header is all of the answer: Pingora does not tell.
@@ -147,12 +156,17 @@ const X_ACCEL_REDIRECT: &str = "x-accel-redirect";
 const DETOUR: &str = "the answer is another location's";
 
 /// `upstream_response_body_filter`: `$upstream_response_length` and `$upstream_response_time`.
-pub(super) fn count_body(body: Option<&Bytes>, end: bool, ctx: &mut RequestContext) {
+pub(super) fn count_body(
+    session: &Session,
+    body: Option<&Bytes>,
+    end: bool,
+    ctx: &mut RequestContext,
+) {
     if let Some(current) = ctx.passage.as_mut().and_then(Passage::current) {
         current.response_length += body.map_or(0, |body| body.len() as u64);
     }
-    if end && let Some(passage) = &mut ctx.passage {
-        passage.answered();
+    if end {
+        answered(session, ctx);
     }
 }
 

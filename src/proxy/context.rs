@@ -69,6 +69,8 @@ pub(super) struct Passage {
     pub(super) answer: Option<http::HeaderMap>,
     /// The connection of the try under way.
     pub(super) line: Option<Line>,
+    /// Whether the session of the request was remembered: `sticky learn`.
+    pub(super) has_learned: bool,
     /// The server of the try under way.
     pub(super) selected: Option<Selected>,
     /// The servers that failed this request.
@@ -257,6 +259,7 @@ impl Passage {
             body: None,
             answer: None,
             line: None,
+            has_learned: false,
             selected: None,
             tried: Vec::new(),
             tries: Vec::new(),

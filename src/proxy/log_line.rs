@@ -1,6 +1,7 @@
 //! The end of a request: its access log lines.
 
 use super::context::RequestContext;
+use super::sticky::{self, Moment};
 use super::values::{Exchange, Refused};
 use crate::door::{DoorStream, Refusal};
 use crate::model::Variable;
@@ -13,6 +14,7 @@ pub(super) async fn finish(session: &mut Session, ctx: &mut RequestContext) {
     if ctx.admission.is_none() {
         return;
     }
+    sticky::learn(session, ctx, Moment::End);
     if let Some(passage) = &mut ctx.passage {
         passage.release();
     }

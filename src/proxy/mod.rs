@@ -8,6 +8,7 @@
 //! | the request's body, where it is read first | `body` |
 //! | choosing a backend | `pass` |
 //! | the connection to it | `line`, `tunnel` |
+//! | sessions bound to backends | `sticky` |
 //! | the request to it | `request` |
 //! | the target when `proxy_pass` has a URI | `uri` |
 //! | failed tries | `retry` |
@@ -50,6 +51,7 @@ mod retry;
 mod rewrite;
 mod rewrite_answer;
 mod router;
+mod sticky;
 mod tunnel;
 mod uri;
 mod values;
@@ -208,12 +210,12 @@ impl ProxyHttp for Gateway {
 
     fn upstream_response_body_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
         ctx: &mut Self::CTX,
     ) -> Result<Option<Duration>> {
-        answer::count_body(body.as_ref(), end, ctx);
+        answer::count_body(session, body.as_ref(), end, ctx);
         Ok(None)
     }
 

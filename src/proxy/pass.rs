@@ -5,9 +5,9 @@ use super::failure::Failure;
 use super::flow::Entry;
 use super::phases::Next;
 use super::values::Exchange;
-use super::{Gateway, body, error_log, tunnel};
-use crate::runtime::Bind;
+use super::{Gateway, body, error_log, sticky, tunnel};
 use crate::runtime::upstream::Key;
+use crate::runtime::{Bind, render};
 use http::StatusCode;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::upstreams::peer::{HttpPeer, Scheme};
@@ -60,6 +60,7 @@ impl Gateway {
 /// What decides about the server, where the upstream asks for it.
 fn balancing_key(session: &Session, ctx: &RequestContext) -> Vec<u8> {
     let mut key = Vec::new();
+    sticky::begin_key(session, ctx, &mut key);
     match ctx.passage.as_ref().map(|passage| passage.upstream.key()) {
         None | Some(Key::None) => {}
         Some(Key::Client) => {
@@ -74,7 +75,9 @@ fn balancing_key(session: &Session, ctx: &RequestContext) -> Vec<u8> {
                 None => key.extend_from_slice(&[0; 3]),
             }
         }
-        Some(Key::Of(template)) => return Exchange::now(session, ctx).rendered(template),
+        Some(Key::Of(template)) => {
+            render(template, &Exchange::now(session, ctx), &mut key);
+        }
     }
     key
 }

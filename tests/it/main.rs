@@ -41,6 +41,7 @@ mod reload;
 mod request_buffering;
 mod routing;
 mod signals;
+mod sticky;
 mod tools;
 mod upstream_connections;
 mod variables;

@@ -1,6 +1,6 @@
 //! Upstreams as they are written: a group of servers, each server, and the health check.
 
-use super::{FromWord, OneOrMany, OrOff, Short, Switch, Time, Word, record};
+use super::{FromWord, OneOrMany, OrOff, Short, Size, Switch, Time, Word, record};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,8 @@ record! {
         /// `hash KEY` or `hash KEY consistent`, by a key such as `$request_uri`; `random` or
         /// `random two`, the less busy of two.
         balance: String,
+        /// Whether requests of one session go to one server, and how it is known.
+        sticky: Sticky,
         /// The servers.
         servers: Vec<Short<Server>>,
         /// How they are checked; `off` does not.
@@ -46,6 +48,10 @@ record! {
         backup: Switch,
         /// Whether it is never used.
         down: Switch,
+        /// Whether it is used only for sessions that belong to it.
+        drain: Switch,
+        /// Its name for sessions; the checksum of its address if not given.
+        route: Word,
     }
 }
 
@@ -55,6 +61,54 @@ impl FromWord for Server {
             address: Some(word),
             ..Self::default()
         }
+    }
+}
+
+record! {
+    /// How requests of one session come to one server: one of these.
+    Sticky {
+        /// By a cookie that Gapura sets.
+        cookie: StickyCookie,
+        /// By variables: the first that says something names the `route` of a server.
+        route: OneOrMany<Word>,
+        /// By sessions of the application's own, which are remembered.
+        learn: StickyLearn,
+    }
+}
+
+record! {
+    /// The cookie that names a session's server.
+    StickyCookie {
+        /// Its name.
+        name: Word,
+        /// How long the browser keeps it, or `max`; without it, until the browser is closed.
+        expires: Word,
+        /// Its domain.
+        domain: Word,
+        /// Its path.
+        path: Word,
+        /// Whether it is kept from scripts.
+        httponly: Switch,
+        /// Whether it is sent over TLS only.
+        secure: Switch,
+        /// `strict`, `lax` or `none`.
+        samesite: Word,
+    }
+}
+
+record! {
+    /// Sessions that are remembered.
+    StickyLearn {
+        /// What names a new session: the first of these that says something, such as `$upstream_cookie_session`.
+        create: OneOrMany<Word>,
+        /// What names the session of a request, such as `$cookie_session`.
+        lookup: OneOrMany<Word>,
+        /// The memory for sessions; when it is full, those used least recently are forgotten.
+        size: Size,
+        /// When a session that is not used is forgotten.
+        timeout: Time,
+        /// Whether a session is remembered before the answer is read to its end.
+        header: Switch,
     }
 }
 

@@ -31,6 +31,7 @@ macro_rules! target {
                 servers_key: "backends",
                 health_check: $level.health_check.as_ref(),
                 keepalive: $level.keepalive,
+                sticky: None,
                 keepalive_local: false,
                 keepalive_requests: None,
                 keepalive_time: None,

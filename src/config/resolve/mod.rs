@@ -23,6 +23,7 @@ mod settings;
 mod site;
 mod socket;
 mod steps;
+mod sticky;
 mod upstream;
 mod variables;
 

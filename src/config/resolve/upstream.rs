@@ -16,6 +16,7 @@ use std::time::Duration;
 pub(super) struct Written<'a> {
     pub(super) balance: Option<&'a str>,
     pub(super) servers: &'a [Short<draft::Server>],
+    pub(super) sticky: Option<&'a draft::Sticky>,
     /// Their key: `servers` or `backends`.
     pub(super) servers_key: &'static str,
     pub(super) health_check: Option<&'a OrOff<draft::HealthCheck>>,
@@ -53,6 +54,7 @@ impl Resolver {
             let written = Written {
                 balance: upstream.balance.as_deref(),
                 servers: upstream.servers.as_deref().unwrap_or_default(),
+                sticky: upstream.sticky.as_ref(),
                 servers_key: "servers",
                 health_check: upstream.health_check.as_ref(),
                 keepalive: upstream.keepalive,
@@ -139,10 +141,12 @@ impl Resolver {
             .map(|check| self.health_check(check, &check_path));
         let keepalive = self.keepalive(written, path);
         let balance = self.balance(written.balance, &path.key("balance"));
+        let sticky = self.sticky(written.sticky, &path.key("sticky"));
         self.upstreams.push(Upstream {
             name,
             balance,
             servers,
+            sticky,
             health_check,
             keepalive,
         });
@@ -231,6 +235,8 @@ impl Resolver {
             fail_timeout: server.fail_timeout.map_or(FAIL_TIMEOUT, |time| time.0),
             backup: server.backup.is_some_and(|switch| switch.0),
             down: server.down.is_some_and(|switch| switch.0),
+            drain: server.drain.is_some_and(|switch| switch.0),
+            route: self.route(server.route.as_deref(), &path.key("route")),
         }
     }
 

@@ -9,7 +9,7 @@ use super::passive::Limit;
 use super::peer::Peer;
 use super::registry::State;
 use super::selection::{
-    ConsistentHash, IpHash, KeyHash, LeastConn, Random, RandomTwo, SmoothRoundRobin,
+    ConsistentHash, IpHash, KeyHash, LeastConn, Random, RandomTwo, SmoothRoundRobin, Sticky,
 };
 use super::{Environment, names::Names};
 use crate::model::{Balance, Server, ServerAddress};
@@ -28,6 +28,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 /// place in the round.
 pub(super) struct Group {
     balance: Balance,
+    /// Whether sessions are bound to servers.
+    sticky: bool,
     sources: Arc<[Source]>,
     primary: Role,
     backup: Role,
@@ -41,6 +43,8 @@ pub(super) struct Group {
 struct Role {
     balancer: Box<dyn Balancer>,
     peers: AtomicUsize,
+    /// There is not even one that is left to its sessions.
+    is_empty: AtomicBool,
     /// Where the next walk begins.
     walk: AtomicUsize,
 }
@@ -73,6 +77,25 @@ fn balancer(balance: &Balance, backends: Backends) -> Box<dyn Balancer> {
         } => load_balancer::<ConsistentHash>(backends),
         Balance::Random => load_balancer::<Random>(backends),
         Balance::RandomTwo => load_balancer::<RandomTwo>(backends),
+    }
+}
+
+/// The same where sessions are bound to servers.
+fn sticky_balancer(balance: &Balance, backends: Backends) -> Box<dyn Balancer> {
+    match balance {
+        Balance::RoundRobin | Balance::SmoothRoundRobin => {
+            load_balancer::<Sticky<SmoothRoundRobin>>(backends)
+        }
+        Balance::LeastConn => load_balancer::<Sticky<LeastConn>>(backends),
+        Balance::IpHash => load_balancer::<Sticky<IpHash>>(backends),
+        Balance::Hash {
+            consistent: false, ..
+        } => load_balancer::<Sticky<KeyHash>>(backends),
+        Balance::Hash {
+            consistent: true, ..
+        } => load_balancer::<Sticky<ConsistentHash>>(backends),
+        Balance::Random => load_balancer::<Sticky<Random>>(backends),
+        Balance::RandomTwo => load_balancer::<Sticky<RandomTwo>>(backends),
     }
 }
 
@@ -114,6 +137,7 @@ impl Group {
     /// The balancers of a server list, filled with what is known of its names.
     pub(super) fn new(
         balance: &Balance,
+        sticky: bool,
         servers: &[Server],
         state: &Arc<State>,
         names: &Names,
@@ -130,17 +154,23 @@ impl Group {
         let sources: Arc<[Source]> = servers.iter().map(source).collect();
         let role = |backup| {
             let keyed = balance.is_keyed();
-            let discovery = Discovery::new(&sources, backup, keyed, state, &environment.clock);
+            let clock = &environment.clock;
+            let discovery = Discovery::new(&sources, backup, keyed, sticky, state, clock);
             let registry = Arc::clone(&state.health);
             let backends = Backends::new_with_health_registry(Box::new(discovery), registry);
             Role {
-                balancer: balancer(balance, backends),
+                balancer: match sticky {
+                    true => sticky_balancer(balance, backends),
+                    false => balancer(balance, backends),
+                },
                 peers: AtomicUsize::new(0),
+                is_empty: AtomicBool::new(true),
                 walk: AtomicUsize::new(0),
             }
         };
         let group = Arc::new(Self {
             balance: balance.clone(),
+            sticky,
             primary: role(false),
             backup: role(true),
             sources,
@@ -155,9 +185,9 @@ impl Group {
     }
 
     /// Whether it is the group of this list.
-    pub(super) fn is_of(&self, balance: &Balance, servers: &[Server]) -> bool {
+    pub(super) fn is_of(&self, balance: &Balance, sticky: bool, servers: &[Server]) -> bool {
         let own = self.sources.iter().map(|source| &source.server);
-        self.balance == *balance && own.eq(servers)
+        self.balance == *balance && self.sticky == sticky && own.eq(servers)
     }
 
     /// Takes over what the names resolve to now. Never waits. A health check may be running: it
@@ -167,11 +197,15 @@ impl Group {
         for role in [&self.primary, &self.backup] {
             role.balancer.update();
             let backends = role.balancer.backends().get_backend();
-            let peers = backends.iter().filter(|backend| !peer(backend).down);
+            let peers = backends
+                .iter()
+                .filter(|backend| peer(backend).takes_anyone());
             role.peers.store(peers.count(), Relaxed);
+            role.is_empty.store(backends.is_empty(), Relaxed);
         }
         // nginx counts what is `down`, too, and a list with a backup is never single.
-        let down = self.sources.iter().filter(|source| source.server.down);
+        let is_down = |source: &&Source| source.server.down || source.server.drain;
+        let down = self.sources.iter().filter(is_down);
         let single = self.primary.peers.load(Relaxed) + down.count() == 1
             && !self.sources.iter().any(|source| source.server.backup);
         self.single.store(single, Relaxed);
@@ -256,7 +290,8 @@ impl Role {
         // The shared counter that orders a search is moved by others meanwhile: a search meets
         // some servers twice and may miss others.
         let max_iterations = (16 * peers).max(256);
-        if peers > 0 && self.balancer.select(key, max_iterations, &accept).is_none() {
+        let is_empty = self.is_empty.load(Relaxed);
+        if !is_empty && self.balancer.select(key, max_iterations, &accept).is_none() {
             return self.walk(admit);
         }
         chosen.into_inner()

@@ -9,8 +9,10 @@ use super::names::Name;
 use super::passive::Limit;
 use super::peer::Peer;
 use super::registry::State;
+use super::sticky::ServerId;
 use crate::model::{Server, ServerAddress};
 use async_trait::async_trait;
+use md5::{Digest, Md5};
 use parking_lot::Mutex;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_load_balancing::discovery::ServiceDiscovery;
@@ -27,6 +29,8 @@ pub(super) struct Discovery {
     backup: bool,
     /// A key decides: servers that are `down` keep their place.
     keyed: bool,
+    /// Sessions belong to servers: those that `drain` are there for theirs.
+    sticky: bool,
     state: Arc<State>,
     clock: Clock,
     published: Mutex<Published>,
@@ -68,6 +72,7 @@ impl Discovery {
         servers: &Arc<[Source]>,
         backup: bool,
         keyed: bool,
+        sticky: bool,
         state: &Arc<State>,
         clock: &Clock,
     ) -> Self {
@@ -75,6 +80,7 @@ impl Discovery {
             servers: Arc::clone(servers),
             backup,
             keyed,
+            sticky,
             state: Arc::clone(state),
             clock: clock.clone(),
             published: Mutex::default(),
@@ -85,7 +91,8 @@ impl Discovery {
         let mut members = Vec::<Member>::new();
         let mut copies = HashMap::<SocketAddr, usize>::new();
         for (line, source) in self.servers.iter().enumerate() {
-            if source.server.backup != self.backup || (source.server.down && !self.keyed) {
+            let unused = source.server.down || (source.server.drain && !self.sticky);
+            if source.server.backup != self.backup || (unused && !self.keyed) {
                 continue;
             }
             for address in source.addresses() {
@@ -127,9 +134,17 @@ impl Discovery {
 
     fn backend(&self, member: &Member, factor: usize) -> Backend {
         let source = &self.servers[member.line];
+        let text = address_text(&member.address);
+        let name = self.sticky.then(|| match &source.server.route {
+            Some(route) => route.clone(),
+            None => checksum(&text),
+        });
         let peer = Peer {
+            id: name.as_ref().map(|name| ServerId::of(name.as_bytes())),
+            name: name.unwrap_or_default().into(),
+            drain: source.server.drain,
             address: member.address.clone(),
-            text: address_text(&member.address).into(),
+            text: text.into(),
             server: Arc::clone(&source.text),
             written: source.server.written.as_str().into(),
             weight: source.server.weight.get().into(),
@@ -222,6 +237,12 @@ fn address_text(address: &SocketAddr) -> String {
         SocketAddr::Inet(address) => address.to_string(),
         SocketAddr::Unix(_) => format!("unix:{address}"),
     }
+}
+
+/// The name of a server without a route, as nginx has it.
+fn checksum(address: &str) -> String {
+    let digest = Md5::digest(address.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn gcd(a: usize, b: usize) -> usize {

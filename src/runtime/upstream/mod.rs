@@ -17,6 +17,7 @@ mod peer;
 mod probe;
 mod registry;
 mod selection;
+mod sticky;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +35,7 @@ use registry::State;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
+use sticky::{ServerId, Stickiness};
 
 /// One upstream of one generation.
 #[derive(Debug)]
@@ -43,6 +45,7 @@ pub struct Upstream {
     pool: u64,
     keepalive: model::Keepalive,
     health_check: Option<model::HealthCheck>,
+    stickiness: Option<Stickiness>,
     group: Arc<Group>,
     state: Arc<State>,
 }
@@ -79,7 +82,12 @@ struct Environment {
 }
 
 impl Upstream {
-    fn new(upstream: &model::Upstream, group: Arc<Group>, state: Arc<State>) -> Self {
+    fn new(
+        upstream: &model::Upstream,
+        group: Arc<Group>,
+        stickiness: Option<Stickiness>,
+        state: Arc<State>,
+    ) -> Self {
         let mut pool = DefaultHasher::new();
         upstream.name.hash(&mut pool);
         Self {
@@ -87,6 +95,7 @@ impl Upstream {
             pool: pool.finish(),
             keepalive: upstream.keepalive.clone(),
             health_check: upstream.health_check.clone(),
+            stickiness,
             group,
             state,
         }
@@ -128,16 +137,46 @@ impl Upstream {
         self.choose_by(b"", tried)
     }
 
-    /// The same with what the upstream's [`key`](Self::key) asks for.
+    /// The same with what the upstream's [`key`](Self::key) asks for, behind what
+    /// [`bind`](Self::bind) has written, where sessions are bound to servers.
     pub fn choose_by(&self, key: &[u8], tried: &[Arc<Peer>]) -> Option<Selected> {
+        let bound = match &self.stickiness {
+            Some(_) => ServerId::read(key).0,
+            None => None,
+        };
         let admit = |peer: &Arc<Peer>, healthy| {
-            self.may_try(peer, healthy, tried) && peer.admit(self.group.limit(peer))
+            self.may_try(peer, healthy, tried)
+                && (!peer.drain || (bound.is_some() && bound == peer.id))
+                && peer.admit(self.group.limit(peer))
         };
         let chosen = self.group.select(key, &admit);
         chosen.map(|peer| self.selected(peer)).or_else(|| {
             self.health_check.as_ref()?;
-            self.choose_early(tried, &|_| true)
+            self.choose_early(tried, &|peer| !peer.drain)
         })
+    }
+
+    /// How requests of one session come to one server.
+    pub fn sticky(&self) -> Option<&model::Sticky> {
+        self.stickiness.as_ref().map(|one| &one.settings)
+    }
+
+    /// Begins the key of a request with the server that its session belongs to, by what the request
+    /// says of the session or of the server.
+    pub fn bind(&self, name: &[u8], key: &mut Vec<u8>) {
+        if let Some(stickiness) = &self.stickiness {
+            ServerId::write(stickiness.server(name), key);
+        }
+    }
+
+    /// `sticky learn`: the session of this name belongs to this server now. One that is not known yet
+    /// is remembered only if it may be created.
+    pub fn learn(&self, name: &[u8], may_create: bool, server: &Selected) {
+        if let Some(stickiness) = &self.stickiness
+            && let model::Sticky::Learn(learn) = &stickiness.settings
+        {
+            stickiness.remember(learn, name, may_create, server);
+        }
     }
 
     /// Chooses among the addresses of one server, named as the configuration writes it: its backup

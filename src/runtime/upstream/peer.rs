@@ -3,6 +3,7 @@
 use super::clock::Clock;
 use super::connection::Connection;
 use super::passive::{Failures, Limit};
+use super::sticky::ServerId;
 use crate::model::Keepalive;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use std::fmt;
@@ -24,6 +25,11 @@ pub struct Peer {
     pub(super) max_conns: Option<NonZeroU32>,
     /// `down`: there only to keep its place.
     pub(super) down: bool,
+    /// `drain`: there only for sessions that belong to it.
+    pub(super) drain: bool,
+    /// Its name for sessions, and what stands for it. Both are only there where sessions are bound.
+    pub(super) name: Box<str>,
+    pub(super) id: Option<ServerId>,
     /// The `server` line that it comes from, by its place.
     pub(super) line: usize,
     pub(super) backup: bool,
@@ -84,6 +90,16 @@ impl Peer {
     /// Whether it is used only when no other server can be.
     pub fn is_backup(&self) -> bool {
         self.backup
+    }
+
+    /// Its name for sessions: what `sticky cookie` sets.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it is there for requests that belong to nobody.
+    pub(super) fn takes_anyone(&self) -> bool {
+        !self.down && !self.drain
     }
 
     /// Requests that are being passed to this address, by any generation.

@@ -5,8 +5,9 @@ use super::discovery::peer;
 use super::health::{ActiveCheck, Delegate};
 use super::names::{LOOKUP_INTERVAL, LOOKUP_TIMEOUT, Names, Resolve, SystemResolver};
 use super::peer::Live;
+use super::sticky::{Sessions, Stickiness};
 use super::{Environment, Upstream, background, clock::Clock, event};
-use crate::model;
+use crate::model::{self, Sticky};
 use parking_lot::Mutex;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::server::ShutdownWatch;
@@ -50,6 +51,8 @@ pub(super) struct State {
     /// The upstreams of every generation still alive, the newest last.
     users: Mutex<Vec<Weak<Upstream>>>,
     started: AtomicBool,
+    /// The sessions of `sticky learn`.
+    sessions: Mutex<Option<(usize, Arc<Sessions>)>>,
 }
 
 impl Registry {
@@ -99,6 +102,7 @@ impl Registry {
         let new = || {
             Group::new(
                 &upstream.balance,
+                upstream.sticky.is_some(),
                 &upstream.servers,
                 state,
                 names,
@@ -106,12 +110,27 @@ impl Registry {
             )
         };
         let group = match state.current() {
-            Some(current) if current.group().is_of(&upstream.balance, &upstream.servers) => {
+            Some(current)
+                if current.group().is_of(
+                    &upstream.balance,
+                    upstream.sticky.is_some(),
+                    &upstream.servers,
+                ) =>
+            {
                 Arc::clone(current.group())
             }
             _ => new(),
         };
-        let upstream = Arc::new(Upstream::new(upstream, group, Arc::clone(state)));
+        let stickiness = (upstream.sticky.as_ref()).map(|settings| Stickiness {
+            settings: settings.clone(),
+            sessions: match settings {
+                Sticky::Learn(learn) => Some(state.sessions(learn.size)),
+                Sticky::Cookie(_) | Sticky::Route(_) => None,
+            },
+            clock: environment.clock.clone(),
+        });
+        let upstream = Upstream::new(upstream, group, stickiness, Arc::clone(state));
+        let upstream = Arc::new(upstream);
         state.users.lock().push(Arc::downgrade(&upstream));
         state.wake.notify_one();
         drop(states);
@@ -222,6 +241,7 @@ impl State {
             lives: Mutex::default(),
             users: Mutex::default(),
             started: AtomicBool::new(false),
+            sessions: Mutex::default(),
         }
     }
 
@@ -230,6 +250,19 @@ impl State {
         let mut users = self.users.lock();
         users.retain(|user| user.strong_count() > 0);
         users.iter().rev().find_map(Weak::upgrade)
+    }
+
+    /// The table of sessions; another one, empty, when its size has changed.
+    fn sessions(&self, size: usize) -> Arc<Sessions> {
+        let mut sessions = self.sessions.lock();
+        match &*sessions {
+            Some((before, sessions)) if *before == size => Arc::clone(sessions),
+            _ => {
+                let new = Arc::new(Sessions::new(size));
+                *sessions = Some((size, Arc::clone(&new)));
+                new
+            }
+        }
     }
 
     /// The live state of an address, the same for all who use it. Servers of equal addresses are told

@@ -1,6 +1,6 @@
 //! Groups of servers.
 
-use crate::config::nginx::reader::upstream;
+use crate::config::nginx::reader::{sticky, upstream};
 use crate::config::nginx::table::{
     BLOCK, HTTP, LOCATION, NONE, ONCE, ONE, SEVERAL, SOME, TWO, UPSTREAM, accepted, call, rows,
     unsupported,
@@ -16,7 +16,7 @@ rows! {
     "least_conn" in UPSTREAM, takes NONE, call(upstream::by_its_name), "chooses the server with the fewest requests";
     "least_time" in UPSTREAM, takes ONE | TWO, unsupported("servers are not chosen by their times yet: `least_conn` chooses the one with the fewest requests"), "chooses the fastest server";
     "random" in UPSTREAM, takes NONE | ONE | TWO, call(upstream::random), "chooses at random";
-    "sticky" in UPSTREAM, takes SEVERAL, unsupported("sessions are not bound to servers yet"), "binds sessions to servers";
+    "sticky" in UPSTREAM, takes SEVERAL, call(sticky::sticky), "binds sessions to servers";
     "zone" in UPSTREAM, takes ONE | TWO | ONCE, accepted("there is one process, which shares with nobody"), "memory that workers share";
     "upstream" in HTTP, takes BLOCK | ONE, call(upstream::upstream), "a group of servers";
     "server" in UPSTREAM, takes SOME, call(upstream::server), "a server of the group";

@@ -17,6 +17,7 @@ pub(super) mod pass;
 pub(super) mod proxy;
 pub(super) mod rewrite;
 pub(super) mod server;
+pub(super) mod sticky;
 pub(super) mod upstream;
 pub(super) mod variables;
 

@@ -1,7 +1,7 @@
 //! `upstream` and its servers.
 
 use super::{Level, Reader, number};
-use crate::config::draft::{Server, Short, Switch, Upstream};
+use crate::config::draft::{Server, Short, Switch, Upstream, Word as Text};
 use crate::config::nginx::lexer::Word;
 use crate::config::nginx::parser::Directive;
 use crate::config::nginx::positions::Piece;
@@ -294,7 +294,22 @@ impl Reader<'_> {
             }
             // Names are looked up again and again anyway.
             ("resolve", None) => return,
-            ("service" | "route" | "slow_start", Some(_)) | ("drain", None) => {
+            ("drain", None) => {
+                server.drain = Some(Switch(true));
+                Some("drain")
+            }
+            ("route", Some(value)) => {
+                if value.is_empty() || value.len() > LONGEST_ROUTE {
+                    let problem = match value {
+                        "" => "route is empty".to_owned(),
+                        _ => format!("route is longer than {LONGEST_ROUTE}"),
+                    };
+                    return self.report(directive, word, Problem::Syntax(problem), None);
+                }
+                server.route = Some(Text(value.to_owned()));
+                Some("route")
+            }
+            ("service" | "slow_start", Some(_)) => {
                 let label = "leave it out: it is not supported yet";
                 return self.unsupported_parameter(directive, word, label);
             }
@@ -308,3 +323,6 @@ impl Reader<'_> {
         }
     }
 }
+
+/// The longest name of a server.
+const LONGEST_ROUTE: usize = 32;

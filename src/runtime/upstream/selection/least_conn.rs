@@ -36,7 +36,7 @@ impl BackendSelection for LeastConn {
 impl BackendIter for LeastBusy {
     fn next(&mut self) -> Option<&Backend> {
         let LeastConn(candidates) = &*self.selection;
-        let left = |index: &usize| !self.said[*index] && !candidates.peer(*index).down;
+        let left = |index: &usize| !self.said[*index] && candidates.peer(*index).takes_anyone();
         let mut best: Option<usize> = None;
         let mut equals = 0;
         for index in (0..candidates.len()).filter(left) {

@@ -9,12 +9,14 @@ mod ip_hash;
 mod least_conn;
 mod random;
 mod smooth;
+mod sticky;
 
 pub(super) use hash::{ConsistentHash, KeyHash};
 pub(super) use ip_hash::IpHash;
 pub(super) use least_conn::LeastConn;
 pub(super) use random::{Random, RandomTwo};
 pub(super) use smooth::SmoothRoundRobin;
+pub(super) use sticky::Sticky;
 
 use super::discovery::peer;
 use super::peer::Peer;
@@ -47,9 +49,9 @@ impl Candidates {
             sum
         });
         let sums = sums.collect();
-        let weight = |backend: &Backend| match peer(backend).down {
-            true => 0,
-            false => backend.weight,
+        let weight = |backend: &Backend| match peer(backend).takes_anyone() {
+            true => backend.weight,
+            false => 0,
         };
         let weights: Vec<usize> = backends.iter().map(weight).collect();
         Self {

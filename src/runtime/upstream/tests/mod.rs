@@ -91,6 +91,7 @@ fn model(servers: &[Server], health_check: Option<HealthCheck>) -> model::Upstre
         name: "app".to_owned(),
         balance: Balance::RoundRobin,
         servers: servers.to_vec(),
+        sticky: None,
         health_check,
         keepalive: Keepalive {
             connections: 32,
@@ -122,6 +123,8 @@ fn server(text: &str) -> Server {
         max_conns: None,
         backup: false,
         down: false,
+        drain: false,
+        route: None,
     }
 }
 
