@@ -155,7 +155,7 @@ fn host(passage: &Passage, values: &Exchange<'_>) -> Result<HeaderValue> {
     let configured = passage.pass.request.host.as_ref();
     match configured.and_then(|host| line_value(host, values)) {
         Some(host) => Ok(host),
-        None => HeaderValue::from_str(passage.upstream.name())
+        None => HeaderValue::from_str(passage.proxy_host())
             .or_err(
                 ErrorType::InternalError,
                 "an upstream's name is no header value",
@@ -182,7 +182,7 @@ fn write_connection(
     if let Some(protocol) = upgrade {
         shaped.append_header(UPGRADE.clone(), protocol)?;
         shaped.append_header(CONNECTION.clone(), HeaderValue::from_static("upgrade"))?;
-    } else if passage.upstream.keepalive().connections == 0 {
+    } else if passage.servers.keepalive().connections == 0 {
         shaped.append_header(CONNECTION.clone(), HeaderValue::from_static("close"))?;
     }
     Ok(())
