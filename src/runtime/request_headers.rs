@@ -8,7 +8,8 @@ use http::header::{self, HeaderName, HeaderValue};
 /// What stands in the request header for an upstream, besides what the client sent.
 #[derive(Debug)]
 pub struct RequestHeaders {
-    /// `Host`; without one it is `$proxy_host`.
+    /// `Host`; without one it is `$proxy_host`. As in nginx none is sent when its value is empty, although
+    /// HTTP/1.1 asks for one.
     pub host: Option<LineValue>,
     /// The other lines, in the order of the configuration. Those of one name follow each other on the
     /// wire.
@@ -86,8 +87,7 @@ impl RequestHeaders {
     fn add(&mut self, name: HeaderName, set: &model::SetHeader) {
         let value = LineValue::new(&set.value);
         if name == header::HOST {
-            // An empty one is `$proxy_host` again: HTTP/1.1 needs a Host.
-            self.host = value.filter(|_| !set.value.is_empty());
+            self.host = value;
             return;
         }
         self.written.connection |= name == header::CONNECTION;
@@ -161,10 +161,12 @@ mod tests {
     }
 
     #[test]
-    fn the_last_host_counts_and_an_empty_one_is_none() {
+    fn the_last_host_counts() {
         let headers = prepared(&[("host", "a"), ("Host", "$host")]);
         assert!(matches!(headers.host, Some(LineValue::Rendered(_))));
-        assert!(prepared(&[("Host", "")]).host.is_none());
+        let headers = prepared(&[("Host", "$host"), ("host", "")]);
+        assert!(matches!(headers.host, Some(LineValue::Fixed(empty)) if empty.is_empty()));
+        assert!(prepared(&[]).host.is_none());
         assert!(headers.lines.is_empty());
     }
 }

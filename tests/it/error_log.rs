@@ -95,6 +95,41 @@ fn a_line_has_nginx_s_form() {
 }
 
 #[test]
+fn a_line_says_what_the_server_was_asked_for_and_who_asked() {
+    let dead = refusing();
+    let location = format!("location /app/ {{ proxy_pass http://{dead}/base/; }}");
+    let gapura = start("", "", &format!("error_log server.log info; {location}"));
+    gapura.exchange(
+        "GET /app/%22x\"?y HTTP/1.1\r\nHost: a.test\r\nReferer: http://b.test/\"\r\n\
+         Connection: close\r\n\r\n",
+    );
+    let text = read(&gapura, "server.log");
+    let end = format!(
+        "request: \"GET /app/%22x\"?y HTTP/1.1\", upstream: \"http://{dead}/base/%22x%22?y\", \
+         host: \"a.test\", referrer: \"http://b.test/\"\"\n"
+    );
+    assert!(text.ends_with(&end), "{text}");
+}
+
+#[test]
+fn a_refusal_says_what_was_sent() {
+    let gapura = start("", "", "error_log server.log info;");
+    gapura.exchange("GET / HTTP/1.1\r\nHost: a.test\r\nhost: b.test\r\n\r\n");
+    gapura.exchange("TRACE / HTTP/1.1\r\nHost: a.test\r\nReferer: /r\r\n\r\n");
+    let text = read(&gapura, "server.log");
+    let lines = [
+        "client sent duplicate host header: \"host: b.test\", previous value: \"Host: a.test\" \
+         while reading client request headers, client: 127.0.0.1, server: , \
+         request: \"GET / HTTP/1.1\", host: \"a.test\"\n",
+        "client sent TRACE method while reading client request headers, client: 127.0.0.1, \
+         server: , request: \"TRACE / HTTP/1.1\", host: \"a.test\", referrer: \"/r\"\n",
+    ];
+    for line in lines {
+        assert!(text.contains(line), "{line}{text}");
+    }
+}
+
+#[test]
 fn the_process_says_what_happens_to_it_in_the_outermost_log() {
     let gapura = start(
         "error_log main.log notice;",
