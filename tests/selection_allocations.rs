@@ -23,7 +23,7 @@ fn choosing_allocates_what_pingora_does_and_no_more() {
         health_check: None,
         keepalive: Keepalive {
             connections: 32,
-            timeout: Duration::from_secs(60),
+            ..Keepalive::default()
         },
     });
     let backends: BTreeSet<_> = addresses.iter().map(|address| backend(address)).collect();

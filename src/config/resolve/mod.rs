@@ -67,6 +67,7 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
         variable_ids: HashMap::new(),
         names: Names::default(),
         keeps_answers: false,
+        counts_upstream_bytes: false,
     };
     resolver.define_mapped(draft);
     resolver.define_variables(draft);
@@ -113,6 +114,7 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
             named_upstreams,
             process,
             keeps_answers: resolver.keeps_answers,
+            counts_upstream_bytes: resolver.counts_upstream_bytes,
             variables: resolver.variables,
         },
         files: resolver.pages.files(),
@@ -143,6 +145,8 @@ struct Resolver {
     names: Names,
     /// Whether some template asks for a header of an upstream's answer.
     keeps_answers: bool,
+    /// Whether some template asks for the bytes of connections to upstreams.
+    counts_upstream_bytes: bool,
 }
 
 impl Resolver {
@@ -211,7 +215,16 @@ impl Resolver {
                 Part::Variable(Variable::UpstreamHttp(_) | Variable::UpstreamCookie(_))
             )
         };
-        self.keeps_answers |= parsed.iter().any(|one| one.parts().iter().any(asks));
+        let counts = |part: &Part| {
+            matches!(
+                part,
+                Part::Variable(Variable::UpstreamBytesReceived | Variable::UpstreamBytesSent)
+            )
+        };
+        if let Ok(one) = &parsed {
+            self.keeps_answers |= one.parts().iter().any(asks);
+            self.counts_upstream_bytes |= one.parts().iter().any(counts);
+        }
         parsed.unwrap_or_else(|error| {
             let word = text
                 .get(error.offset..error.offset + error.length)

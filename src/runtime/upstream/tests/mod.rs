@@ -94,7 +94,7 @@ fn model(servers: &[Server], health_check: Option<HealthCheck>) -> model::Upstre
         health_check,
         keepalive: Keepalive {
             connections: 32,
-            timeout: Duration::from_secs(60),
+            ..Keepalive::default()
         },
     }
 }
