@@ -68,6 +68,10 @@ pub enum Problem {
         what: &'static str,
         text: String,
     },
+    ResolverAddress {
+        what: &'static str,
+        text: String,
+    },
     InvalidServerName(String),
     OddServerName(String),
     SuspiciousServerName(String),
@@ -192,6 +196,7 @@ impl fmt::Display for Problem {
             Self::ListenAddress { what, text } => {
                 write!(f, "{what} in \"{text}\" of the \"listen\" directive")
             }
+            Self::ResolverAddress { what, text } => write!(f, "{what} in resolver \"{text}\""),
             Self::UpstreamAddress { what, text } => write!(f, "{what} in upstream \"{text}\""),
             Self::InvalidServerName(name) | Self::OddServerName(name) => {
                 write!(f, "invalid server name or wildcard \"{name}\"")

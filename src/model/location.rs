@@ -3,7 +3,7 @@
 use super::{
     AccessLog, AccessRule, ActedOn, AnswerBuffering, AnswerRewrites, BodyStore, ClientKeepalive,
     Compression, ErrorLog, Expires, Files, HttpVersion, IgnoredHeaders, LimitExcept, OwnAnswers,
-    PassedBody, SendRate, Step, Template, TryFiles, UpstreamId,
+    PassedBody, Resolver, SendRate, Step, Template, TryFiles, UpstreamId,
 };
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -137,6 +137,8 @@ pub enum LocationMatch {
 pub enum Action {
     /// Pass it to an upstream.
     Proxy(UpstreamId),
+    /// Pass it to what this says: `proxy_pass` with variables.
+    ProxyTo(Template),
     /// Answer from files.
     Files,
     /// Answer with a status and its page.
@@ -186,6 +188,10 @@ pub struct ProxyPass {
     pub request_buffering: bool,
     /// `proxy_buffering` and its kin.
     pub buffering: AnswerBuffering,
+    /// `resolver`: who is asked for the addresses of a name that is known only at run time.
+    pub resolver: Option<Arc<Resolver>>,
+    /// `resolver_timeout`; `None` is no limit.
+    pub resolver_timeout: Option<Duration>,
     /// What the location's path is replaced with; `None` passes the target on as the client sent it.
     pub uri: Option<ReplacedUri>,
 }
@@ -234,6 +240,8 @@ impl Default for ProxyPass {
             },
             request_buffering: true,
             buffering: AnswerBuffering::default(),
+            resolver: None,
+            resolver_timeout: Some(Duration::from_secs(30)),
             uri: None,
         }
     }

@@ -19,6 +19,7 @@ mod log;
 mod own;
 mod pass;
 mod process;
+mod resolver;
 mod rewrite;
 mod site;
 mod template;
@@ -45,6 +46,7 @@ pub use log::{AccessLog, ErrorLog, Escape, Level, LogBuffer, LogTarget, Syslog, 
 pub use own::{BuiltInPages, OwnAnswers, ServerTokens};
 pub use pass::{ActedOn, HttpVersion, IgnoredHeaders, PassedBody};
 pub use process::Process;
+pub use resolver::Resolver;
 pub use rewrite::{Condition, FileTest, If, Regex, Return, Rewrite, Settable, Step, Test, Then};
 pub use site::{ClientLimits, HeaderBuffers, HostPattern, Site};
 pub use template::{Part, Template, TemplateError};
@@ -62,6 +64,8 @@ pub struct Model {
     pub sites: Vec<Site>,
     /// Every upstream, named or implicit.
     pub upstreams: Vec<Upstream>,
+    /// How many of them, from the first on, have a name that `proxy_pass` may say.
+    pub named_upstreams: usize,
     /// What concerns the process as a whole.
     pub process: Process,
     /// Whether some template asks for a header of an upstream's answer, so that it has to be kept as it

@@ -6,8 +6,8 @@ use super::phases::Next;
 use super::router::{Route, RouteRequest, Target};
 use super::{Gateway, error_log, local, values};
 use crate::door::DoorStream;
-use crate::runtime::ProxyPass;
-use crate::runtime::upstream::Upstream;
+use crate::runtime::upstream::{Servers, Upstream};
+use crate::runtime::{Destination, ProxyPass};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, StatusCode, Version, header};
@@ -147,7 +147,9 @@ async fn follow(session: &mut Session, ctx: &mut RequestContext, route: Route) -
         }
     }
     if let Some(passage) = &mut ctx.passage {
-        passage.path = route.path.map(String::into_bytes);
+        if let Some(path) = route.path {
+            passage.path = Some(path.into_bytes());
+        }
         passage.request_headers = headers(route.request_headers).collect();
     }
     Ok(false)
@@ -176,10 +178,10 @@ fn redirect_to(ctx: &mut RequestContext, upstream: Arc<Upstream>, only: Option<S
         Some(passage) => Arc::clone(&passage.pass),
         None => Arc::new(ProxyPass::new(
             ctx.settings().pass.clone(),
-            Arc::clone(&upstream),
+            Destination::Upstream(Arc::clone(&upstream)),
         )),
     };
-    let mut passage = Passage::new(pass, upstream);
+    let mut passage = Passage::new(pass, Servers::Upstream(upstream));
     passage.only = only;
     ctx.passage = Some(passage);
 }

@@ -4,11 +4,12 @@
 use super::context::RequestContext;
 use super::failure::{Failure, has_begun};
 use super::request;
+use super::target::Mistake;
 use super::values::ip;
 use crate::door::{DoorStream, Fault, Refusal};
 use crate::model::Level;
 use crate::os_error::{self, OsError};
-use crate::runtime::GaveUp;
+use crate::runtime::{GaveUp, dns};
 use http::HeaderValue;
 use log::debug;
 use pingora_core::{Error, ErrorSource, ErrorType};
@@ -74,6 +75,29 @@ pub(super) fn server_disabled(session: &Session, ctx: &RequestContext) {
 /// No server can be used.
 pub(super) fn no_live_upstreams(session: &Session, ctx: &RequestContext) {
     let what = "no live upstreams while connecting to upstream";
+    say(Level::Error, session, ctx, &what);
+}
+
+/// A `proxy_pass` with variables says something that is no URL.
+pub(super) fn invalid_proxy_pass(session: &Session, ctx: &RequestContext, mistake: &Mistake) {
+    say(Level::Error, session, ctx, mistake);
+}
+
+/// A name is only known at run time, and nobody is asked for its addresses.
+pub(super) fn no_resolver(session: &Session, ctx: &RequestContext, host: &str) {
+    let what = format_args!("no resolver defined to resolve {}", host.escape_debug());
+    say(Level::Error, session, ctx, &what);
+}
+
+/// A name has no address.
+pub(super) fn not_resolved(
+    session: &Session,
+    ctx: &RequestContext,
+    host: &str,
+    failure: dns::Failure,
+) {
+    let host = host.escape_debug();
+    let what = format_args!("{host} could not be resolved ({failure})");
     say(Level::Error, session, ctx, &what);
 }
 

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::flow::Entry;
 use super::phases::Next;
 use super::values::Exchange;
-use super::{Gateway, body, error_log, tunnel};
+use super::{Gateway, body, error_log, evaluate, tunnel};
 use crate::runtime::Bind;
 use crate::runtime::upstream::Key;
 use http::StatusCode;
@@ -28,7 +28,7 @@ impl Gateway {
         loop {
             let status = match body::collect(session, ctx).await? {
                 Some(status) => status,
-                None => match choose(session, ctx)? {
+                None => match find_and_choose(session, ctx).await? {
                     Some(status) => status,
                     None => return Ok(true),
                 },
@@ -60,7 +60,7 @@ impl Gateway {
 /// What decides about the server, where the upstream asks for it.
 fn balancing_key(session: &Session, ctx: &RequestContext) -> Vec<u8> {
     let mut key = Vec::new();
-    match ctx.passage.as_ref().map(|passage| passage.upstream.key()) {
+    match ctx.passage.as_ref().map(|passage| passage.servers.key()) {
         None | Some(Key::None) => {}
         Some(Key::Client) => {
             let client = ctx.arrival().connection.client();
@@ -77,6 +77,17 @@ fn balancing_key(session: &Session, ctx: &RequestContext) -> Vec<u8> {
         Some(Key::Of(template)) => return Exchange::now(session, ctx).rendered(template),
     }
     key
+}
+
+/// Finds the servers, where only a name is known, and chooses one.
+async fn find_and_choose(
+    session: &Session,
+    ctx: &mut RequestContext,
+) -> Result<Option<StatusCode>> {
+    match evaluate::resolve(session, ctx).await {
+        Some(status) => Ok(Some(status)),
+        None => choose(session, ctx),
+    }
 }
 
 /// Chooses a server; gives a status when there is none to be used.
@@ -112,7 +123,7 @@ fn peer(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
     passage
         .tries
         .push(Try::start(Destination::Peer(Arc::clone(selected.peer()))));
-    let mut options = passage.pass.peer_options(&passage.upstream, from);
+    let mut options = passage.pass.peer_options(&passage.servers, from);
     let wants_tunnel = ctx
         .admission
         .as_ref()

@@ -5,12 +5,12 @@
 //! error goes through `error_page`, which may lead back to the start. The same way is taken again after
 //! an upstream failed or asked for something else, from `upstream_peer`.
 
-use super::context::{Passage, RequestContext};
+use super::context::RequestContext;
 use super::files::{self, Served};
 use super::flow::{self, Entry};
 use super::rewrite::{self, End};
 use super::values::Exchange;
-use super::{Gateway, admit, answer, error_log, error_page, redirect, uri};
+use super::{Gateway, admit, answer, error_log, error_page, evaluate, redirect, uri};
 use crate::model::{ErrorResponse, ErrorTarget, Return};
 use crate::runtime::{Action, Location};
 use http::{Method, StatusCode};
@@ -147,8 +147,10 @@ impl Gateway {
             return Ok(Turn::Go(entry));
         }
         if let Action::Proxy(pass) = &location.action {
-            let passage = Passage::new(Arc::clone(pass), Arc::clone(&pass.upstream));
-            ctx.start_passage(passage);
+            match evaluate::passage(session, ctx, pass) {
+                Ok(passage) => ctx.start_passage(passage),
+                Err(status) => return Ok(Turn::Go(Entry::Failed(status))),
+            }
         }
         if let Some(turn) = self.route(session, ctx).await? {
             return Ok(match turn {

@@ -158,7 +158,7 @@ fn host(passage: &Passage, values: &Exchange<'_>) -> Result<Option<HeaderValue>>
     if let Some(configured) = &passage.pass.request.host {
         return Ok(line_value(configured, values).filter(|host| !host.is_empty()));
     }
-    HeaderValue::from_str(passage.upstream.name())
+    HeaderValue::from_str(passage.proxy_host())
         .map(Some)
         .or_err(
             ErrorType::InternalError,
@@ -185,7 +185,7 @@ fn write_connection(
     if let Some(protocol) = upgrade {
         shaped.append_header(UPGRADE.clone(), protocol)?;
         shaped.append_header(CONNECTION.clone(), HeaderValue::from_static("upgrade"))?;
-    } else if passage.upstream.keepalive().connections == 0 {
+    } else if passage.servers.keepalive().connections == 0 {
         shaped.append_header(CONNECTION.clone(), HeaderValue::from_static("close"))?;
     }
     Ok(())

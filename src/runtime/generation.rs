@@ -4,9 +4,11 @@ use super::answer_rewrites::AnswerRewrites;
 use super::compression::Compression;
 use super::hosts::Hosts;
 use super::locations::Locations;
-use super::pass::ProxyPass;
+use super::pass::{Destination, ProxyPass};
 use super::upstream::{Registry, Upstream};
-use super::{Assigned, Defined, ErrorLog, GaveUp, LogSink, NamedLogSink, Step, script};
+use super::{
+    Assigned, Defined, Destinations, ErrorLog, GaveUp, LogSink, NamedLogSink, Step, script,
+};
 use crate::model::{
     self, ClientLimits, Escape, ListenAddress, LogBuffer, LogTarget, Model, Template, VariableId,
 };
@@ -147,8 +149,11 @@ impl Builder<'_> {
             .collect();
         let named = |name: &str| variables.get(name.to_ascii_lowercase().as_str()).copied();
         let defined = Arc::new(Defined::build(&model.variables, &named)?);
+        let named = model.upstreams.iter().zip(&upstreams);
+        let destinations = Arc::new(Destinations::new(named.take(model.named_upstreams)));
         let known = Known {
             upstreams: &upstreams,
+            destinations: &destinations,
             defined: &defined,
             variables: &variables,
         };
@@ -246,10 +251,19 @@ impl Builder<'_> {
         known: &Known<'_>,
     ) -> Result<Location, pcre2::Error> {
         let action = match &location.action {
-            model::Action::Proxy(upstream) => Action::Proxy(Arc::new(ProxyPass::new(
-                location.pass.clone(),
-                Arc::clone(&known.upstreams[upstream.0]),
-            ))),
+            model::Action::Proxy(upstream) => {
+                let to = Destination::Upstream(Arc::clone(&known.upstreams[upstream.0]));
+                Action::Proxy(Arc::new(ProxyPass::new(location.pass.clone(), to)))
+            }
+            model::Action::ProxyTo(text) => {
+                let resolver = location.pass.resolver.as_deref();
+                let to = Destination::Written {
+                    text: text.clone(),
+                    known: Arc::clone(known.destinations),
+                    resolver: resolver.map(|settings| self.registry.resolver(settings)),
+                };
+                Action::Proxy(Arc::new(ProxyPass::new(location.pass.clone(), to)))
+            }
             model::Action::Files => Action::Files,
             model::Action::Status(status) => Action::Status(*status),
         };
@@ -289,6 +303,7 @@ impl Builder<'_> {
 /// What sites and locations refer to.
 struct Known<'a> {
     upstreams: &'a [Arc<Upstream>],
+    destinations: &'a Arc<Destinations>,
     defined: &'a Arc<Defined>,
     variables: &'a HashMap<&'a str, VariableId>,
 }

@@ -31,6 +31,7 @@ mod health;
 mod hostile;
 mod listen;
 mod log;
+mod names;
 mod nginx_answer;
 mod nginx_conf;
 mod nginx_pages;

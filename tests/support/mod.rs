@@ -1,6 +1,6 @@
 //! What a test of the whole program needs: the program itself ([`Gapura`]), a client that speaks
 //! HTTP/1 byte by byte ([`Client`]), and backends that behave and misbehave as told ([`Backend`],
-//! [`NodeBackend`], [`SilentBackend`]).
+//! [`NodeBackend`], [`SilentBackend`]), and names ([`NameServer`]).
 //!
 //! A test reads like this:
 //!
@@ -17,6 +17,7 @@
 
 mod backend;
 mod client;
+mod dns;
 mod gapura;
 mod lines;
 mod node;
@@ -26,6 +27,7 @@ mod wire;
 
 pub use backend::{Backend, Gate, Request, Then, respond};
 pub use client::{Client, Response};
+pub use dns::{Entry, NameServer};
 pub use gapura::{Gapura, Launch, request, run, run_with};
 pub use node::NodeBackend;
 pub use ports::free_port;

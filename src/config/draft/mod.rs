@@ -239,6 +239,12 @@ levels! {
         proxy_cookie_flags: OrOff<OneOrMany<Short<CookieFlags>>>,
         /// Whether a request goes on when its client is gone.
         proxy_ignore_client_abort: Switch,
+        /// The servers that know the addresses of names in a `proxy_pass` with variables: `10.0.0.2`,
+        /// `[::1]:5353`; and nginx's words: `valid=30s` for how long an answer is used, `ipv4=off`,
+        /// `ipv6=off`.
+        resolver: OneOrMany<Word>,
+        /// How long a request waits for the addresses of a name; 0 is no limit.
+        resolver_timeout: Time,
         /// Response headers that are passed to the client though they are hidden by default, such as
         /// `Server`. Replaces the enclosing level's list.
         proxy_pass_header: OneOrMany<Word>,
@@ -443,6 +449,10 @@ levels! {
         health_check: OrOff<HealthCheck>,
         /// How many idle connections to `backends` are kept; 0 keeps none.
         keepalive: u64,
+        /// What says for each request where it goes: `http://`, a host in which `$variables` stand, and
+        /// maybe a port and a URI. The host is the name of an upstream, an address, or a name that
+        /// `resolver` knows.
+        proxy_pass: Word,
         /// What its path is replaced with on the way to the server: with path `/app/` and uri `/`,
         /// `/app/x` is asked for as `/x`. nginx's URI behind `proxy_pass`; not for regular expressions.
         uri: String,

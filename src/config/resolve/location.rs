@@ -7,13 +7,14 @@ use super::settings::Level;
 use super::steps::Place;
 use super::upstream::Written;
 use super::{Resolver, invalid};
-use crate::model::{Action, AnswerRewrites, Files, Location, LocationMatch, ReplacedUri};
+use crate::model::{Action, AnswerRewrites, Files, Location, LocationMatch, Part, ReplacedUri};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The keys that say where requests go, of a site or of a location.
 struct Target<'a> {
     upstream: Option<&'a str>,
+    proxy_pass: Option<&'a str>,
     written: Option<Written<'a>>,
     files: bool,
     status: Option<u64>,
@@ -22,9 +23,10 @@ struct Target<'a> {
 }
 
 macro_rules! target {
-    ($level:expr, $status:expr, $files:expr) => {
+    ($level:expr, $proxy_pass:expr, $status:expr, $files:expr) => {
         Target {
             upstream: $level.upstream.as_deref(),
+            proxy_pass: $proxy_pass,
             written: $level.backends.as_deref().map(|servers| Written {
                 balance: $level.balance.as_deref(),
                 servers,
@@ -53,7 +55,7 @@ impl Resolver {
         level: &Level<'a>,
         path: &Path<'_>,
     ) -> Vec<Location> {
-        let target = target!(site, None, false);
+        let target = target!(site, None, None, false);
         let Some(written) = &site.locations else {
             let matcher = LocationMatch::Prefix("/".into());
             let action = self.action(&target, name, path);
@@ -178,8 +180,12 @@ impl Resolver {
             .iter()
             .flatten()
             .any(|step| step.r#return.is_some());
-        let target = target!(written, written.r#return, files);
-        let is_silent = target.upstream.is_none() && target.written.is_none() && !files;
+        let proxy_pass = written.proxy_pass.as_ref().map(|text| text.0.as_str());
+        let target = target!(written, proxy_pass, written.r#return, files);
+        let is_silent = target.upstream.is_none()
+            && target.proxy_pass.is_none()
+            && target.written.is_none()
+            && !files;
         if ends && is_silent && target.status.is_none() {
             self.check_beside(&target, path);
             return Some(Action::Status(404));
@@ -212,6 +218,7 @@ impl Resolver {
             }
         }
         let says_nothing = written.upstream.is_none()
+            && written.proxy_pass.is_none()
             && written.backends.is_none()
             && written.files.is_none()
             && written.r#return.is_none();
@@ -236,6 +243,7 @@ impl Resolver {
     fn action(&mut self, target: &Target<'_>, name: &str, path: &Path<'_>) -> Option<Action> {
         let given = [
             ("upstream", target.upstream.is_some()),
+            ("proxy_pass", target.proxy_pass.is_some()),
             ("backends", target.written.is_some()),
             ("files", target.files),
             ("return", target.status.is_some()),
@@ -265,12 +273,28 @@ impl Resolver {
         if target.files {
             return Some(Action::Files);
         }
+        if let Some(text) = target.proxy_pass {
+            return Some(self.proxy_to(text, &path.key("proxy_pass")));
+        }
         let upstream = match (target.upstream, &target.written) {
             (Some(name), _) => self.reference(name, &path.key("upstream"))?,
             (None, Some(written)) => self.implicit(name, written, path),
             (None, None) => return None,
         };
         Some(Action::Proxy(upstream))
+    }
+
+    /// `proxy_pass` with variables.
+    fn proxy_to(&mut self, text: &str, path: &Path<'_>) -> Action {
+        let template = self.template(text, path);
+        if let [] | [Part::Literal(_)] = template.parts()
+            && !text.contains('$')
+        {
+            let label = "use `upstream: NAME`, or `backends:` with a list of addresses: \
+                         this is for `$variables`";
+            self.report(invalid(path, text).label(label));
+        }
+        Action::ProxyTo(template)
     }
 
     /// What a location's path is replaced with.
@@ -282,6 +306,10 @@ impl Resolver {
         path: &Path<'_>,
     ) -> Option<ReplacedUri> {
         let at = path.key("uri");
+        if matches!(action, Some(Action::ProxyTo(_))) {
+            let problem = Problem::Exclusive("uri", "proxy_pass");
+            self.report(at.key_error(problem).label("write it behind the host"));
+        }
         if matches!(action, Some(Action::Status(_))) {
             let problem = Problem::Exclusive("uri", "return");
             self.report(at.key_error(problem).label("no server is asked"));

@@ -19,6 +19,7 @@ mod mapped;
 mod own;
 mod pages;
 mod pass;
+mod resolver;
 mod settings;
 mod site;
 mod socket;
@@ -71,6 +72,7 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
     resolver.define_variables(draft);
     resolver.resolve_mapped(draft);
     resolver.named_upstreams(draft);
+    let named_upstreams = resolver.upstreams.len();
 
     let process_error_log = (draft.process_error_log.as_ref())
         .map(|logs| resolver.error_log(logs, &Path::Root.key("process_error_log")));
@@ -108,6 +110,7 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
             listeners: listeners.finish(),
             sites,
             upstreams: resolver.upstreams,
+            named_upstreams,
             process,
             keeps_answers: resolver.keeps_answers,
             variables: resolver.variables,

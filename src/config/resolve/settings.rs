@@ -39,6 +39,7 @@ pub(super) struct Groups {
     rate: Rc<SendRate>,
     answer_folder: Option<Rc<std::path::Path>>,
     wording: Wording,
+    resolver: Option<Arc<crate::model::Resolver>>,
     pub(super) answers: Answers,
     pub(super) expires: Expires,
     pub(super) compression: Arc<Compression>,
@@ -101,6 +102,10 @@ impl Resolver {
         groups.files = self.level_files(written, scalars, &outer.groups.files, path);
         self.check_own_answers(written, path);
         self.wording(written, &mut groups.wording, path);
+        if let Some(written) = written.resolver {
+            let resolver = self.resolver(written, &path.key("resolver"));
+            groups.resolver = Some(Arc::new(resolver));
+        }
         self.answers(written, &mut groups.answers, path);
         groups.compression = self.level_compression(written, &outer.groups.compression, path);
         if let Some(word) = written.expires {
@@ -332,6 +337,11 @@ impl Level<'_> {
                 .proxy_request_buffering
                 .map_or(default.request_buffering, |switch| switch.0),
             buffering: buffering::of_answers(scalars, self.groups.answer_folder.as_deref()),
+            resolver: self.groups.resolver.clone(),
+            resolver_timeout: match scalars.resolver_timeout {
+                Some(time) => Some(time.0).filter(|time| !time.is_zero()),
+                None => default.resolver_timeout,
+            },
             ..default
         };
         self.groups.answers.hide(&mut pass.hide_headers);

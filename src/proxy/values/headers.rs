@@ -51,7 +51,7 @@ pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]>
 }
 
 /// The port that an upstream's name ends in; without one it is HTTP's, and a Unix socket has none.
-pub(super) fn upstream_port(name: &str) -> &str {
+pub(in crate::proxy) fn upstream_port(name: &str) -> &str {
     if name.starts_with("unix:") {
         return "";
     }

@@ -3,6 +3,7 @@
 mod headers;
 mod write;
 
+pub(super) use headers::upstream_port;
 pub(super) use write::ip;
 
 use super::compress::Gzip;
@@ -12,7 +13,7 @@ use super::rewrite_answer::cookie_set;
 use crate::door::{Arrival, Connection, DoorStream, Refusal};
 use crate::model::{Template, Variable, VariableId};
 use crate::runtime::{Values, hostname, render};
-use headers::{argument, cookie, header_value, headers_of, request_port, upstream_port, user};
+use headers::{argument, cookie, header_value, headers_of, request_port, user};
 use http::{HeaderMap, StatusCode, header};
 use pingora_core::protocols::l4::ext::TCP_INFO;
 use pingora_http::ResponseHeader;
@@ -146,11 +147,11 @@ impl Values for Exchange<'_> {
                 address(ctx.arrival().connection.client(), out)
             }
             Variable::ProxyHost => match &ctx.passage {
-                Some(passage) => text(passage.upstream.name(), out),
+                Some(passage) => text(passage.proxy_host(), out),
                 None => false,
             },
             Variable::ProxyPort => match &ctx.passage {
-                Some(passage) => text(upstream_port(passage.upstream.name()), out),
+                Some(passage) => text(passage.proxy_port(), out),
                 None => false,
             },
             Variable::RemoteUser => bytes(user(headers).as_deref(), out),

@@ -187,7 +187,7 @@ fn same_servers(a: &BTreeMap<SocketAddr, Member>, b: &BTreeMap<SocketAddr, Membe
     a.values().map(servers).eq(b.values().map(servers))
 }
 
-fn address_text(address: &SocketAddr) -> String {
+pub(super) fn address_text(address: &SocketAddr) -> String {
     match address {
         SocketAddr::Inet(address) => address.to_string(),
         SocketAddr::Unix(_) => format!("unix:{address}"),

@@ -6,6 +6,7 @@ use super::names::{LOOKUP_INTERVAL, LOOKUP_TIMEOUT, Names, Resolve, SystemResolv
 use super::peer::Live;
 use super::{Environment, Upstream, background, clock::Clock, event};
 use crate::model;
+use crate::runtime::dns::{self, Resolvers};
 use parking_lot::Mutex;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::server::ShutdownWatch;
@@ -33,6 +34,7 @@ pub(super) struct Shared {
     pub(super) environment: Environment,
     pub(super) names: Names,
     states: Mutex<HashMap<String, Arc<State>>>,
+    resolvers: Resolvers,
     /// There may be loops to start.
     pub(super) changed: Notify,
 }
@@ -75,6 +77,7 @@ impl Registry {
                 environment,
                 names: Names::default(),
                 states: Mutex::default(),
+                resolvers: Resolvers::default(),
                 changed: Notify::new(),
             }),
         }
@@ -116,6 +119,11 @@ impl Registry {
         drop(states);
         self.shared.changed.notify_one();
         upstream
+    }
+
+    /// The resolver of these settings, with what it has found before.
+    pub fn resolver(&self, settings: &model::Resolver) -> Arc<dns::Resolver> {
+        self.shared.resolvers.resolver(settings)
     }
 
     /// Ends what runs for upstreams other than these. Called after a generation was swapped in: the

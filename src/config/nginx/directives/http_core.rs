@@ -92,7 +92,7 @@ rows! {
     "open_file_cache_min_uses" in LEVELS, takes ONE | ONCE, accepted("files are opened for each request, so that none is answered that has changed"), "how files are kept open";
     "open_file_cache_errors" in LEVELS, takes FLAG | ONCE, accepted("files are opened for each request, so that none is answered that has changed"), "how files are kept open";
     "open_file_cache_events" in LEVELS, takes FLAG | ONCE, accepted("files are opened for each request, so that none is answered that has changed"), "how files are kept open";
-    "resolver" in LEVELS, takes SOME | ONCE, accepted("names of servers are looked up by the system's resolver; variables in `proxy_pass` are an error of their own"), "servers that resolve names";
-    "resolver_timeout" in LEVELS, takes ONE | ONCE, accepted("names of servers are looked up by the system's resolver"), "how long resolving may take";
+    "resolver" in LEVELS, takes SOME | ONCE, setting!(Words resolver), "servers that resolve names";
+    "resolver_timeout" in LEVELS, takes ONE | ONCE, setting!(Time resolver_timeout), "how long resolving may take";
     "disable_symlinks" in LEVELS, takes ONE | TWO, setting!(Text disable_symlinks), "whether links to files are followed";
 }

@@ -18,6 +18,15 @@ pub(in crate::config::nginx) fn proxy_redirect(
 ) {
     let is_default = directive.arguments.len() == 1 && directive.text(0) == "default";
     if is_default
+        && matches!(level, Level::Location(location) if location.draft.proxy_pass.is_some())
+    {
+        let problem = Problem::Syntax(
+            "\"proxy_redirect default\" cannot be used with \"proxy_pass\" directive with variables"
+                .into(),
+        );
+        return reader.report(directive, &directive.arguments[0], problem, None);
+    }
+    if is_default
         && !matches!(level, Level::Location(location) if location.draft.upstream.is_some())
     {
         let problem = Problem::Syntax(

@@ -106,7 +106,8 @@ pub(in crate::config::nginx) fn location(
         &mut Level::Location(&mut state),
         &path,
     );
-    if state.draft.upstream.is_none() && !rewrite::always_answers(state.draft.steps.as_deref()) {
+    let passes_on = state.draft.upstream.is_some() || state.draft.proxy_pass.is_some();
+    if !passes_on && !rewrite::always_answers(state.draft.steps.as_deref()) {
         state.draft.files = Some(Switch(true));
     }
     for &inner in &state.inside {
