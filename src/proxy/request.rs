@@ -153,7 +153,7 @@ pub(super) fn target<'r>(
     Cow::Owned(uri::target(uri, &asked))
 }
 
-/// What is configured, which may be nothing; else `$proxy_host`, as in nginx.
+/// What is configured, which may be nothing: Pingora then sends an empty one in HTTP/1.1; else `$proxy_host`, as in nginx.
 fn host(passage: &Passage, values: &Exchange<'_>) -> Result<Option<HeaderValue>> {
     if let Some(configured) = &passage.pass.request.host {
         return Ok(line_value(configured, values).filter(|host| !host.is_empty()));

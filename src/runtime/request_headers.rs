@@ -8,8 +8,7 @@ use http::header::{self, HeaderName, HeaderValue};
 /// What stands in the request header for an upstream, besides what the client sent.
 #[derive(Debug)]
 pub struct RequestHeaders {
-    /// `Host`; without one it is `$proxy_host`. As in nginx none is sent when its value is empty, although
-    /// HTTP/1.1 asks for one.
+    /// `Host`; without one it is `$proxy_host`.
     pub host: Option<LineValue>,
     /// The other lines, in the order of the configuration. Those of one name follow each other on the
     /// wire.

@@ -177,6 +177,24 @@ fn a_log_that_cannot_be_opened_is_an_error() {
 }
 
 #[test]
+fn t_opens_logs_as_a_start_does() {
+    for directive in ["error_log", "access_log"] {
+        let conf = format!(
+            "events {{}} http {{ access_log off; server {{ listen 127.0.0.1:0; {directive} missing/x.log; location / {{ return 204; }} }} }}"
+        );
+        for arguments in [
+            &["-p", ".", "-c", "CONFIG", "-t"][..],
+            &["-p", ".", "-c", "CONFIG"],
+        ] {
+            let run = super::support::run_with(&[("nginx.conf", &conf)], arguments);
+            assert_eq!(run.status.code(), Some(1), "{directive} {}", run.stderr);
+            let open = "/missing/x.log\" failed (2: No such file or directory)";
+            assert!(run.stderr.contains(open), "{directive} {}", run.stderr);
+        }
+    }
+}
+
+#[test]
 fn syslog_gets_lines_over_udp_and_unix_sockets() {
     let folder = std::env::temp_dir();
     let path = folder.join(format!("gapura-syslog-{}", std::process::id()));

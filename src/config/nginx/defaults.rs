@@ -7,6 +7,7 @@ use crate::config::draft::{
     AccessLog, CommonMut, Draft, FromWord, Location, OneOrMany, OrOff, Replacement, Short, Switch,
     Word,
 };
+use crate::model::LogTarget;
 use indexmap::IndexMap;
 use std::path::Path;
 
@@ -24,7 +25,7 @@ const ROOT: &str = "html";
 
 /// Where requests are logged when nothing else is written: as every distribution builds nginx, and,
 /// below the folder of `-p`, as its own sources do.
-const ACCESS_LOG: &str = "/var/log/nginx/access.log";
+const ACCESS_LOG: &str = LogTarget::NGINX_ACCESS;
 const ACCESS_LOG_IN_PREFIX: &str = "logs/access.log";
 
 /// Writes nginx's defaults into a Draft, where nothing else was written.

@@ -204,7 +204,7 @@ fn pieces_of(
         && let Some(piece) = pieces.pop()
     {
         let range = format!("bytes {}-{}/{size}", piece.start, piece.end - 1);
-        response.insert_header(header::CONTENT_RANGE, range)?;
+        response.insert_header("Content-Range", range)?;
         response.insert_header(header::CONTENT_LENGTH, piece.end - piece.start)?;
         return Ok(Body::of_file(opened, [body::Part::Piece(piece)]));
     }
