@@ -26,6 +26,8 @@ pub struct Generation {
     listeners: Vec<Option<Arc<Listener>>>,
     upstreams: HashMap<Box<str>, Arc<Upstream>>,
     keeps_answers: bool,
+    /// Counts generations of one server.
+    number: u64,
 }
 
 /// What is served on one socket.
@@ -196,6 +198,7 @@ impl Builder<'_> {
             listeners,
             upstreams,
             keeps_answers: model.keeps_answers,
+            number: 0,
         })
     }
 
@@ -302,6 +305,16 @@ impl Known<'_> {
 }
 
 impl Generation {
+    /// How many generations the server had before this one.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The one after another.
+    pub(super) fn numbered(self, number: u64) -> Self {
+        Self { number, ..self }
+    }
+
     /// A generation whose access logs go nowhere: for tests and benches.
     ///
     /// # Errors
