@@ -505,7 +505,11 @@ impl House {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("nonblocking");
         let address = listener.local_addr().expect("bound");
-        let door = Arc::new(Door::new(Arc::clone(&gateway), ListenerId(0)));
+        let door = Arc::new(Door::new(
+            Arc::clone(&gateway),
+            ListenerId(0),
+            Arc::default(),
+        ));
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).expect("registered");
             while let Ok((socket, _)) = listener.accept().await {

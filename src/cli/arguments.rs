@@ -25,6 +25,9 @@ pub(super) struct Arguments {
     /// Say only errors while testing.
     #[arg(short = 'q')]
     pub(super) quiet: bool,
+    /// A signal for the process that serves.
+    #[arg(short = 's', value_name = "signal")]
+    pub(super) signal: Option<String>,
     /// The folder that relative paths of the command line are below.
     #[arg(short = 'p', value_name = "prefix")]
     pub(super) prefix: Option<PathBuf>,
@@ -59,7 +62,8 @@ pub(super) enum Command {
 
 /// `-h`, in nginx's form.
 pub(super) const HELP: &str = "\
-Usage: gapura [-?hvVtTq] [-p prefix] [-e filename] [-c filename] [-g directives]
+Usage: gapura [-?hvVtTq] [-s signal] [-p prefix]
+              [-e filename] [-c filename] [-g directives]
        gapura check file [--json]
        gapura convert file [-o filename]
        gapura try file [--against]
@@ -73,6 +77,7 @@ Options:
   -t            : test configuration and exit
   -T            : test configuration, print it and exit
   -q            : suppress non-error messages during configuration testing
+  -s signal     : send signal to the process that serves: stop, quit, reopen, reload
   -p prefix     : set prefix path: relative paths of -c and -e are below it
   -e filename   : set error log file (default: standard error)
   -c filename   : set configuration file (default: /etc/gapura/gapura.yaml,

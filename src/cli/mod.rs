@@ -6,6 +6,7 @@ mod convert;
 #[cfg(feature = "demo")]
 mod demo;
 mod ending;
+mod signal;
 mod trial;
 
 use crate::config::{self, CommandLine, source::Source};
@@ -59,6 +60,7 @@ fn run() -> Result<ExitCode, String> {
         #[cfg(feature = "demo")]
         Some(Command::Demo(options)) => demo::run(options),
         None if arguments.test || arguments.dump => test(&arguments),
+        None if let Some(word) = &arguments.signal => signal::send(word, &arguments),
         None => serve(&arguments),
     }
 }
@@ -80,7 +82,7 @@ fn serve(arguments: &Arguments) -> Result<ExitCode, String> {
         server = server.directives(directives);
     }
     server
-        .run()
+        .run_as_program(arguments.error_log.clone())
         .map_err(|error| with_name(&error.to_string()))?;
     Ok(ExitCode::SUCCESS)
 }

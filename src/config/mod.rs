@@ -120,6 +120,11 @@ impl Language {
     }
 }
 
+/// Where nginx says what goes wrong when nothing names a file, with this prefix.
+pub(crate) fn default_error_log(prefix: Option<&Path>) -> PathBuf {
+    nginx::default_error_log(prefix)
+}
+
 fn load_nginx(
     source: &Arc<Source>,
     folder: &Path,

@@ -2,6 +2,7 @@
 
 use super::admission::{Admission, Arrival, Refusal};
 use super::canonical;
+use super::lifelines::{Lifeline, Lifelines};
 use super::reader::{Head, Reader};
 use super::{Application, Connection, DoorStream, Fault, Headers, RequestLine, linger};
 use crate::runtime::{Assigned, Generation, Listener, ListenerId};
@@ -21,14 +22,16 @@ use tokio::io::AsyncWriteExt;
 pub struct Door<A> {
     application: Arc<A>,
     listener: ListenerId,
+    lifelines: Arc<Lifelines>,
 }
 
 impl<A> Door<A> {
     /// The door of a listener.
-    pub fn new(application: Arc<A>, listener: ListenerId) -> Self {
+    pub fn new(application: Arc<A>, listener: ListenerId, lifelines: Arc<Lifelines>) -> Self {
         Self {
             application,
             listener,
+            lifelines,
         }
     }
 }
@@ -42,7 +45,11 @@ impl<A: Application> ServerApp for Door<A> {
     ) -> Option<Stream> {
         let connection = Arc::new(Connection::new(&*stream));
         let stream = Box::new(DoorStream::new(stream, Arc::clone(&connection)));
-        self.converse(stream, &connection, shutdown).await;
+        let generation = self.application.live().pin().number();
+        let held = self.lifelines.hold(connection.serial, generation);
+        let line = held.line();
+        let conversation = self.converse(stream, &connection, line, shutdown);
+        line.until_cut(conversation).await?;
         if let Some(leftover) = connection.take_leftover() {
             linger::close(leftover).await;
         }
@@ -56,6 +63,7 @@ impl<A: Application> Door<A> {
         &self,
         mut stream: Box<DoorStream>,
         connection: &Arc<Connection>,
+        line: &Lifeline,
         shutdown: &ShutdownWatch,
     ) -> Option<()> {
         let mut ending = shutdown.clone();
@@ -66,6 +74,7 @@ impl<A: Application> Door<A> {
             pause.wait(&mut stream, &mut ending).await?;
             // Only now, so that a connection that waits does not hold an old generation.
             let generation = self.application.live().pin();
+            line.pinned(generation.number());
             let arriving = Arriving {
                 pipelined,
                 started: Instant::now(),

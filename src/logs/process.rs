@@ -19,8 +19,8 @@ const FILTER: &str = "warn,gapura=trace,pingora=error,pingora_core=error,pingora
 struct ProcessLog {
     filter: Logger,
     /// Where lines go while no configuration says otherwise.
-    default: Arc<ErrorLog>,
-    file: Option<Arc<ErrorFile>>,
+    default: RwLock<Arc<ErrorLog>>,
+    file: RwLock<Option<Arc<ErrorFile>>>,
     /// Read for each line: these are few, and not those of requests.
     current: RwLock<Arc<ErrorLog>>,
 }
@@ -40,20 +40,39 @@ pub fn init(file: Option<&Path>) -> io::Result<()> {
         false => Level::Notice,
     };
     let file = file.map(ErrorFile::open).transpose()?.map(Arc::new);
-    let sink: Arc<dyn ErrorSink> = match &file {
-        Some(file) => Arc::clone(file) as _,
-        None => Arc::new(Stderr),
-    };
-    let default = Arc::new(ErrorLog::new(vec![(sink, level)]));
+    let default = Arc::new(outlet(file.as_ref(), level));
     let logger = LOGGER.get_or_init(|| ProcessLog {
         filter,
         current: RwLock::new(Arc::clone(&default)),
-        default,
-        file,
+        default: RwLock::new(default),
+        file: RwLock::new(file),
     });
     // An error means that the embedding program has set a logger: its choice holds.
     if log::set_logger(logger).is_ok() {
         logger.set_max_level();
+    }
+    Ok(())
+}
+
+fn outlet(file: Option<&Arc<ErrorFile>>, level: Level) -> ErrorLog {
+    let sink: Arc<dyn ErrorSink> = match file {
+        Some(file) => Arc::clone(file) as _,
+        None => Arc::new(Stderr),
+    };
+    ErrorLog::new(vec![(sink, level)])
+}
+
+/// Sends lines to this file instead of standard error, of nginx's level for a file that nobody named.
+///
+/// # Errors
+/// The file cannot be opened.
+pub fn send_to(file: &Path) -> io::Result<()> {
+    if let Some(logger) = LOGGER.get() {
+        let file = Arc::new(ErrorFile::open(file)?);
+        let default = Arc::new(outlet(Some(&file), Level::Error));
+        *logger.file.write() = Some(file);
+        *logger.default.write() = Arc::clone(&default);
+        replace(default);
     }
     Ok(())
 }
@@ -63,7 +82,7 @@ pub fn replace(logs: Arc<ErrorLog>) {
     if let Some(logger) = LOGGER.get() {
         *logger.current.write() = match logs.level() {
             Some(_) => logs,
-            None => Arc::clone(&logger.default),
+            None => Arc::clone(&logger.default.read()),
         };
         logger.set_max_level();
     }
@@ -71,7 +90,9 @@ pub fn replace(logs: Arc<ErrorLog>) {
 
 /// Opens the command line's file again: after it was moved away.
 pub fn reopen() {
-    if let Some(file) = LOGGER.get().and_then(|logger| logger.file.as_ref()) {
+    if let Some(logger) = LOGGER.get()
+        && let Some(file) = &*logger.file.read()
+    {
         file.reopen();
     }
 }

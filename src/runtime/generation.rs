@@ -29,6 +29,8 @@ pub struct Generation {
     upstreams: HashMap<Box<str>, Arc<Upstream>>,
     keeps_answers: bool,
     counts_upstream_bytes: bool,
+    /// Counts generations of one server.
+    number: u64,
 }
 
 /// What is served on one socket.
@@ -203,6 +205,7 @@ impl Builder<'_> {
             upstreams,
             keeps_answers: model.keeps_answers,
             counts_upstream_bytes: model.counts_upstream_bytes,
+            number: 0,
         })
     }
 
@@ -319,6 +322,16 @@ impl Known<'_> {
 }
 
 impl Generation {
+    /// How many generations the server had before this one.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The one after another.
+    pub(super) fn numbered(self, number: u64) -> Self {
+        Self { number, ..self }
+    }
+
     /// A generation whose access logs go nowhere: for tests and benches.
     ///
     /// # Errors

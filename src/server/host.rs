@@ -6,7 +6,7 @@
 
 use super::StartError;
 use super::state::{Next, State};
-use crate::door::Door;
+use crate::door::{Door, Lifelines};
 use crate::logs;
 use crate::model::ListenAddress;
 use crate::proxy::{Gateway, Proxy};
@@ -33,6 +33,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::sleep;
 
 /// How long a start or a reload waits for names to resolve before it serves without them.
 const NAMES_LIMIT: Duration = Duration::from_secs(2);
@@ -41,6 +42,8 @@ const NAMES_LIMIT: Duration = Duration::from_secs(2);
 pub(super) enum Command {
     /// Read the configuration again; the reply says why nothing changed.
     Reload(Option<std::sync::mpsc::Sender<Result<(), StartError>>>),
+    /// Accept again on every address.
+    Accept,
 }
 
 type Ready = std::sync::mpsc::Sender<mpsc::UnboundedSender<Command>>;
@@ -54,6 +57,7 @@ pub(super) struct Host {
     ready: Mutex<Option<Ready>>,
     listeners: Arc<Mutex<HashMap<ListenAddress, watch::Sender<bool>>>>,
     at_work: Arc<AtWork>,
+    lifelines: Arc<Lifelines>,
     /// No listener starts any more.
     quitting: AtomicBool,
 }
@@ -68,7 +72,7 @@ struct AtWork {
 
 impl Host {
     pub(super) fn new(
-        state: State,
+        state: Arc<State>,
         gateway: Gateway,
         conf: &Arc<ServerConf>,
         ready: Option<Ready>,
@@ -76,13 +80,14 @@ impl Host {
         let proxy = Proxy::new(Arc::new(http_proxy(conf, gateway)), Arc::clone(&state.live));
         let (commands, inbox) = mpsc::unbounded_channel();
         Self {
-            state: Arc::new(state),
+            state,
             proxy: Arc::new(proxy),
             commands,
             inbox: Mutex::new(Some(inbox)),
             ready: Mutex::new(ready),
             listeners: Arc::default(),
             at_work: Arc::default(),
+            lifelines: Arc::default(),
             quitting: AtomicBool::new(false),
         }
     }
@@ -112,6 +117,32 @@ impl Host {
         }
     }
 
+    /// Stops accepting for as long as another binary does it. The sockets stay.
+    pub(super) fn pause(&self) {
+        for (_, stop) in self.listeners.lock().drain() {
+            // An error means that it has ended already.
+            let _ = stop.send(true);
+        }
+    }
+
+    /// Accepts again.
+    pub(super) fn go_on(&self) {
+        // Sockets are opened in the service's runtime.
+        let _ = self.commands.send(Command::Accept);
+    }
+
+    /// What the server does beside serving.
+    pub(super) fn state(&self) -> &State {
+        &self.state
+    }
+
+    fn accept(&self) {
+        for (address, _) in &self.state.addresses() {
+            let id = self.state.sockets().id(address);
+            self.listen(address, id);
+        }
+    }
+
     async fn obey_reload(&self, reply: Option<std::sync::mpsc::Sender<Result<(), StartError>>>) {
         info!("reconfiguring");
         let outcome = self.reload().await;
@@ -137,6 +168,7 @@ impl Host {
         let Next {
             generation,
             listeners,
+            shutdown_timeout,
             ..
         } = next.map_err(|cause| StartError::Thread(cause.to_string()))??;
         if self.quitting.load(Ordering::Acquire) {
@@ -149,6 +181,14 @@ impl Host {
             .resolve_names(generation.upstreams(), NAMES_LIMIT)
             .await;
         self.state.live.swap(generation);
+        if let Some(limit) = shutdown_timeout {
+            let number = self.state.live.pin().number();
+            let lifelines = Arc::clone(&self.lifelines);
+            tokio::spawn(async move {
+                sleep(limit).await;
+                lifelines.cut_before(number);
+            });
+        }
         self.state
             .registry
             .retain(self.state.live.pin().upstreams());
@@ -183,7 +223,11 @@ impl Host {
         let mut fds = Fds::new();
         fds.add(name.clone(), descriptor);
         let door = AcceptingDoor {
-            door: Arc::new(Door::new(Arc::clone(&self.proxy), id)),
+            door: Arc::new(Door::new(
+                Arc::clone(&self.proxy),
+                id,
+                Arc::clone(&self.lifelines),
+            )),
             at_work: Arc::clone(&self.at_work),
         };
         self.at_work.listeners.fetch_add(1, Ordering::AcqRel);
@@ -242,11 +286,7 @@ impl BackgroundService for Host {
         let registry = Arc::clone(&self.state.registry);
         let loops_end = shutdown.clone();
         tokio::spawn(async move { registry.run(loops_end).await });
-        let addresses = self.state.addresses();
-        for (address, _) in &addresses {
-            let id = self.state.sockets().id(address);
-            self.listen(address, id);
-        }
+        self.accept();
         if let Some(ready) = self.ready.lock().take() {
             // An error means that whoever waited has gone; the server serves all the same.
             let _ = ready.send(self.commands.clone());
@@ -256,6 +296,7 @@ impl BackgroundService for Host {
             tokio::select! {
                 command = inbox.recv() => match command {
                     Some(Command::Reload(reply)) => self.obey_reload(reply).await,
+                    Some(Command::Accept) => self.accept(),
                     None => return,
                 },
                 _ = shutdown.changed() => return,

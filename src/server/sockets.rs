@@ -1,6 +1,7 @@
 //! The listening sockets, which outlive every generation.
 
 use super::socket_options;
+use super::upgrade::Bound;
 use crate::model::{ListenAddress, Listener, SocketOptions};
 use crate::os_error::OsError;
 use crate::runtime::ListenerId;
@@ -14,6 +15,10 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 #[derive(Debug, Default)]
 pub(super) struct Sockets {
     slots: Vec<Slot>,
+    /// Sockets that another process has bound, for addresses that are not bound here.
+    offered: Vec<Bound>,
+    /// The files of Unix sockets are another process's too.
+    leaves_files: bool,
 }
 
 #[derive(Debug)]
@@ -51,6 +56,17 @@ impl std::error::Error for BindError {
 }
 
 impl Sockets {
+    /// Takes sockets that another process has bound, for those of the next [`bind`](Self::bind) that
+    /// listen there.
+    pub(super) fn offer(&mut self, sockets: Vec<Bound>) {
+        self.offered = sockets;
+    }
+
+    /// Says whose the files of Unix sockets are: not only this process's, or its own.
+    pub(super) fn leave_files(&mut self, leaves: bool) {
+        self.leaves_files = leaves;
+    }
+
     /// Binds those of these addresses that are not bound yet. On an error none of them stays.
     /// Addresses that a wildcard among them covers get no socket of their own, unless they ask for
     /// one. Sockets that stay get what is asked of them now.
@@ -66,9 +82,11 @@ impl Sockets {
             let slot = self.slots.iter().position(|slot| slot.address == *address);
             match slot.filter(|slot| self.slots[*slot].socket.is_some()) {
                 Some(slot) => kept.push((slot, options)),
-                None => new.push((address, options, bind(address, options)?)),
+                None => new.push((address, options, self.obtain(address, options)?)),
             }
         }
+        // What nobody listens on any more is closed.
+        self.offered.clear();
         for (slot, options) in kept {
             self.slots[slot].change(options);
         }
@@ -86,6 +104,33 @@ impl Sockets {
             }
         }
         Ok(())
+    }
+
+    /// A socket for an address: one that is there already, or a new one.
+    fn obtain(
+        &mut self,
+        address: &ListenAddress,
+        options: &SocketOptions,
+    ) -> Result<Socket, BindError> {
+        let found = self.offered.iter().position(|(at, _)| at == address);
+        let Some(found) = found else {
+            return bind(address, options);
+        };
+        let socket = Socket::from(self.offered.swap_remove(found).1);
+        let failed = |call, cause| BindError {
+            address: address.clone(),
+            call,
+            cause,
+        };
+        socket_options::apply(&SockRef::from(&socket), address, options)
+            .map_err(|(call, cause)| failed(call, cause))?;
+        socket
+            .listen(socket_options::backlog(options))
+            .map_err(|cause| failed("listen()", cause))?;
+        socket
+            .set_nonblocking(true)
+            .map_err(|cause| failed("ioctl(FIONBIO)", cause))?;
+        Ok(socket)
     }
 
     /// Listens again with the address's own backlog: Pingora has asked for a longer one.
@@ -138,9 +183,15 @@ impl Sockets {
     pub(super) fn retain(&mut self, keep: impl Fn(&ListenAddress) -> bool) {
         for slot in &mut self.slots {
             if !keep(&slot.address) {
-                slot.close();
+                slot.close(self.leaves_files);
             }
         }
+    }
+
+    /// The descriptors of all that are bound.
+    pub(super) fn descriptors(&self) -> Vec<RawFd> {
+        let sockets = self.slots.iter().filter_map(|slot| slot.socket.as_ref());
+        sockets.map(AsRawFd::as_raw_fd).collect()
     }
 
     /// Every bound address, with the port it really has.
@@ -172,8 +223,9 @@ impl Slot {
     }
 
     /// Closes the socket. The file of a Unix socket goes with it, or nobody could bind it again.
-    fn close(&mut self) {
+    fn close(&mut self, leaves_file: bool) {
         if self.socket.take().is_some()
+            && !leaves_file
             && let ListenAddress::Unix(path) = &self.address
         {
             // An error means that somebody has removed it already.
@@ -182,9 +234,9 @@ impl Slot {
     }
 }
 
-impl Drop for Slot {
+impl Drop for Sockets {
     fn drop(&mut self) {
-        self.close();
+        self.retain(|_| false);
     }
 }
 

@@ -4,6 +4,7 @@
 use super::StartError;
 use super::pid_file::PidFile;
 use super::sockets::Sockets;
+use super::upgrade::{Bound, Upgrade};
 use crate::config::{self, CommandLine, draft::Draft};
 use crate::logs::{self, LogFiles};
 use crate::model::{ListenAddress, Model, Process};
@@ -12,9 +13,9 @@ use crate::runtime::{Builder, ErrorLog, Generation, ListenerId, Live};
 use log::warn;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Idle upstream connections kept by the whole process when upstreams ask for fewer.
 const MIN_IDLE_CONNECTIONS: usize = 128;
@@ -28,6 +29,15 @@ pub(super) enum Source {
     Model(Box<Model>),
 }
 
+/// A configuration that was read, with its sockets bound and its error logs open. There is no thread
+/// yet.
+pub(super) struct Prepared {
+    pub(super) source: Source,
+    pub(super) model: Model,
+    pub(super) sockets: Sockets,
+    pub(super) log_files: Arc<LogFiles>,
+}
+
 /// What outlives every generation.
 pub(super) struct State {
     source: Source,
@@ -35,34 +45,67 @@ pub(super) struct State {
     pub(super) registry: Arc<Registry>,
     pub(super) log_files: Arc<LogFiles>,
     pub(super) live: Arc<Live>,
-    /// `worker_processes`, as it was when the process started.
-    pub(super) worker_threads: Option<NonZeroUsize>,
     /// What the process was started with.
-    process: Process,
+    pub(super) process: Process,
+    /// `worker_shutdown_timeout`, of now.
+    pub(super) shutdown_timeout: Mutex<Option<Duration>>,
     /// The process's error log, as it was when the process started.
     error_log: Arc<ErrorLog>,
-    owns_process: bool,
-    /// The file with the process's number, when this server is all that the process is for.
-    pub(super) pid_file: Arc<Mutex<Option<PidFile>>>,
+    /// What the process is beside a server, when this server is all that it is for.
+    pub(super) duties: Option<Duties>,
     /// The size of the pool of idle connections, as it was when the process started.
     pub(super) idle_connections: usize,
+}
+
+/// What a process has to do that is a server and nothing else.
+pub(super) struct Duties {
+    /// The file with the process's number.
+    pub(super) pid_file: Mutex<Option<PidFile>>,
+    pub(super) upgrade: Mutex<Upgrade>,
+    /// Whether the process is in the background.
+    pub(super) is_daemon: bool,
 }
 
 /// A generation that is ready to serve, and the sockets it serves on.
 pub(super) struct Next {
     pub(super) generation: Generation,
     pub(super) listeners: Vec<(ListenAddress, ListenerId)>,
+    /// How long connections may keep to the generation before.
+    pub(super) shutdown_timeout: Option<Duration>,
     /// The process's own.
     error_log: Arc<ErrorLog>,
 }
 
-impl State {
-    /// Reads the configuration, binds its sockets and builds its generation. Starts nothing.
-    pub(super) fn load(source: Source) -> Result<Self, StartError> {
+impl Prepared {
+    /// Reads the configuration and binds its sockets: those of `inherited` are bound already. Starts
+    /// nothing.
+    pub(super) fn load(source: Source, inherited: Vec<Bound>) -> Result<Self, StartError> {
         let model = read(&source)?;
-        let registry = Arc::new(Registry::new());
         let log_files = Arc::new(LogFiles::default());
+        // Before anything is bound: what cannot be logged is said first.
+        log_files.error_logs(&model)?;
         let mut sockets = Sockets::default();
+        sockets.offer(inherited);
+        sockets.bind(&model.listeners)?;
+        Ok(Self {
+            source,
+            model,
+            sockets,
+            log_files,
+        })
+    }
+}
+
+impl State {
+    /// Builds the generation of a configuration. Starts nothing.
+    pub(super) fn build(prepared: Prepared) -> Result<Self, StartError> {
+        let Prepared {
+            source,
+            model,
+            mut sockets,
+            log_files,
+        } = prepared;
+        let registry = Arc::new(Registry::new());
         let next = build(&model, &mut sockets, &registry, &log_files)?;
         let asked: usize = model
             .upstreams
@@ -75,39 +118,23 @@ impl State {
             registry,
             log_files,
             live: Arc::new(Live::new(next.generation)),
-            worker_threads: model.process.worker_processes,
+            shutdown_timeout: Mutex::new(model.process.shutdown_timeout),
             process: model.process,
-            pid_file: Arc::default(),
-            owns_process: false,
             error_log: next.error_log,
+            duties: None,
             idle_connections: asked.max(MIN_IDLE_CONNECTIONS),
         })
     }
 
-    /// Makes the process this server's own: its current folder, and the file with its number.
-    pub(super) fn own_process(&mut self) -> Result<(), StartError> {
+    /// Makes the process this server's own: its current folder, its error log.
+    pub(super) fn own_process(&mut self, duties: Duties) -> Result<(), StartError> {
         if let Some(folder) = &self.process.working_directory {
             self.source.make_absolute()?;
             let failed = |cause| StartError::File("chdir()", folder.clone(), cause);
             std::env::set_current_dir(folder).map_err(failed)?;
         }
-        let mut pid_file = self.pid_file.lock();
-        if let Some(path) = &self.process.pid {
-            *pid_file = Some(PidFile::write(path)?);
-        }
-        self.owns_process = true;
+        self.duties = Some(duties);
         logs::process::replace(Arc::clone(&self.error_log));
-        Ok(())
-    }
-
-    /// Has the file with the process's number where a new configuration wants it.
-    fn move_pid_file(&self, path: Option<&Path>) -> Result<(), StartError> {
-        let mut pid_file = self.pid_file.lock();
-        if let (Some(old), Some(path)) = (pid_file.as_ref(), path)
-            && old.path() != path
-        {
-            *pid_file = Some(PidFile::write(path)?);
-        }
         Ok(())
     }
 
@@ -121,8 +148,9 @@ impl State {
             &self.registry,
             &self.log_files,
         )?;
-        if self.owns_process {
-            self.move_pid_file(model.process.pid.as_deref())?;
+        *self.shutdown_timeout.lock() = next.shutdown_timeout;
+        if let Some(duties) = &self.duties {
+            duties.move_pid_file(model.process.pid.as_deref())?;
             logs::process::replace(Arc::clone(&next.error_log));
         }
         Ok(next)
@@ -136,6 +164,19 @@ impl State {
     /// The sockets.
     pub(super) fn sockets(&self) -> parking_lot::MutexGuard<'_, Sockets> {
         self.sockets.lock()
+    }
+}
+
+impl Duties {
+    /// Has the file with the process's number where a new configuration wants it.
+    fn move_pid_file(&self, path: Option<&Path>) -> Result<(), StartError> {
+        let mut pid_file = self.pid_file.lock();
+        if let (Some(old), Some(path)) = (pid_file.as_ref(), path)
+            && !old.is_at(path)
+        {
+            *pid_file = Some(PidFile::write(path)?);
+        }
+        Ok(())
     }
 }
 
@@ -191,6 +232,7 @@ fn build(
     Ok(Next {
         generation,
         listeners,
+        shutdown_timeout: model.process.shutdown_timeout,
         error_log: error_logs.of(&model.process.error_log),
     })
 }

@@ -69,13 +69,30 @@ impl Launch {
         panic!("five times the port was taken");
     }
 
+    /// The configuration. What nginx does by itself and a test cannot use, it is told not to do: it
+    /// stays in the foreground, and its number is in a file of its own.
+    fn text(&self, folder: &Folder) -> String {
+        let says = |word: &str| {
+            let given = self.arguments.iter().any(|given| given.starts_with(word));
+            given || self.yaml.contains(word)
+        };
+        let mut before = String::new();
+        if self.name == "nginx.conf" && !says("daemon ") {
+            before.push_str("daemon off; ");
+        }
+        if self.name == "nginx.conf" && !says("pid ") {
+            before.push_str(&format!("pid {}; ", folder.path("nginx.pid").display()));
+        }
+        before + &self.yaml
+    }
+
     #[track_caller]
     fn try_start(&self) -> Option<Gapura> {
         let folder = Folder::new();
         let addresses: Vec<SocketAddr> = (0..placeholders(&self.yaml))
             .map(|_| SocketAddr::from(([127, 0, 0, 1], free_port())))
             .collect();
-        folder.write(self.name, &fill_in(&self.yaml, &addresses));
+        folder.write(self.name, &fill_in(&self.text(&folder), &addresses));
         for (path, text) in &self.files {
             folder.write(path, &fill_in(text, &addresses));
         }

@@ -382,6 +382,22 @@ levels! {
         process_error_log: OneOrMany<Short<ErrorLog>>,
         /// The file that holds the process's number while it serves.
         pid: String,
+        /// Whether the program goes to the background.
+        daemon: Switch,
+        /// Whether a parent of a few lines keeps root's rights when root starts the program and
+        /// another `user` serves.
+        master_process: Switch,
+        /// The user that serves, when root starts the program.
+        user: Word,
+        /// The group that serves; without it the one of the user's name.
+        group: Word,
+        /// The scheduler's priority: from -20, the first, to 20.
+        worker_priority: Word,
+        /// How many files may be open.
+        worker_rlimit_nofile: u64,
+        /// How long a graceful stop may take, and how long connections may keep to a configuration
+        /// that a reload has replaced; without it, for as long as their requests need.
+        worker_shutdown_timeout: Time,
         /// The current folder of the process.
         working_directory: String,
         /// Where sites listen that name no address themselves.

@@ -99,6 +99,11 @@ pub fn configure_arguments() -> Vec<String> {
     modules::configure_arguments()
 }
 
+/// The file for errors when nothing names one, with this prefix.
+pub(super) fn default_error_log(prefix: Option<&Path>) -> std::path::PathBuf {
+    defaults::error_log(prefix)
+}
+
 /// Reads the file at a path.
 ///
 /// # Errors

@@ -19,6 +19,7 @@ mod mapped;
 mod own;
 mod pages;
 mod pass;
+mod process;
 mod resolver;
 mod settings;
 mod site;
@@ -35,12 +36,11 @@ use super::path::{Finding, Path};
 use super::problem::Problem;
 use super::suggest;
 use crate::model::{
-    Definition, ErrorLog, ListenAddress, Model, Part, Process, Site, Template, Upstream,
-    UpstreamId, VARIABLES, Variable, VariableId,
+    Definition, ListenAddress, Model, Part, Site, Template, Upstream, UpstreamId, VARIABLES,
+    Variable, VariableId,
 };
 use listeners::Listen;
 use std::collections::{HashMap, HashSet};
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -154,34 +154,6 @@ impl Resolver {
         self.findings.push(finding);
     }
 
-    fn process(&mut self, draft: &Draft, error_log: Vec<ErrorLog>) -> Process {
-        let file = |written: &Option<String>| written.as_ref().map(|path| self.base.join(path));
-        let (pid, working_directory) = (file(&draft.pid), file(&draft.working_directory));
-        Process {
-            worker_processes: self.worker_processes(draft),
-            pid,
-            error_log,
-            working_directory,
-        }
-    }
-
-    fn worker_processes(&mut self, draft: &Draft) -> Option<NonZeroUsize> {
-        let word = draft.worker_processes.as_deref()?;
-        if word == "auto" {
-            return None;
-        }
-        let number = word
-            .parse::<NonZeroUsize>()
-            .ok()
-            .filter(|number| number.get() <= MOST_WORKERS);
-        if number.is_none() {
-            let path = Path::Root.key("worker_processes");
-            let label = format!("expected `auto` or a number from 1 to {MOST_WORKERS}");
-            self.report(invalid(&path, word).label(label));
-        }
-        number
-    }
-
     /// A time that must not be zero.
     fn time(&mut self, time: Option<Duration>, path: &Path<'_>) {
         if time == Some(Duration::ZERO) {
@@ -267,9 +239,6 @@ impl Resolver {
         self.report(path.error(problem).within(offset + at, length));
     }
 }
-
-/// As many threads as make sense on any machine.
-const MOST_WORKERS: usize = 1024;
 
 /// The finding for a value that is not what its key takes.
 fn invalid<'a>(path: &Path<'a>, found: &str) -> Finding {

@@ -1,0 +1,102 @@
+//! A process that is a server and nothing else: into the background, its number in a file, its limits,
+//! and nginx's signals.
+
+use super::daemon;
+use super::limits;
+use super::pid_file::PidFile;
+use super::shutdown::Shutdown;
+use super::state::{Duties, Prepared, Source, State};
+use super::upgrade::Upgrade;
+use super::{StartError, serve};
+use crate::config;
+use crate::logs;
+use crate::model::{LogTarget, Process};
+use crate::proxy::Gateway;
+use log::warn;
+use parking_lot::Mutex;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Where a process serves.
+pub(super) enum Place {
+    /// Where it was started.
+    Foreground,
+    /// Where the configuration says. Errors go to this file there when the configuration names none, or
+    /// to nginx's.
+    AsConfigured { error_log: Option<PathBuf> },
+}
+
+/// Serves until a signal ends it.
+pub(super) fn run(source: Source, gateway: Gateway, place: Place) -> Result<(), StartError> {
+    let shutdown = Shutdown::on_signals();
+    let (upgrade, inherited) = Upgrade::of_this_process();
+    let default_log = default_error_log(&source, &place);
+    let prepared = Prepared::load(source, inherited)?;
+    let process = &prepared.model.process;
+    let goes_away = matches!(place, Place::AsConfigured { .. }) && process.daemon;
+    let is_daemon = goes_away || upgrade.is_upgrade();
+    let mut detached = None;
+    if goes_away && !upgrade.is_upgrade() {
+        if let Some(log) = &default_log
+            && process.error_log.is_empty()
+        {
+            let failed = |cause| StartError::File("open()", log.clone(), cause);
+            logs::process::send_to(log).map_err(failed)?;
+        }
+        detached = Some(daemon::detach()?);
+    }
+    let pid_file = pid_file(process)?;
+    limits::apply(process);
+    let mut state = State::build(prepared)?;
+    state.own_process(Duties {
+        pid_file: Mutex::new(pid_file),
+        upgrade: Mutex::new(upgrade),
+        is_daemon,
+    })?;
+    if let Some(detached) = detached {
+        let errors = error_file(&state.process).or(default_log.as_deref());
+        detached.serves(errors)?;
+    }
+    serve(state, gateway, shutdown, None);
+    Ok(())
+}
+
+/// Where a process of the background says what goes wrong when nothing names a file.
+fn default_error_log(source: &Source, place: &Place) -> Option<PathBuf> {
+    match (source, place) {
+        (Source::File(path, given), Place::AsConfigured { error_log: None })
+            if config::Language::of(path) == config::Language::Nginx =>
+        {
+            Some(config::default_error_log(given.prefix.as_deref()))
+        }
+        // The command line's file is written to already.
+        _ => None,
+    }
+}
+
+/// nginx's place for the file, where an ordinary user cannot write: nginx would not start.
+const PID: &str = "/run/nginx.pid";
+
+fn pid_file(process: &Process) -> Result<Option<PidFile>, StartError> {
+    let Some(path) = &process.pid else {
+        return Ok(None);
+    };
+    match PidFile::write(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(StartError::File(_, _, cause))
+            if cause.kind() == io::ErrorKind::PermissionDenied && path == Path::new(PID) =>
+        {
+            warn!("no pid file: only root can write \"{PID}\"; name another with \"pid\"");
+            Ok(None)
+        }
+        Err(cause) => Err(cause),
+    }
+}
+
+/// The first file among the process's error logs.
+fn error_file(process: &Process) -> Option<&Path> {
+    process.error_log.iter().find_map(|log| match &log.target {
+        LogTarget::File(path) => Some(path.as_path()),
+        _ => None,
+    })
+}
