@@ -34,6 +34,8 @@ macro_rules! target {
                 health_check: $level.health_check.as_ref(),
                 keepalive: $level.keepalive,
                 keepalive_timeout: None,
+                resolver: None,
+                resolver_timeout: None,
             }),
             files: $files,
             status: $status,
