@@ -21,6 +21,8 @@ fn choosing_allocates_what_pingora_does_and_no_more() {
         balance: Balance::RoundRobin,
         servers: addresses.map(server).to_vec(),
         health_check: None,
+        resolver: None,
+        resolver_timeout: None,
         keepalive: Keepalive {
             connections: 32,
             ..Keepalive::default()

@@ -1,10 +1,11 @@
 //! Upstreams: the servers that requests are passed to.
 
-use super::Template;
+use super::{Resolver, Template};
 use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A group of servers that share the load.
@@ -20,6 +21,10 @@ pub struct Upstream {
     pub health_check: Option<HealthCheck>,
     /// The pool of idle connections.
     pub keepalive: Keepalive,
+    /// `resolver`: who is asked for the names of its servers that say `resolve`.
+    pub resolver: Option<Arc<Resolver>>,
+    /// `resolver_timeout`; `None` is no limit.
+    pub resolver_timeout: Option<Duration>,
 }
 
 /// How a server is chosen.
@@ -72,6 +77,10 @@ pub struct Server {
     pub backup: bool,
     /// `down`: never used.
     pub down: bool,
+    /// `resolve`: its name is looked up at the upstream's `resolver`.
+    pub resolve: bool,
+    /// `service=`: its SRV records say which servers there are.
+    pub service: Option<String>,
 }
 
 /// Where a server is.

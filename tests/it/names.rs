@@ -213,3 +213,163 @@ fn what_is_known_of_names_survives_a_reload() {
     });
     assert_eq!(names.asked("app.test").len(), 1);
 }
+
+/// One upstream, `app`, of these lines, whose names are looked up at a resolver.
+fn upstream(names: &NameServer, lines: &str) -> Gapura {
+    Launch::nginx(&format!(
+        "events {{}} http {{ access_log off; resolver {} ipv6=off; resolver_timeout 1s;
+         upstream app {{ zone app 64k; {lines} }}
+         server {{ listen LISTEN; add_header X-Addr $upstream_addr always;
+         proxy_connect_timeout 200ms; location / {{ proxy_pass http://app; }} }} }}",
+        names.address()
+    ))
+    .start()
+}
+
+/// Waits until a request goes there.
+#[track_caller]
+fn wait_for_address(gapura: &Gapura, address: &str) {
+    wait_until(address, || {
+        gapura.get("/").header("x-addr") == Some(address)
+    });
+}
+
+#[test]
+fn a_server_with_resolve_follows_its_name() {
+    let backend = Backend::named("one");
+    let port = backend.address().port();
+    let names = NameServer::start();
+    let gapura = upstream(
+        &names,
+        &format!("server app.test:{port} resolve max_fails=0;"),
+    );
+    // The name is not there yet.
+    wait_for_address(&gapura, "app");
+    assert_eq!(gapura.get("/").status, 502);
+    gapura.errors().wait_for("the reason", |line| {
+        line.contains("app.test could not be resolved (3: Host not found)")
+    });
+    names.say("app.test", Entry::at(&["127.0.0.1"]).ttl(1));
+    wait_for_address(&gapura, &format!("127.0.0.1:{port}"));
+    assert_eq!(gapura.get("/").text(), "one");
+    names.say("app.test", Entry::at(&["127.0.0.2"]).ttl(1));
+    wait_for_address(&gapura, &format!("127.0.0.2:{port}"));
+    // Neither an error nor silence takes addresses away.
+    let before = names.asked("app.test").len();
+    names.say("app.test", Entry::failing(ResponseCode::ServFail));
+    wait_until("it is asked", || names.asked("app.test").len() > before + 1);
+    names.say("app.test", Entry::silent());
+    let before = names.asked("app.test").len();
+    wait_until("it is asked", || names.asked("app.test").len() > before + 1);
+    wait_for_address(&gapura, &format!("127.0.0.2:{port}"));
+    // That there is no such name does.
+    names.say("app.test", Entry::failing(ResponseCode::NXDomain));
+    wait_for_address(&gapura, "app");
+}
+
+#[test]
+fn a_long_answer_about_a_server_comes_over_tcp() {
+    let backend = Backend::named("one");
+    let port = backend.address().port();
+    let names = NameServer::start();
+    names.say("app.test", Entry::alias("there.test").truncated());
+    names.say("there.test", Entry::at(&["127.0.0.1"]).truncated());
+    let gapura = upstream(&names, &format!("server app.test:{port} resolve;"));
+    wait_for_address(&gapura, &format!("127.0.0.1:{port}"));
+}
+
+#[test]
+fn valid_answers_are_not_asked_for_again() {
+    let backend = Backend::named("one");
+    let port = backend.address().port();
+    let names = NameServer::start();
+    names.say("app.test", Entry::at(&["127.0.0.1"]));
+    names.say("short.test", Entry::at(&["127.0.0.1"]).ttl(1));
+    let servers = format!("server app.test:{port} resolve; server short.test:{port} resolve;");
+    let gapura = upstream(&names, &servers);
+    wait_until("the other is asked for often", || {
+        names.asked("short.test").len() > 3
+    });
+    assert_eq!(names.asked("app.test").len(), 1);
+    assert_eq!(gapura.get("/").text(), "one");
+}
+
+#[test]
+fn an_upstream_has_a_resolver_of_its_own() {
+    let backend = Backend::named("one");
+    let port = backend.address().port();
+    let (outer, own) = (NameServer::start(), NameServer::start());
+    own.say("app.test", Entry::at(&["127.0.0.1"]));
+    let lines = format!(
+        "server app.test:{port} resolve; resolver {} ipv6=off; resolver_timeout 2s;",
+        own.address()
+    );
+    let gapura = upstream(&outer, &lines);
+    wait_for_address(&gapura, &format!("127.0.0.1:{port}"));
+    assert!(outer.asked("app.test").is_empty());
+}
+
+#[test]
+fn a_service_says_ports_weights_and_backups() {
+    let one = Backend::named("one");
+    let two = Backend::named("two");
+    let mut spare = Backend::named("spare");
+    let names = NameServer::start();
+    names.say("host.test", Entry::at(&["127.0.0.1"]).ttl(1));
+    let (first, second) = (one.address().port(), two.address().port());
+    let third = spare.address().port();
+    let all = [
+        (5, 3, first, "host.test"),
+        (5, 1, second, "host.test"),
+        (9, 1, third, "host.test"),
+    ];
+    names.say("_http._tcp.app.test", Entry::services(&all).ttl(1));
+    let gapura = upstream(&names, "server app.test service=http resolve max_fails=0;");
+    wait_until("it is found", || gapura.get("/").status == 200);
+    let mut said: Vec<String> = (0..8).map(|_| gapura.get("/").text().to_owned()).collect();
+    said.sort();
+    assert_eq!(
+        said,
+        ["one", "one", "one", "one", "one", "one", "two", "two"]
+    );
+    // The first priority is gone.
+    names.say("_http._tcp.app.test", Entry::services(&all[2..]).ttl(1));
+    wait_until("the spare one is all there is", || {
+        gapura.get("/").text() == "spare" && gapura.get("/").text() == "spare"
+    });
+    // And the second one is behind the first again.
+    names.say("_http._tcp.app.test", Entry::services(&all[1..]).ttl(1));
+    wait_until("the second one is back", || {
+        gapura.get("/").text() == "two" && gapura.get("/").text() == "two"
+    });
+    let mut two = two;
+    two.stop();
+    assert_eq!(gapura.get("/").text(), "spare");
+    spare.stop();
+    assert_eq!(gapura.get("/").status, 502);
+}
+
+#[test]
+fn a_reload_keeps_addresses_that_a_failing_resolver_does_not_say() {
+    let backend = Backend::named("one");
+    let other = Backend::named("two");
+    let names = NameServer::start();
+    names.say("app.test", Entry::at(&["127.0.0.1"]).ttl(1));
+    let yaml = |port: u16| {
+        format!(
+            "resolver: [\"{}\", ipv6=off]\nresolver_timeout: 1s\nsites:\n  - listen: LISTEN\n    \
+             upstream: app\nupstreams:\n  app:\n    health_check: off\n    servers:\n      \
+             - {{ address: app.test:{port}, resolve: on }}\n",
+            names.address()
+        )
+    };
+    let gapura = Gapura::start(&yaml(backend.address().port()));
+    wait_until("it is found", || gapura.get("/").status == 200);
+    names.say("app.test", Entry::failing(ResponseCode::ServFail));
+    gapura.reload(&yaml(other.address().port()));
+    wait_until("the other port is asked", || {
+        let answer = gapura.get("/");
+        assert_eq!(answer.status, 200);
+        answer.text() == "two"
+    });
+}

@@ -37,6 +37,8 @@ macro_rules! target {
                 keepalive_requests: None,
                 keepalive_time: None,
                 keepalive_timeout: None,
+                resolver: None,
+                resolver_timeout: None,
             }),
             files: $files,
             status: $status,

@@ -66,6 +66,7 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
         variables: Vec::new(),
         variable_ids: HashMap::new(),
         names: Names::default(),
+        look_up: upstream::LookUp::default(),
         keeps_answers: false,
         counts_upstream_bytes: false,
     };
@@ -143,6 +144,8 @@ struct Resolver {
     variable_ids: HashMap<String, VariableId>,
     /// The names that sockets are bound to.
     names: Names,
+    /// Who looks names of servers up that say `resolve`, where their upstream does not say.
+    look_up: upstream::LookUp,
     /// Whether some template asks for a header of an upstream's answer.
     keeps_answers: bool,
     /// Whether some template asks for the bytes of connections to upstreams.

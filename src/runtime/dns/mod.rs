@@ -11,12 +11,13 @@ use crate::model;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 use hickory_proto::op::Query;
+use hickory_proto::rr::rdata::SRV;
 use hickory_proto::rr::{Name, RecordType};
 use parking_lot::Mutex;
 use reply::Reply;
 use std::collections::HashMap;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -36,6 +37,32 @@ pub struct Resolver {
 /// Why a name has no address, with nginx's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failure(pub u16);
+
+/// The servers that a name in the configuration stands for now.
+#[derive(Debug)]
+pub struct Servers {
+    /// Where they are.
+    pub located: Vec<Located>,
+    /// When they are to be looked up again.
+    pub until: Instant,
+}
+
+/// One of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Located {
+    /// Its address; without a service its port is 0.
+    pub address: SocketAddr,
+    /// Its weight, of a service.
+    pub weight: Option<u16>,
+    /// Whether its priority makes it a backup, of a service.
+    pub backup: bool,
+}
+
+/// The addresses of a name.
+struct Host {
+    addresses: Vec<IpAddr>,
+    until: Instant,
+}
 
 /// What is known of a name.
 enum Entry {
@@ -94,29 +121,131 @@ impl Resolver {
         name: &str,
         limit: Option<Duration>,
     ) -> Result<Vec<IpAddr>, Failure> {
-        let limit = limit.unwrap_or(LONGEST).min(LONGEST);
-        match tokio::time::timeout(limit, self.follow(name)).await {
-            Ok(result) => result,
-            Err(_) => Err(Failure::TIMED_OUT),
+        let host = within(limit, async { self.follow(parse(name)?).await });
+        host.await.map(|host| host.addresses)
+    }
+
+    /// The servers of a name in the configuration: its addresses, without a port.
+    ///
+    /// # Errors
+    /// As [`addresses`](Self::addresses).
+    pub async fn host(
+        self: &Arc<Self>,
+        name: &str,
+        limit: Option<Duration>,
+    ) -> Result<Servers, Failure> {
+        let host = within(limit, async { self.follow(parse(name)?).await }).await?;
+        let located = |ip: &IpAddr| Located {
+            address: SocketAddr::new(*ip, 0),
+            weight: None,
+            backup: false,
+        };
+        Ok(Servers {
+            located: host.addresses.iter().map(located).collect(),
+            until: host.until,
+        })
+    }
+
+    /// The servers of a service of a name, by its SRV records: those whose priority is not the first are
+    /// backups, as in nginx.
+    ///
+    /// # Errors
+    /// As [`addresses`](Self::addresses).
+    pub async fn service(
+        self: &Arc<Self>,
+        service: &str,
+        name: &str,
+        limit: Option<Duration>,
+    ) -> Result<Servers, Failure> {
+        let name = match service.contains('.') {
+            true => format!("{service}.{name}"),
+            false => format!("_{service}._tcp.{name}"),
+        };
+        within(limit, async { self.follow_service(parse(&name)?).await }).await
+    }
+
+    /// How long after a failure the next look-up of a name in the configuration is made.
+    pub fn pause_after(&self, failure: Failure, limit: Option<Duration>) -> Duration {
+        match failure {
+            Failure::NOT_FOUND => self.settings.valid.unwrap_or(MISSED),
+            _ => limit.unwrap_or(LONGEST).max(SHORTEST_PAUSE),
         }
     }
 
     /// Follows a name to its addresses, by way of the names that it is an alias of.
-    async fn follow(self: &Arc<Self>, name: &str) -> Result<Vec<IpAddr>, Failure> {
-        let name = name.strip_suffix('.').unwrap_or(name);
-        let labels = name.split('.').map(str::as_bytes);
-        let mut name = Name::from_labels(labels).map_err(|_| Failure::NOT_FOUND)?;
+    async fn follow(self: &Arc<Self>, mut name: Name) -> Result<Host, Failure> {
+        let mut until = Instant::now() + LONGEST_KEPT;
         for _ in 0..MOST_ALIASES {
             let (known, kept) = match self.find(&name) {
                 Found::Kept(known) => (known, true),
                 Found::Asked(look_up) => (look_up.await?, false),
             };
+            until = until.min(known.until);
             match known.answer {
-                Answer::Addresses(addresses) => return Ok(in_turn(&addresses, kept)),
+                Answer::Addresses(addresses) => {
+                    let addresses = in_turn(&addresses, kept);
+                    return Ok(Host { addresses, until });
+                }
                 Answer::Alias(other) => name = other,
             }
         }
         Err(Failure::NOT_FOUND)
+    }
+
+    async fn follow_service(self: &Arc<Self>, mut name: Name) -> Result<Servers, Failure> {
+        let mut until = Instant::now() + LONGEST_KEPT;
+        for _ in 0..MOST_ALIASES {
+            let first = self.next.fetch_add(1, Relaxed);
+            let query = Query::query(name, RecordType::SRV);
+            let message = exchange::ask(&self.settings.servers, first, query).await?;
+            let reply = Reply::read(&message, RecordType::SRV);
+            until = until.min(self.until(reply.ttl()));
+            if !reply.services.is_empty() {
+                return self.locate(&reply.services, until).await;
+            }
+            name = reply.alias.ok_or(Failure::NOT_FOUND)?;
+        }
+        Err(Failure::NOT_FOUND)
+    }
+
+    /// Finds the addresses of the servers of a service. Some may have none.
+    async fn locate(
+        self: &Arc<Self>,
+        services: &[SRV],
+        mut until: Instant,
+    ) -> Result<Servers, Failure> {
+        let hosts = services.iter().map(|one| self.follow(one.target.clone()));
+        let hosts = futures_util::future::join_all(hosts).await;
+        let mut located = Vec::new();
+        let mut failure = None;
+        for (service, host) in services.iter().zip(hosts) {
+            match host {
+                Ok(host) => {
+                    until = until.min(host.until);
+                    located.extend(host.addresses.iter().map(|ip| (service, *ip)));
+                }
+                Err(Failure::NOT_FOUND) => failure = Some(Failure::NOT_FOUND),
+                Err(other) => failure = failure.or(Some(other)),
+            }
+        }
+        if located.is_empty() {
+            return Err(failure.unwrap_or(Failure::NOT_FOUND));
+        }
+        let priority = located.iter().map(|(service, _)| service.priority).min();
+        let located = located.into_iter().map(|(service, ip)| Located {
+            address: SocketAddr::new(ip, service.port),
+            weight: Some(service.weight.max(1)),
+            backup: Some(service.priority) != priority,
+        });
+        Ok(Servers {
+            located: located.collect(),
+            until,
+        })
+    }
+
+    /// When an answer is out of date.
+    fn until(&self, ttl: Duration) -> Instant {
+        Instant::now() + self.settings.valid.unwrap_or(ttl).min(LONGEST_KEPT)
     }
 
     fn find(self: &Arc<Self>, name: &Name) -> Found {
@@ -164,11 +293,8 @@ impl Resolver {
         let replies = [ipv4.transpose()?, ipv6.transpose()?];
         let replies: Vec<Reply> = replies.into_iter().flatten().collect();
         let (answer, ttl) = both(replies).ok_or(Failure::NOT_FOUND)?;
-        let kept = self.settings.valid.unwrap_or(ttl);
-        Ok(Known {
-            answer,
-            until: Instant::now() + kept.min(LONGEST_KEPT),
-        })
+        let until = self.until(ttl);
+        Ok(Known { answer, until })
     }
 
     /// Asks for the addresses of one kind, unless they are not wanted.
@@ -185,11 +311,29 @@ impl Resolver {
     }
 }
 
+/// A name as it is asked for.
+fn parse(name: &str) -> Result<Name, Failure> {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let labels = name.split('.').map(str::as_bytes);
+    Name::from_labels(labels).map_err(|_| Failure::NOT_FOUND)
+}
+
+/// Waits for a look-up no longer than this.
+async fn within<T>(
+    limit: Option<Duration>,
+    look_up: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let limit = limit.unwrap_or(LONGEST).min(LONGEST);
+    match tokio::time::timeout(limit, look_up).await {
+        Ok(result) => result,
+        Err(_) => Err(Failure::TIMED_OUT),
+    }
+}
+
 /// What the answers for IPv4 and for IPv6 say together. As in nginx the later one decides when none has an
 /// address: that there is nothing, or under which other name there may be.
 fn both(replies: Vec<Reply>) -> Option<(Answer, Duration)> {
-    let ttl = replies.iter().map(|reply| reply.ttl).min();
-    let ttl = Duration::from_secs(ttl.unwrap_or(0).into());
+    let ttl = replies.iter().map(Reply::ttl).min().unwrap_or_default();
     let addresses: Vec<IpAddr> = replies
         .iter()
         .flat_map(|reply| reply.addresses.iter().copied())
@@ -263,6 +407,12 @@ const LONGEST: Duration = Duration::from_secs(600);
 
 /// Nothing is kept longer, whatever an answer says.
 const LONGEST_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// When a name of the configuration is looked up again that was not there.
+const MISSED: Duration = Duration::from_secs(10);
+
+/// A look-up that has failed is not made again at once.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How many names of names are followed: nginx's NGX_RESOLVER_MAX_RECURSION.
 const MOST_ALIASES: usize = 50;

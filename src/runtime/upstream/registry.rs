@@ -7,7 +7,7 @@ use super::names::{LOOKUP_INTERVAL, LOOKUP_TIMEOUT, Names, Resolve, SystemResolv
 use super::peer::Live;
 use super::{Environment, Upstream, background, clock::Clock, event};
 use crate::model;
-use crate::runtime::dns::{self, Resolvers};
+use crate::runtime::dns;
 use parking_lot::Mutex;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::server::ShutdownWatch;
@@ -35,7 +35,6 @@ pub(super) struct Shared {
     pub(super) environment: Environment,
     pub(super) names: Names,
     states: Mutex<HashMap<String, Arc<State>>>,
-    resolvers: Resolvers,
     /// There may be loops to start.
     pub(super) changed: Notify,
 }
@@ -78,7 +77,6 @@ impl Registry {
                 environment,
                 names: Names::default(),
                 states: Mutex::default(),
-                resolvers: Resolvers::default(),
                 changed: Notify::new(),
             }),
         }
@@ -99,19 +97,9 @@ impl Registry {
         let state = states
             .entry(upstream.name.clone())
             .or_insert_with(|| Arc::new(State::new(&upstream.name, environment)));
-        let new = || {
-            Group::new(
-                &upstream.balance,
-                &upstream.servers,
-                state,
-                names,
-                environment,
-            )
-        };
+        let new = || Group::new(upstream, state, names, environment);
         let group = match state.current() {
-            Some(current) if current.group().is_of(&upstream.balance, &upstream.servers) => {
-                Arc::clone(current.group())
-            }
+            Some(current) if current.group().is_of(upstream) => Arc::clone(current.group()),
             _ => new(),
         };
         let upstream = Arc::new(Upstream::new(upstream, group, Arc::clone(state)));
@@ -124,7 +112,7 @@ impl Registry {
 
     /// The resolver of these settings, with what it has found before.
     pub fn resolver(&self, settings: &model::Resolver) -> Arc<dns::Resolver> {
-        self.shared.resolvers.resolver(settings)
+        self.shared.names.resolver(settings)
     }
 
     /// Ends what runs for upstreams other than these. Called after a generation was swapped in: the

@@ -92,6 +92,8 @@ fn model(servers: &[Server], health_check: Option<HealthCheck>) -> model::Upstre
         balance: Balance::RoundRobin,
         servers: servers.to_vec(),
         health_check,
+        resolver: None,
+        resolver_timeout: None,
         keepalive: Keepalive {
             connections: 32,
             ..Keepalive::default()
@@ -122,6 +124,8 @@ fn server(text: &str) -> Server {
         max_conns: None,
         backup: false,
         down: false,
+        resolve: false,
+        service: None,
     }
 }
 
