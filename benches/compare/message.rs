@@ -15,7 +15,7 @@ pub(crate) struct Head {
 impl Head {
     /// The head that these bytes begin with, once it is whole.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
-        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
+        let end = memchr::memmem::find(bytes, b"\r\n\r\n")?;
         let text = String::from_utf8_lossy(&bytes[..end]);
         let mut lines = text.split("\r\n");
         let line = lines.next().unwrap_or_default().to_owned();

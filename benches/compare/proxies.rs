@@ -50,35 +50,34 @@ pub(crate) fn find(gapura: PathBuf, others: &[String]) -> io::Result<Vec<Proxy>>
         proxy("Gapura", Kind::Gapura, gapura),
         proxy(BASE, Kind::BarePingora, env::current_exe()?),
     ];
-    for (name, kind) in PROGRAMS {
-        found.extend(on_path(name).map(|program| proxy(name, kind, program)));
+    for (name, program, kind) in PROGRAMS {
+        // Another Gapura is compared only when it is asked for.
+        if kind != Kind::Gapura {
+            found.extend(on_path(program).map(|path| proxy(name, kind, path)));
+        }
     }
     for other in others {
         let given = other.split_once('=').and_then(|(name, program)| {
-            let of_name = |(known, _): &&(&str, Kind)| name.starts_with(known);
-            let (_, kind) = PROGRAMS.iter().find(of_name)?;
+            let mut known = PROGRAMS.iter();
+            let (.., kind) = known.find(|(_, program, _)| name.starts_with(program))?;
             Some(proxy(name, *kind, program.into()))
         });
-        let wrong = || io::Error::other(format!("{other}: neither nginx-…= nor haproxy-…= …"));
+        let wrong = || io::Error::other(format!("{other}: no such proxy, or no \"=\""));
         found.push(given.ok_or_else(wrong)?);
     }
     Ok(found)
 }
 
-const PROGRAMS: [(&str, Kind); 6] = [
-    ("nginx", Kind::Nginx),
-    ("haproxy", Kind::Haproxy),
-    ("caddy", Kind::Caddy),
-    ("envoy", Kind::Envoy),
-    ("pingap", Kind::Pingap),
-    ("gapura", Kind::Gapura),
+const PROGRAMS: [(&str, &str, Kind); 6] = [
+    ("nginx", "nginx", Kind::Nginx),
+    ("HAProxy", "haproxy", Kind::Haproxy),
+    ("Caddy", "caddy", Kind::Caddy),
+    ("Envoy", "envoy", Kind::Envoy),
+    ("Pingap", "pingap", Kind::Pingap),
+    ("Gapura", "gapura", Kind::Gapura),
 ];
 
 fn on_path(name: &str) -> Option<PathBuf> {
-    // Another Gapura is compared only when it is asked for.
-    if name == "gapura" {
-        return None;
-    }
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     let mut programs = folders.map(|folder| folder.join(name));

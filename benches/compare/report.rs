@@ -153,7 +153,7 @@ impl Table<'_> {
 /// Bars of the processor time of a request, each as long as it is to bare Pingora's.
 pub(crate) fn chart(tables: &[Table<'_>]) -> String {
     let mut bars = String::new();
-    let mut y = 34;
+    let mut y = 44;
     for table in tables {
         let _ = writeln!(
             bars,
