@@ -323,6 +323,12 @@ fn remove_hop_by_hop(response: &mut ResponseHeader, ctx: &RequestContext) {
     response.remove_header(&HeaderName::from_static("keep-alive"));
 }
 
+/// Answers that the client has it already.
+pub(super) async fn not_modified(session: &mut Session, ctx: &mut RequestContext) -> Result<()> {
+    let response = ResponseHeader::build(StatusCode::NOT_MODIFIED, Some(4))?;
+    local::write(session, ctx, response, Bytes::new()).await
+}
+
 /// Answers with a text: `return 200 text`.
 pub(super) async fn text(
     session: &mut Session,

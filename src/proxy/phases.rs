@@ -6,11 +6,12 @@
 //! an upstream failed or asked for something else, from `upstream_peer`.
 
 use super::context::RequestContext;
+use super::files::conditional::{self, Verdict};
 use super::files::{self, Served};
 use super::flow::{self, Entry};
 use super::rewrite::{self, End};
 use super::values::Exchange;
-use super::{Gateway, admit, answer, error_log, error_page, evaluate, redirect, uri};
+use super::{Gateway, admit, answer, error_log, error_page, evaluate, pass, redirect, uri};
 use crate::model::{ErrorResponse, ErrorTarget, Return};
 use crate::runtime::{Action, Location};
 use http::{Method, StatusCode};
@@ -253,16 +254,33 @@ async fn returned(
         return Ok(Turn::Go(Entry::Failed(StatusCode::INTERNAL_SERVER_ERROR)));
     };
     if REDIRECTS.contains(&answer.status) {
+        pass::send_continue(session, ctx).await?;
         ctx.flow.location = Some(text.unwrap_or_default());
         return Ok(Turn::Go(Entry::Failed(status)));
     }
-    match text {
-        None if answer.status >= 400 => Ok(Turn::Go(Entry::Failed(status))),
-        text => {
+    if text.is_none() && answer.status >= 400 {
+        return Ok(Turn::Go(Entry::Failed(status)));
+    }
+    let verdict = match status {
+        StatusCode::OK if !ctx.flow.is_error() => {
+            conditional::check_text(&session.req_header().headers)
+        }
+        _ => Verdict::Send,
+    };
+    match verdict {
+        Verdict::Failed => {
+            ctx.flow.returning = None;
+            return Ok(Turn::Go(Entry::Failed(StatusCode::PRECONDITION_FAILED)));
+        }
+        Verdict::NotModified => {
+            ctx.flow.returning = None;
+            answer::not_modified(session, ctx).await?;
+        }
+        Verdict::Send => {
             answer::text(session, ctx, status, text.unwrap_or_default()).await?;
-            Ok(Turn::End(Next::Written))
         }
     }
+    Ok(Turn::End(Next::Written))
 }
 
 /// nginx's status for closing the connection without an answer.
