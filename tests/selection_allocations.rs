@@ -25,7 +25,7 @@ fn choosing_allocates_what_pingora_does_and_no_more() {
         resolver_timeout: None,
         keepalive: Keepalive {
             connections: 32,
-            timeout: Duration::from_secs(60),
+            ..Keepalive::default()
         },
     });
     let backends: BTreeSet<_> = addresses.iter().map(|address| backend(address)).collect();
@@ -61,6 +61,8 @@ fn server(address: &str) -> Server {
         fail_timeout: Duration::from_secs(10),
         backup: false,
         down: false,
+        resolve: false,
+        service: None,
     }
 }
 

@@ -97,6 +97,13 @@ fn test(arguments: &Arguments) -> Result<ExitCode, String> {
             }
             if !arguments.quiet {
                 eprintln!("{name}: the configuration file {shown} syntax is ok");
+            }
+            if let Err(error) = crate::server::test_logs(&loaded.model) {
+                eprintln!("{name}: {error}");
+                eprintln!("{name}: configuration file {shown} test failed");
+                return Ok(ExitCode::FAILURE);
+            }
+            if !arguments.quiet {
                 eprintln!("{name}: configuration file {shown} test is successful");
             }
             if arguments.dump {

@@ -162,6 +162,11 @@ impl Refusal<'_> {
         self.headers.value(self.buffer, name)
     }
 
+    /// The same with its name, as it was written.
+    pub fn header_line(&self, name: &str) -> Option<(&[u8], &[u8])> {
+        self.headers.named(self.buffer, name)
+    }
+
     /// Whether the answer has no header: an HTTP/0.9 client takes everything for the body.
     pub fn body_only(&self) -> bool {
         self.arrival.line.version() == HttpVersion::HTTP_09

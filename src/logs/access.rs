@@ -5,13 +5,15 @@
 //! target cannot keep up its lines are dropped and counted, so that a slow disk never stops a
 //! request; when it cannot be written the error log says so once, until it works again.
 
-use super::{append, wait_a_little};
-use crate::model::{LogBuffer, LogTarget};
+use super::{OpenError, append, wait_a_little};
+use crate::model::{LogBuffer, LogTarget, Model};
 use crate::runtime::LogSink;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use log::{error, info, warn};
+use std::collections::HashSet;
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -227,6 +229,31 @@ fn compress(bytes: &[u8], level: u32) -> io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::new(level));
     encoder.write_all(bytes)?;
     encoder.finish()
+}
+
+/// Makes sure that every file of a model's access logs can be opened: nginx does not start when one
+/// cannot.
+pub(super) fn check(model: &Model) -> Result<(), OpenError> {
+    let mut known = HashSet::new();
+    let sites = model.sites.iter();
+    let locations = sites.flat_map(|site| site.locations.iter().chain([&site.nowhere]));
+    for log in locations.flat_map(|location| &location.access_log) {
+        let LogTarget::File(path) = &log.target else {
+            continue;
+        };
+        // What nobody wrote does not keep a machine that never had nginx from starting.
+        let is_missing = || path.parent().is_some_and(|folder| !folder.exists());
+        if path == Path::new(LogTarget::NGINX_ACCESS) && is_missing() {
+            continue;
+        }
+        if known.insert(path) {
+            append(path).map_err(|cause| OpenError {
+                path: path.clone(),
+                cause,
+            })?;
+        }
+    }
+    Ok(())
 }
 
 fn open(target: &LogTarget) -> io::Result<Box<dyn Write>> {

@@ -30,9 +30,9 @@ impl ErrorLogs {
 #[derive(Debug, thiserror::Error)]
 #[error("[emerg] open() \"{path}\" failed ({cause})", path = .path.display(), cause = OsError(.cause))]
 pub struct OpenError {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     #[source]
-    cause: io::Error,
+    pub(super) cause: io::Error,
 }
 
 /// The files of error logs that are open, held by the generations that log to them.

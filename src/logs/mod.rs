@@ -68,11 +68,12 @@ impl LogFiles {
         writer
     }
 
-    /// Opens every error log of a model.
+    /// Opens every error log of a model, and makes sure that the files of its access logs can be opened.
     ///
     /// # Errors
     /// A file cannot be opened.
     pub fn error_logs(&self, model: &Model) -> Result<ErrorLogs, OpenError> {
+        access::check(model)?;
         self.errors.lock().open(model)
     }
 

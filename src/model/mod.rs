@@ -71,6 +71,8 @@ pub struct Model {
     /// Whether some template asks for a header of an upstream's answer, so that it has to be kept as it
     /// came.
     pub keeps_answers: bool,
+    /// Whether something asks how many bytes went over connections to upstreams.
+    pub counts_upstream_bytes: bool,
     /// Every variable that the configuration defines.
     pub variables: Vec<Definition>,
 }

@@ -168,6 +168,24 @@ pub enum CheckKind {
 pub struct Keepalive {
     /// `keepalive`: idle connections kept; 0 opens a new connection for every request.
     pub connections: usize,
+    /// `local`: each location has connections of its own.
+    pub local: bool,
+    /// `keepalive_requests`: how many requests a connection carries (1000).
+    pub requests: u64,
+    /// `keepalive_time`: how long a connection may be used (1 h).
+    pub time: Duration,
     /// `keepalive_timeout`: how long a connection stays idle (60 s).
     pub timeout: Duration,
+}
+
+impl Default for Keepalive {
+    fn default() -> Self {
+        Self {
+            connections: 0,
+            local: false,
+            requests: 1000,
+            time: Duration::from_secs(3600),
+            timeout: Duration::from_secs(60),
+        }
+    }
 }

@@ -121,6 +121,8 @@ variables! {
         TimeIso8601 = "time_iso8601", "local time in ISO 8601";
         TimeLocal = "time_local", "local time in the common log format";
         UpstreamAddr = "upstream_addr", "the addresses tried, separated by commas";
+        UpstreamBytesReceived = "upstream_bytes_received", "bytes that the upstream sent, one for each try";
+        UpstreamBytesSent = "upstream_bytes_sent", "bytes that were sent to the upstream, one for each try";
         UpstreamCacheStatus = "upstream_cache_status", "how a cache answered; there is none";
         UpstreamConnectTime = "upstream_connect_time", "seconds to connect, one for each try";
         UpstreamHeaderTime = "upstream_header_time", "seconds to the answer's header, one for each try";

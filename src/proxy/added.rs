@@ -114,7 +114,7 @@ const EPOCH: &str = "Thu, 01 Jan 1970 00:00:01 GMT";
 const MAX: &str = "Thu, 31 Dec 2037 23:55:55 GMT";
 
 fn set(response: &mut ResponseHeader, expires: &str, control: &str) -> Result<()> {
-    response.insert_header(header::EXPIRES, expires)?;
+    response.insert_header("Expires", expires)?;
     response.insert_header(header::CACHE_CONTROL, control)?;
     Ok(())
 }

@@ -80,7 +80,23 @@ pub(super) fn from_upstream(
             return Err(Error::new_up(ErrorType::HTTPStatus(status.as_u16())));
         }
     }
+    if has_no_body(session, response)
+        && let Some(passage) = &mut ctx.passage
+    {
+        passage.answered();
+    }
     Ok(())
+}
+
+/// Whether the header is all of the answer: Pingora does not tell.
+fn has_no_body(session: &Session, response: &ResponseHeader) -> bool {
+    let length = response.headers.get(header::CONTENT_LENGTH);
+    let is_empty = length.is_some_and(|length| length == "0");
+    let status = response.status;
+    is_empty
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED
+        || session.req_header().method == Method::HEAD
 }
 
 /// `X-Accel-Redirect`: the answer is another location's, with what the upstream says of the content.
@@ -134,9 +150,9 @@ const DETOUR: &str = "the answer is another location's";
 pub(super) fn count_body(body: Option<&Bytes>, end: bool, ctx: &mut RequestContext) {
     if let Some(current) = ctx.passage.as_mut().and_then(Passage::current) {
         current.response_length += body.map_or(0, |body| body.len() as u64);
-        if end {
-            current.end(None);
-        }
+    }
+    if end && let Some(passage) = &mut ctx.passage {
+        passage.answered();
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) fn start(
         return Ok(false);
     }
     if settings.vary {
-        response.append_header(header::VARY, HeaderValue::from_static("Accept-Encoding"))?;
+        response.append_header("Vary", HeaderValue::from_static("Accept-Encoding"))?;
     }
     let request = session.req_header();
     let agent = request.headers.get(header::USER_AGENT);
@@ -106,7 +106,7 @@ fn weaken_etag(response: &mut ResponseHeader) -> Result<()> {
         .then(|| HeaderValue::from_bytes(&[b"W/", etag].concat()).ok())
         .flatten();
     match weak {
-        Some(weak) => response.insert_header(header::ETAG, weak)?,
+        Some(weak) => response.insert_header("ETag", weak)?,
         None => {
             response.remove_header(&header::ETAG);
         }

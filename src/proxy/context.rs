@@ -4,6 +4,7 @@ use super::compress::Gzip;
 use super::evaluate::Unresolved;
 use super::failure::Failure;
 use super::flow::{Entry, Flow};
+use super::line::{Line, Meter, Traffic};
 use super::values::upstream_port;
 use crate::door::{Admission, Arrival};
 use crate::model;
@@ -72,6 +73,8 @@ pub(super) struct Passage {
     pub(super) body: Option<Bytes>,
     /// The header of the last answer as it came, where something asks for it.
     pub(super) answer: Option<http::HeaderMap>,
+    /// The connection of the try under way.
+    pub(super) line: Option<Line>,
     /// The server of the try under way.
     pub(super) selected: Option<Selected>,
     /// The servers that failed this request.
@@ -116,6 +119,10 @@ pub(super) struct Try {
     pub(super) response_time: Option<Duration>,
     pub(super) status: Option<u16>,
     pub(super) response_length: u64,
+    /// Counts the bytes of the try under way, where something asks for them.
+    pub(super) meter: Option<Meter>,
+    /// The bytes of a try that has ended.
+    pub(super) traffic: Option<Traffic>,
 }
 
 impl Try {
@@ -128,6 +135,8 @@ impl Try {
             response_time: None,
             status: None,
             response_length: 0,
+            meter: None,
+            traffic: None,
         }
     }
 
@@ -136,6 +145,15 @@ impl Try {
         self.response_time
             .get_or_insert_with(|| self.began.elapsed());
         self.status = self.status.or(status);
+        if let Some(meter) = self.meter.take() {
+            self.traffic = meter.read();
+        }
+    }
+
+    /// The bytes of the try up to now.
+    pub(super) fn traffic(&self) -> Option<Traffic> {
+        let so_far = || self.meter.as_ref().and_then(Meter::read);
+        self.traffic.or_else(so_far)
     }
 }
 
@@ -201,6 +219,12 @@ impl RequestContext {
         &mut admission.expect(ADMITTED).arrival
     }
 
+    /// Whether something asks how many bytes went over connections to upstreams.
+    pub(super) fn counts_upstream_bytes(&self) -> bool {
+        let generation = self.arrival().generation.as_ref();
+        generation.is_some_and(|generation| generation.counts_upstream_bytes())
+    }
+
     /// What the door handed over.
     pub(super) fn admission(&self) -> &Admission {
         self.admission.as_deref().expect(ADMITTED)
@@ -240,6 +264,7 @@ impl Passage {
             request_headers: Vec::new(),
             body: None,
             answer: None,
+            line: None,
             selected: None,
             tried: Vec::new(),
             tries: Vec::new(),
@@ -291,6 +316,7 @@ impl Passage {
 
     /// Ends the try under way without blame for its server.
     pub(super) fn release(&mut self) {
+        self.line = None;
         self.selected = None;
         if let Some(current) = self.current() {
             current.end(None);
@@ -299,6 +325,7 @@ impl Passage {
 
     /// Ends the try under way without blame, and does not come back to its server.
     pub(super) fn pass_over(&mut self, status: Option<u16>) {
+        self.line = None;
         if let Some(current) = self.current() {
             current.end(status);
         }

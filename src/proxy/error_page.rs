@@ -115,7 +115,7 @@ pub(super) async fn answer(
     if let Some(after) = ctx.settings().retry_after
         && matches!(status.as_u16(), 502..=504)
     {
-        response.insert_header(header::RETRY_AFTER, after.as_secs())?;
+        response.insert_header("Retry-After", after.as_secs())?;
     }
     local::write(session, ctx, response, page.body).await?;
     Ok(true)

@@ -7,6 +7,7 @@
 //! | router, body limit | `admit` |
 //! | the request's body, where it is read first | `body` |
 //! | choosing a backend | `pass` |
+//! | the connection to it | `line`, `tunnel` |
 //! | the request to it | `request` |
 //! | the target when `proxy_pass` has a URI | `uri` |
 //! | failed tries | `retry` |
@@ -36,6 +37,7 @@ mod evaluate;
 mod failure;
 mod files;
 mod flow;
+mod line;
 mod local;
 mod log_line;
 mod names;
@@ -163,12 +165,16 @@ impl ProxyHttp for Gateway {
     async fn connected_to_upstream(
         &self,
         session: &mut Session,
-        _reused: bool,
+        reused: bool,
         _peer: &HttpPeer,
-        _fd: std::os::unix::io::RawFd,
-        _digest: Option<&Digest>,
+        descriptor: std::os::unix::io::RawFd,
+        digest: Option<&Digest>,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
+        let counts = ctx.counts_upstream_bytes();
+        if let Some(passage) = &mut ctx.passage {
+            passage.connected(reused, descriptor, digest, counts)?;
+        }
         pass::connected(session, ctx).await
     }
 

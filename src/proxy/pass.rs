@@ -131,7 +131,7 @@ fn peer(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
     let may_upgrade = passage.pass.settings.pass_upgrade || passage.pass.request.may_upgrade();
     let group_key = match wants_tunnel && may_upgrade {
         true => tunnel::prepare(&mut options),
-        false => passage.pass.group(from),
+        false => passage.pass.group(&passage.servers, from),
     };
     Ok(Box::new(HttpPeer {
         _address: selected.address().clone(),
@@ -160,12 +160,9 @@ fn from_where(session: &Session, ctx: &RequestContext) -> Option<SocketAddr> {
     }
 }
 
-/// `connected_to_upstream`: the time it took; and the client that waits for a 100 gets it now,
-/// when there is somebody to send its body to.
+/// `connected_to_upstream`: the client that waits for a 100 gets it now, when there is somebody to
+/// send its body to.
 pub(super) async fn connected(session: &mut Session, ctx: &mut RequestContext) -> Result<()> {
-    if let Some(current) = ctx.passage.as_mut().and_then(Passage::current) {
-        current.connect_time = Some(current.began.elapsed());
-    }
     let goes_on = |passage: &Passage| passage.pass.settings.ignore_client_abort;
     if let ServerSession::H1(downstream) = session.as_downstream_mut() {
         downstream.set_abort_on_close(!ctx.passage.as_ref().is_some_and(goes_on));

@@ -10,6 +10,7 @@ use super::context::{Passage, RequestContext};
 use super::error_log::{self, Doing, io_error};
 use super::failure::{Failure, has_begun};
 use super::flow::Entry;
+use super::line::SPENT;
 use super::phases;
 use crate::model::RetryCondition;
 use pingora_core::{Error, ErrorSource, ErrorType};
@@ -61,6 +62,13 @@ pub(super) fn after_failure(
     mut error: Box<Error>,
     client_reused: bool,
 ) -> Box<Error> {
+    if let ErrorType::Custom(SPENT) = *error.etype() {
+        if let Some(passage) = &mut ctx.passage {
+            passage.tries.pop();
+        }
+        error.set_retry(true);
+        return error;
+    }
     if ctx.detour.is_some() {
         end_without_blame(ctx);
         error.set_retry(take_detour(session, ctx));
@@ -83,6 +91,7 @@ pub(super) fn after_failure(
         // The upstream had closed an idle connection: neither a try nor a failure.
         if let Some(passage) = &mut ctx.passage {
             passage.stale += 1;
+            passage.line = None;
             passage.tries.pop();
         }
         error.set_retry(true);

@@ -28,6 +28,7 @@ pub struct Generation {
     listeners: Vec<Option<Arc<Listener>>>,
     upstreams: HashMap<Box<str>, Arc<Upstream>>,
     keeps_answers: bool,
+    counts_upstream_bytes: bool,
 }
 
 /// What is served on one socket.
@@ -201,6 +202,7 @@ impl Builder<'_> {
             listeners,
             upstreams,
             keeps_answers: model.keeps_answers,
+            counts_upstream_bytes: model.counts_upstream_bytes,
         })
     }
 
@@ -359,6 +361,11 @@ impl Generation {
     /// Whether headers of upstreams' answers are asked for after they were changed.
     pub fn keeps_answers(&self) -> bool {
         self.keeps_answers
+    }
+
+    /// Whether something asks how many bytes went over connections to upstreams.
+    pub fn counts_upstream_bytes(&self) -> bool {
+        self.counts_upstream_bytes
     }
 
     /// Every upstream.

@@ -8,6 +8,7 @@
 mod answer_rewrites;
 mod assigned;
 mod compression;
+mod connector;
 mod defined;
 mod destinations;
 pub mod dns;
@@ -27,6 +28,7 @@ pub mod upstream;
 pub use answer_rewrites::{AnswerRewrites, CookieFlags, Found, Replacement};
 pub use assigned::Assigned;
 pub use compression::Compression;
+pub use connector::connection;
 pub use defined::Defined;
 pub use destinations::Destinations;
 pub use generation::{

@@ -1,17 +1,18 @@
 //! How a location passes requests on, prepared so that a request only copies it.
 
+use super::connector::Connector;
 use super::destinations::Destinations;
 use super::dns::Resolver;
 use super::request_headers::RequestHeaders;
 use super::upstream::{Servers, Upstream};
 use crate::model::{self, Part, Template};
 use http::HeaderName;
-use pingora_core::connectors::l4::BindTo;
 use pingora_core::protocols::TcpKeepalive;
 use pingora_core::upstreams::peer::{HttpUpstreamRequestPolicy, PeerOptions};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -27,6 +28,10 @@ pub struct ProxyPass {
     pub hide_headers: Vec<HeaderName>,
     /// `proxy_bind`.
     pub bind: Bind,
+    /// Opens connections to the upstream where `bind` is not rendered.
+    connector: Arc<Connector>,
+    /// What tells its connections from those of other locations, where these are kept apart.
+    place: u64,
 }
 
 /// Where a location passes requests to.
@@ -64,10 +69,17 @@ impl ProxyPass {
             .iter()
             .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
             .collect();
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let bind = Bind::new(settings.bind.as_ref());
         Self {
             to,
             request: RequestHeaders::new(&settings),
-            bind: Bind::new(settings.bind.as_ref()),
+            connector: Connector::from(match &bind {
+                Bind::Fixed(address) => Some(*address),
+                Bind::Anywhere | Bind::Rendered(_) => None,
+            }),
+            place: NEXT.fetch_add(1, Relaxed),
+            bind,
             settings,
             hide_headers,
         }
@@ -83,10 +95,9 @@ impl ProxyPass {
         options.idle_timeout = Some(servers.keepalive().timeout);
         // The request's headers are written by Gapura, hop-by-hop ones included.
         options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
-        options.bind_to = from.map(|address| {
-            let mut bind = BindTo::default();
-            bind.addr = Some(address);
-            bind
+        options.custom_l4 = Some(match &self.bind {
+            Bind::Rendered(_) if from.is_some() => Connector::from(from),
+            _ => Arc::<Connector>::clone(&self.connector),
         });
         if self.settings.socket_keepalive {
             options.tcp_keepalive = Some(PROBES.clone());
@@ -94,14 +105,12 @@ impl ProxyPass {
         options
     }
 
-    /// What keeps connections apart that Pingora would take for the same: where they come from, and
-    /// how TCP treats them.
-    pub fn group(&self, from: Option<SocketAddr>) -> u64 {
-        if from.is_none() && !self.settings.socket_keepalive {
-            return 0;
-        }
+    /// What keeps connections apart that Pingora would take for the same: whose they are, where they
+    /// come from, and how TCP treats them.
+    pub fn group(&self, servers: &Servers, from: Option<SocketAddr>) -> u64 {
+        let place = servers.keepalive().local.then_some(self.place);
         let mut hasher = DefaultHasher::new();
-        (from, self.settings.socket_keepalive).hash(&mut hasher);
+        (servers.pool(), place, from, self.settings.socket_keepalive).hash(&mut hasher);
         // Its own half of the numbers: the other one is for connections that nobody shares.
         hasher.finish() | 1 << 63
     }

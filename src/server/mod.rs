@@ -14,8 +14,8 @@ mod state;
 pub use sockets::BindError;
 
 use crate::config::{CommandLine, Diagnostics};
-use crate::logs::OpenError;
-use crate::model::ListenAddress;
+use crate::logs::{LogFiles, OpenError};
+use crate::model::{ListenAddress, Model};
 use crate::os_error::OsError;
 use crate::proxy::{Gateway, Router};
 use host::{Command, Host};
@@ -255,6 +255,15 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.end(Stop::Now);
     }
+}
+
+/// Opens the log files of a configuration, as a start does.
+///
+/// # Errors
+/// One cannot be opened.
+pub fn test_logs(model: &Model) -> Result<(), StartError> {
+    LogFiles::default().error_logs(model)?;
+    Ok(())
 }
 
 /// Runs Pingora on this thread until `shutdown` says so.

@@ -43,5 +43,6 @@ mod request_buffering;
 mod routing;
 mod signals;
 mod tools;
+mod upstream_connections;
 mod variables;
 mod websocket;

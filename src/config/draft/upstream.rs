@@ -18,6 +18,12 @@ record! {
         health_check: OrOff<HealthCheck>,
         /// How many idle connections are kept; 0 keeps none.
         keepalive: u64,
+        /// Whether each location has connections of its own.
+        keepalive_local: Switch,
+        /// How many requests a connection carries.
+        keepalive_requests: u64,
+        /// How long a connection is used.
+        keepalive_time: Time,
         /// How long an idle connection is kept.
         keepalive_timeout: Time,
         /// The servers that names of `resolve` are looked up at, in place of those that hold everywhere.

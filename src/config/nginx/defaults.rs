@@ -4,13 +4,15 @@
 //! `resolve`.
 
 use crate::config::draft::{
-    AccessLog, CommonMut, Draft, FromWord, Location, OneOrMany, OrOff, Replacement, Short, Word,
+    AccessLog, CommonMut, Draft, FromWord, Location, OneOrMany, OrOff, Replacement, Short, Switch,
+    Word,
 };
+use crate::model::LogTarget;
 use indexmap::IndexMap;
 use std::path::Path;
 
-/// Idle connections that an upstream keeps: nginx's default since 1.29.7.
-const KEEPALIVE: u64 = 32;
+/// Idle connections that an upstream keeps, each location its own: nginx's default since 1.29.7.
+pub(super) const KEEPALIVE: u64 = 32;
 
 /// How servers are chosen.
 const BALANCE: &str = "smooth_round_robin";
@@ -23,7 +25,7 @@ const ROOT: &str = "html";
 
 /// Where requests are logged when nothing else is written: as every distribution builds nginx, and,
 /// below the folder of `-p`, as its own sources do.
-const ACCESS_LOG: &str = "/var/log/nginx/access.log";
+const ACCESS_LOG: &str = LogTarget::NGINX_ACCESS;
 const ACCESS_LOG_IN_PREFIX: &str = "logs/access.log";
 
 /// Writes nginx's defaults into a Draft, where nothing else was written.
@@ -63,7 +65,10 @@ pub(super) fn apply(draft: &mut Draft, prefix: Option<&Path>) {
     with_host(draft.proxy_set_header.get_or_insert_default());
     hide_in_draft(draft);
     for upstream in draft.upstreams.iter_mut().flat_map(IndexMap::values_mut) {
-        upstream.keepalive.get_or_insert(KEEPALIVE);
+        if upstream.keepalive.is_none() {
+            upstream.keepalive = Some(KEEPALIVE);
+            upstream.keepalive_local = Some(Switch(true));
+        }
         upstream.balance.get_or_insert_with(|| BALANCE.to_owned());
     }
     for site in draft.sites.iter_mut().flatten() {

@@ -152,9 +152,7 @@ pub(super) fn parse(source: &Arc<Source>, folder: &Path, given: &CommandLine) ->
     let mut outcome = resolve::resolve(&read.draft, Path::new(&base));
     let findings = std::mem::take(&mut outcome.findings);
     if !findings.is_empty() {
-        let has_errors = diagnostics
-            .iter()
-            .any(|diagnostic| diagnostic.severity == Severity::Emerg);
+        let has_errors = has_errors(&diagnostics);
         let read = reader::read(&directives, &table, prefix, true);
         for finding in findings {
             if !(has_errors && follows(&finding)) {
@@ -162,6 +160,11 @@ pub(super) fn parse(source: &Arc<Source>, folder: &Path, given: &CommandLine) ->
                 diagnostics.push(finding.locate(&read.positions).of_nginx());
             }
         }
+    }
+    // nginx looks at the names of all servers last, and not when something is wrong.
+    if has_errors(&diagnostics) {
+        diagnostics
+            .retain(|diagnostic| !matches!(diagnostic.problem, Problem::IgnoredServerName { .. }));
     }
     Parsed {
         outcome,
@@ -186,6 +189,12 @@ fn bounded(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     first
 }
 
+fn has_errors(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics
+        .iter()
+        .any(|diagnostic| diagnostic.severity == Severity::Emerg)
+}
+
 /// Whether a finding may only follow from a directive that was left out.
 fn follows(finding: &Finding) -> bool {
     matches!(
@@ -203,6 +212,17 @@ fn explain(mut finding: Finding) -> Finding {
         Problem::ConflictingServerName { name, listen } => {
             finding.severity = Severity::Warn;
             finding.problem = Problem::IgnoredServerName { name, listen };
+        }
+        // nginx names it without its modifier.
+        Problem::DuplicateLocation(path) => {
+            let name = path.strip_prefix("= ").or(path.strip_prefix("^~ "));
+            finding.problem = Problem::DuplicateLocation(name.unwrap_or(&path).to_owned());
+        }
+        Problem::InvalidValue { key, .. } if key == "worker_processes" => {
+            finding.problem = Problem::DirectiveValue {
+                directive: key,
+                what: "invalid value",
+            };
         }
         // nginx takes it, and no request ever has it.
         Problem::OddServerName(name) => {

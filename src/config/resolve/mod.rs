@@ -68,6 +68,7 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
         names: Names::default(),
         look_up: upstream::LookUp::default(),
         keeps_answers: false,
+        counts_upstream_bytes: false,
     };
     resolver.define_mapped(draft);
     resolver.define_variables(draft);
@@ -114,6 +115,7 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
             named_upstreams,
             process,
             keeps_answers: resolver.keeps_answers,
+            counts_upstream_bytes: resolver.counts_upstream_bytes,
             variables: resolver.variables,
         },
         files: resolver.pages.files(),
@@ -146,6 +148,8 @@ struct Resolver {
     look_up: upstream::LookUp,
     /// Whether some template asks for a header of an upstream's answer.
     keeps_answers: bool,
+    /// Whether some template asks for the bytes of connections to upstreams.
+    counts_upstream_bytes: bool,
 }
 
 impl Resolver {
@@ -214,7 +218,16 @@ impl Resolver {
                 Part::Variable(Variable::UpstreamHttp(_) | Variable::UpstreamCookie(_))
             )
         };
-        self.keeps_answers |= parsed.iter().any(|one| one.parts().iter().any(asks));
+        let counts = |part: &Part| {
+            matches!(
+                part,
+                Part::Variable(Variable::UpstreamBytesReceived | Variable::UpstreamBytesSent)
+            )
+        };
+        if let Ok(one) = &parsed {
+            self.keeps_answers |= one.parts().iter().any(asks);
+            self.counts_upstream_bytes |= one.parts().iter().any(counts);
+        }
         parsed.unwrap_or_else(|error| {
             let word = text
                 .get(error.offset..error.offset + error.length)

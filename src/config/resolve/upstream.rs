@@ -22,6 +22,9 @@ pub(super) struct Written<'a> {
     pub(super) servers_key: &'static str,
     pub(super) health_check: Option<&'a OrOff<draft::HealthCheck>>,
     pub(super) keepalive: Option<u64>,
+    pub(super) keepalive_local: bool,
+    pub(super) keepalive_requests: Option<u64>,
+    pub(super) keepalive_time: Option<Duration>,
     pub(super) keepalive_timeout: Option<Duration>,
     pub(super) resolver: Option<&'a OneOrMany<Word>>,
     pub(super) resolver_timeout: Option<Duration>,
@@ -53,8 +56,6 @@ const MOST_WEIGHT: u64 = 65_535;
 
 const MOST_KEEPALIVE: u64 = 65_535;
 
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(60);
-
 impl Resolver {
     pub(super) fn named_upstreams(&mut self, draft: &draft::Draft) {
         let before = self.findings.len();
@@ -75,6 +76,9 @@ impl Resolver {
                 servers_key: "servers",
                 health_check: upstream.health_check.as_ref(),
                 keepalive: upstream.keepalive,
+                keepalive_local: upstream.keepalive_local.is_some_and(|switch| switch.0),
+                keepalive_requests: upstream.keepalive_requests,
+                keepalive_time: upstream.keepalive_time.map(|time| time.0),
                 keepalive_timeout: upstream.keepalive_timeout.map(|time| time.0),
                 resolver: upstream.resolver.as_ref(),
                 resolver_timeout: upstream.resolver_timeout.map(|time| time.0),
@@ -155,9 +159,7 @@ impl Resolver {
         let check_path = path.key("health_check");
         let health_check = (written.health_check.and_then(OrOff::on))
             .map(|check| self.health_check(check, &check_path));
-        let keepalive = written.keepalive.unwrap_or(0);
-        let keepalive = self.number(keepalive, 0, MOST_KEEPALIVE, &path.key("keepalive"));
-        self.time(written.keepalive_timeout, &path.key("keepalive_timeout"));
+        let keepalive = self.keepalive(written, path);
         let balance = self.balance(written.balance, &path.key("balance"));
         let own = written.resolver;
         let own = own.map(|words| Arc::new(self.resolver(words, &path.key("resolver"))));
@@ -170,10 +172,7 @@ impl Resolver {
             balance,
             servers,
             health_check,
-            keepalive: Keepalive {
-                connections: fit(keepalive),
-                timeout: written.keepalive_timeout.unwrap_or(KEEPALIVE_TIMEOUT),
-            },
+            keepalive,
             resolver_timeout: match &resolver {
                 Some(_) => timeout.or(Some(RESOLVER_TIMEOUT)),
                 None => None,
@@ -182,6 +181,23 @@ impl Resolver {
             resolver,
         });
         UpstreamId(self.upstreams.len() - 1)
+    }
+
+    fn keepalive(&mut self, written: &Written<'_>, path: &Path<'_>) -> Keepalive {
+        let default = Keepalive::default();
+        let connections = written.keepalive.unwrap_or(0);
+        let connections = self.number(connections, 0, MOST_KEEPALIVE, &path.key("keepalive"));
+        let requests = written.keepalive_requests.unwrap_or(default.requests);
+        let most = u32::MAX.into();
+        let requests = self.number(requests, 0, most, &path.key("keepalive_requests"));
+        self.time(written.keepalive_timeout, &path.key("keepalive_timeout"));
+        Keepalive {
+            connections: fit(connections),
+            local: written.keepalive_local,
+            requests,
+            time: written.keepalive_time.unwrap_or(default.time),
+            timeout: written.keepalive_timeout.unwrap_or(default.timeout),
+        }
     }
 
     fn balance(&mut self, written: Option<&str>, path: &Path<'_>) -> Balance {

@@ -29,7 +29,7 @@ use crate::os_error::OsError;
 use crate::runtime::render;
 use body::Body;
 use conditional::Verdict;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use multipart::Multipart;
 use open::{Failed, Found, Kind, Links};
 use pingora_core::{Error, ErrorType, Result};
@@ -165,6 +165,12 @@ async fn send(
             Body::whole(opened, found.size)
         }
         Ranges::Unsatisfiable => {
+            // nginx finds out when the headers of the file are there already; those stay that were
+            // added to them.
+            let added = answer.response.headers.iter();
+            let added = added.filter(|(name, _)| !OF_FILES.contains(name));
+            let added = added.map(|(name, value)| (name.clone(), value.clone()));
+            ctx.response_headers.extend(added);
             let range = HeaderValue::from_str(&format!("bytes */{}", found.size));
             let range = range.map(|range| (header::CONTENT_RANGE, range));
             ctx.response_headers.extend(range);
@@ -175,6 +181,16 @@ async fn send(
     answer.send(session, ctx, body).await?;
     Ok(Served::Written)
 }
+
+/// The headers that every file has: an error's page has others.
+const OF_FILES: [HeaderName; 6] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::LAST_MODIFIED,
+    header::ETAG,
+    header::SERVER,
+];
 
 /// A 206.
 fn pieces_of(
@@ -188,7 +204,7 @@ fn pieces_of(
         && let Some(piece) = pieces.pop()
     {
         let range = format!("bytes {}-{}/{size}", piece.start, piece.end - 1);
-        response.insert_header(header::CONTENT_RANGE, range)?;
+        response.insert_header("Content-Range", range)?;
         response.insert_header(header::CONTENT_LENGTH, piece.end - piece.start)?;
         return Ok(Body::of_file(opened, [body::Part::Piece(piece)]));
     }

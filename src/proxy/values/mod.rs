@@ -180,6 +180,12 @@ impl Values for Exchange<'_> {
                 None => false,
             },
             Variable::UpstreamAddr => each(self.tries(), out, |one, out| text(one.to.text(), out)),
+            Variable::UpstreamBytesReceived => each(self.tries(), out, |one, out| {
+                display(one.traffic().map_or(0, |traffic| traffic.received), out)
+            }),
+            Variable::UpstreamBytesSent => each(self.tries(), out, |one, out| {
+                display(one.traffic().map_or(0, |traffic| traffic.sent), out)
+            }),
             Variable::UpstreamConnectTime => {
                 each(self.tries(), out, |one, out| time(one.connect_time, out))
             }
@@ -309,6 +315,8 @@ fn of_arrival(arrival: &Arrival, variable: &Variable, out: &mut Vec<u8>) -> bool
         | Variable::SslServerName
         | Variable::Status
         | Variable::UpstreamAddr
+        | Variable::UpstreamBytesReceived
+        | Variable::UpstreamBytesSent
         | Variable::UpstreamCacheStatus
         | Variable::UpstreamConnectTime
         | Variable::UpstreamCookie(_)

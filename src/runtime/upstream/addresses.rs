@@ -40,7 +40,7 @@ impl Addresses {
                 weight: 1,
                 max_conns: None,
                 down: false,
-                servers: Box::new([]),
+                line: 0,
                 backup: false,
                 limit: Limit::new(1, FAIL_TIMEOUT),
                 live: Arc::new(Live::default()),
@@ -72,6 +72,14 @@ impl Servers {
         match self {
             Self::Upstream(upstream) => upstream.name(),
             Self::Addresses(addresses) => &addresses.name,
+        }
+    }
+
+    /// What tells its connections from those of other upstreams: the same in every generation.
+    pub fn pool(&self) -> u64 {
+        match self {
+            Self::Upstream(upstream) => upstream.pool(),
+            Self::Addresses(_) => 0,
         }
     }
 
@@ -129,6 +137,9 @@ impl Servers {
 /// nginx keeps no connection to an address that it found for one request.
 static NONE_KEPT: Keepalive = Keepalive {
     connections: 0,
+    local: false,
+    requests: 1000,
+    time: Duration::from_secs(3600),
     timeout: Duration::from_secs(60),
 };
 

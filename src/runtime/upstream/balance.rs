@@ -205,10 +205,9 @@ impl Group {
             .filter_map(|source| source.name.as_ref())
     }
 
-    /// The place of a server by its address as written.
-    pub(super) fn place(&self, server: &str) -> Option<usize> {
-        let mut sources = self.sources.iter();
-        sources.position(|source| &*source.text == server)
+    /// Whether there is a server of this address as written.
+    pub(super) fn has(&self, server: &str) -> bool {
+        self.sources.iter().any(|source| &*source.text == server)
     }
 
     /// The limit of a peer's failures in this group.

@@ -1,4 +1,8 @@
-//! From `server` lines to Pingora's backends: resolved, merged by address, weights made small.
+//! From `server` lines to Pingora's backends: resolved, told apart, weights made small.
+//!
+//! Pingora takes backends of one address and weight for the same one; for nginx each `server` line is
+//! a server of its own, equal ones too. So a copy has a stand-in for its address where Pingora looks,
+//! and requests go where the peer that rides in it says.
 
 use super::clock::Clock;
 use super::names::Name;
@@ -12,7 +16,8 @@ use parking_lot::Mutex;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_load_balancing::discovery::ServiceDiscovery;
 use pingora_load_balancing::{Backend, Extensions};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::net::SocketAddr as UnixAddress;
 use std::sync::Arc;
 
@@ -42,18 +47,20 @@ pub(super) struct Source {
 /// What was given to the balancer last.
 #[derive(Default)]
 struct Published {
-    members: BTreeMap<SocketAddr, Member>,
+    members: Vec<Member>,
     doubled: bool,
 }
 
-/// One address with what the lines that lead to it say.
-#[derive(Default)]
+/// One address of one line.
+#[derive(Clone)]
 struct Member {
+    address: SocketAddr,
+    /// The line, by its place.
+    line: usize,
+    /// How many members before it have the same address.
+    copy: usize,
     /// As often as it is in a selector's list.
     weight: usize,
-    /// The sum of the weights as written.
-    written: usize,
-    servers: Vec<usize>,
 }
 
 impl Discovery {
@@ -75,26 +82,29 @@ impl Discovery {
         }
     }
 
-    fn members(&self) -> BTreeMap<SocketAddr, Member> {
-        let mut members = BTreeMap::<SocketAddr, Member>::new();
-        for (at, source) in self.servers.iter().enumerate() {
+    fn members(&self) -> Vec<Member> {
+        let mut members = Vec::<Member>::new();
+        let mut copies = HashMap::<SocketAddr, usize>::new();
+        for (line, source) in self.servers.iter().enumerate() {
             if source.server.down && !self.keyed {
                 continue;
             }
             for (address, weight) in source.addresses(self.backup) {
-                let member = members.entry(address).or_default();
-                member.weight += usize::from(weight);
-                member.servers.push(at);
+                let copies = copies.entry(address.clone()).or_default();
+                members.push(Member {
+                    address,
+                    line,
+                    copy: *copies,
+                    weight: usize::from(weight),
+                });
+                *copies += 1;
             }
         }
-        for member in members.values_mut() {
-            member.written = member.weight;
-        }
         // A selector writes every backend down as often as its weight says.
-        let divisor = members.values().fold(0, |all, one| gcd(all, one.weight));
-        let total: usize = members.values().map(|one| one.weight).sum();
+        let divisor = members.iter().fold(0, |all, one| gcd(all, one.weight));
+        let total: usize = members.iter().map(|one| one.weight).sum();
         let divisor = divisor.max(total.div_ceil(LONGEST_SCHEDULE)).max(1);
-        for member in members.values_mut() {
+        for member in &mut members {
             member.weight = (member.weight / divisor).max(1);
         }
         members
@@ -105,42 +115,56 @@ impl Discovery {
         let mut published = self.published.lock();
         // A change that is only in `ext` is not published: two servers that have swapped their
         // addresses would keep each other's name. Twice the weights are the same shares.
-        if same_backends(&members, &published.members)
-            && !same_servers(&members, &published.members)
+        if same_backends(&members, &published.members) && !same_lines(&members, &published.members)
         {
             published.doubled = !published.doubled;
         }
         let factor = if published.doubled { 2 } else { 1 };
-        let backends = members
-            .iter()
-            .map(|(address, member)| self.backend(address, member, factor))
-            .collect();
+        let backends = members.iter().map(|member| self.backend(member, factor));
+        let backends = backends.collect();
         published.members = members;
         backends
     }
 
-    fn backend(&self, address: &SocketAddr, member: &Member, factor: usize) -> Backend {
-        let source = &self.servers[member.servers[0]];
+    fn backend(&self, member: &Member, factor: usize) -> Backend {
+        let source = &self.servers[member.line];
         let peer = Peer {
-            address: address.clone(),
-            text: address_text(address).into(),
+            address: member.address.clone(),
+            text: address_text(&member.address).into(),
             server: Arc::clone(&source.text),
             written: source.server.written.as_str().into(),
-            weight: member.written,
+            weight: source.server.weight.get().into(),
             max_conns: source.server.max_conns,
             down: source.server.down,
-            servers: member.servers.as_slice().into(),
+            line: member.line,
             backup: self.backup,
             limit: Limit::new(source.server.max_fails, source.server.fail_timeout),
-            live: self.state.live(address, self.backup),
+            live: (self.state).live(&member.address, self.backup, member.copy),
             clock: self.clock.clone(),
         };
         let mut ext = Extensions::new();
         ext.insert(Arc::new(peer));
         Backend {
-            addr: address.clone(),
+            addr: member.identity(),
             weight: member.weight * factor,
             ext,
+        }
+    }
+}
+
+impl Member {
+    /// What Pingora tells backends apart by: the address, or a path in its stead that no other
+    /// member of the list has.
+    fn identity(&self) -> SocketAddr {
+        let stand_in = || {
+            let mut hasher = DefaultHasher::new();
+            self.address.hash(&mut hasher);
+            let name = format!("{:x}#{}", hasher.finish(), self.copy);
+            UnixAddress::from_pathname(name).map(SocketAddr::Unix)
+        };
+        match self.copy {
+            0 => self.address.clone(),
+            _ => stand_in().unwrap_or_else(|_| self.address.clone()),
         }
     }
 }
@@ -195,14 +219,20 @@ pub(super) fn peer(backend: &Backend) -> &Arc<Peer> {
     peer.expect("every backend is made by Discovery::backend, which puts it there")
 }
 
-fn same_backends(a: &BTreeMap<SocketAddr, Member>, b: &BTreeMap<SocketAddr, Member>) -> bool {
-    let weights = |(address, member): (_, &Member)| (address, member.weight);
-    a.iter().map(weights).eq(b.iter().map(weights))
+fn same_backends(a: &[Member], b: &[Member]) -> bool {
+    let backends = |members: &[Member]| -> BTreeSet<(SocketAddr, usize, usize)> {
+        let of = |one: &Member| (one.address.clone(), one.copy, one.weight);
+        members.iter().map(of).collect()
+    };
+    backends(a) == backends(b)
 }
 
-fn same_servers(a: &BTreeMap<SocketAddr, Member>, b: &BTreeMap<SocketAddr, Member>) -> bool {
-    let servers = |member: &Member| member.servers.clone();
-    a.values().map(servers).eq(b.values().map(servers))
+fn same_lines(a: &[Member], b: &[Member]) -> bool {
+    let lines = |members: &[Member]| -> BTreeSet<(SocketAddr, usize, usize)> {
+        let of = |one: &Member| (one.address.clone(), one.copy, one.line);
+        members.iter().map(of).collect()
+    };
+    lines(a) == lines(b)
 }
 
 pub(super) fn address_text(address: &SocketAddr) -> String {

@@ -4,6 +4,7 @@
 //! [`Delegate`]. What is checked and how is set by the health loop before each pass.
 
 use super::clock::Clock;
+use super::discovery::peer;
 use super::event::Event;
 use super::peer::Peer;
 use super::probe::{Probe, Probes};
@@ -13,8 +14,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::{Error, ErrorType, Result};
-use pingora_load_balancing::Backend;
 use pingora_load_balancing::health_check::HealthCheck;
+use pingora_load_balancing::{Backend, Extensions};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -37,7 +38,7 @@ struct Pass {
     check: Option<model::HealthCheck>,
     /// By server as written.
     probes: HashMap<Arc<str>, Probe>,
-    /// The peers of an address: one, or a primary and a backup one.
+    /// The peers of an address: one for each `server` line that leads to it.
     peers: HashMap<SocketAddr, Vec<Arc<Peer>>>,
 }
 
@@ -97,8 +98,14 @@ impl Pass {
 impl HealthCheck for Delegate {
     async fn check(&self, target: &Backend) -> Result<()> {
         let pass = self.0.pass();
-        let Some((check, peers)) = pass.of(&target.addr) else {
+        let address = &peer(target).address;
+        let Some((check, peers)) = pass.of(address) else {
             return Ok(());
+        };
+        let target = &Backend {
+            addr: address.clone(),
+            weight: 1,
+            ext: Extensions::new(),
         };
         let began = self.0.clock.now();
         let probe = &pass.probes[&peers[0].server];
@@ -114,7 +121,7 @@ impl HealthCheck for Delegate {
             }
             Err(reason) => {
                 let mut reasons = self.0.reasons.lock();
-                reasons.insert(target.addr.clone(), reason.clone());
+                reasons.insert(address.clone(), reason.clone());
                 Error::e_explain(ErrorType::Custom("health check failed"), reason)
             }
         }
@@ -122,7 +129,8 @@ impl HealthCheck for Delegate {
 
     async fn health_status_change(&self, target: &Backend, healthy: bool) {
         let pass = self.0.pass();
-        let Some((_, peers)) = pass.of(&target.addr) else {
+        let address = &peer(target).address;
+        let Some((_, peers)) = pass.of(address) else {
             return;
         };
         let upstream = self.0.upstream.clone();
@@ -134,7 +142,10 @@ impl HealthCheck for Delegate {
             }
             Event::Up { upstream, server }
         } else {
-            let reason = self.0.reasons.lock().remove(&target.addr);
+            for peer in peers {
+                peer.taken_out();
+            }
+            let reason = self.0.reasons.lock().remove(address);
             Event::Down {
                 upstream,
                 server,

@@ -8,6 +8,7 @@ mod addresses;
 mod background;
 mod balance;
 mod clock;
+mod connection;
 mod discovery;
 mod event;
 mod health;
@@ -21,6 +22,7 @@ mod selection;
 mod tests;
 
 pub use addresses::{Addresses, Servers};
+pub use connection::Connection;
 pub use names::{Resolve, SystemResolver};
 pub use peer::{Peer, PeerStatus, Selected};
 pub use registry::Registry;
@@ -31,6 +33,7 @@ use clock::Clock;
 use event::Event;
 use probe::Probes;
 use registry::State;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +41,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Upstream {
     name: String,
+    /// What tells its connections from those of others in Pingora's pool.
+    pool: u64,
     keepalive: model::Keepalive,
     health_check: Option<model::HealthCheck>,
     group: Arc<Group>,
@@ -77,8 +82,11 @@ struct Environment {
 
 impl Upstream {
     fn new(upstream: &model::Upstream, group: Arc<Group>, state: Arc<State>) -> Self {
+        let mut pool = DefaultHasher::new();
+        upstream.name.hash(&mut pool);
         Self {
             name: upstream.name.clone(),
+            pool: pool.finish(),
             keepalive: upstream.keepalive.clone(),
             health_check: upstream.health_check.clone(),
             group,
@@ -89,6 +97,11 @@ impl Upstream {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What tells its connections from those of other upstreams: the same in every generation.
+    pub fn pool(&self) -> u64 {
+        self.pool
     }
 
     /// Its pool of idle connections.
@@ -139,13 +152,13 @@ impl Upstream {
         server: &str,
         tried: &[Arc<Peer>],
     ) -> Result<Option<Selected>, UnknownServer> {
-        let Some(place) = self.group.place(server) else {
+        if !self.group.has(server) {
             return Err(UnknownServer {
                 server: server.to_owned(),
                 upstream: self.name.clone(),
             });
-        };
-        let wanted = |peer: &Peer| peer.servers.contains(&place);
+        }
+        let wanted = |peer: &Peer| peer.server() == server;
         let admit = |peer: &Arc<Peer>, healthy| {
             wanted(peer) && self.may_try(peer, healthy, tried) && peer.admit(self.group.limit(peer))
         };

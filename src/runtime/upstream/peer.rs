@@ -1,7 +1,9 @@
 //! One address of an upstream, and a request's hold on it.
 
 use super::clock::Clock;
+use super::connection::Connection;
 use super::passive::{Failures, Limit};
+use crate::model::Keepalive;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use std::fmt;
 use std::num::NonZeroU32;
@@ -22,8 +24,8 @@ pub struct Peer {
     pub(super) max_conns: Option<NonZeroU32>,
     /// `down`: there only to keep its place.
     pub(super) down: bool,
-    /// Every `server` line that this address comes from, by its place.
-    pub(super) servers: Box<[usize]>,
+    /// The `server` line that it comes from, by its place.
+    pub(super) line: usize,
     pub(super) backup: bool,
     pub(super) limit: Limit,
     pub(super) live: Arc<Live>,
@@ -38,6 +40,8 @@ pub(super) struct Live {
     in_flight: AtomicUsize,
     /// When the last active check that passed began.
     pub(super) passed: AtomicU64,
+    /// When it was last taken out, by a check or for its failures.
+    downed: AtomicU64,
 }
 
 /// A server chosen for one try. Counts as a request in flight until it is dropped.
@@ -87,7 +91,7 @@ impl Peer {
         self.live.in_flight.load(Relaxed)
     }
 
-    /// Whether both are the same address of the same upstream, in any generation.
+    /// Whether both are the same server of the same upstream, in any generation.
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.live, &other.live)
     }
@@ -99,6 +103,11 @@ impl Peer {
         } else {
             format!("\"{}\" ({})", self.server, self.text)
         }
+    }
+
+    /// It was taken out: connections that are idle now are not used again.
+    pub(super) fn taken_out(&self) {
+        self.live.downed.store(self.clock.now(), Relaxed);
     }
 
     /// Whether it is out for its failures.
@@ -171,7 +180,26 @@ impl Selected {
             return false;
         }
         let now = self.peer.clock.now();
-        self.peer.live.failures.fail(self.limit, now)
+        let out = self.peer.live.failures.fail(self.limit, now);
+        if out {
+            self.peer.taken_out();
+        }
+        out
+    }
+
+    /// Whether a connection that was idle may carry the request.
+    pub fn may_use(&self, connection: &Connection) -> bool {
+        connection.may_carry(self.peer.live.downed.load(Relaxed))
+    }
+
+    /// A connection carries the request.
+    pub fn uses(&self, connection: &Connection) {
+        connection.begin(&self.peer.clock);
+    }
+
+    /// The request that a connection carried is answered. Gives whether it was its last one.
+    pub fn has_used(&self, connection: &Connection, keepalive: &Keepalive) -> bool {
+        connection.end(keepalive, &self.peer.clock)
     }
 
     /// Reports that the server answered. Only the first report of a try counts. A try dropped

@@ -1,6 +1,7 @@
 //! What upstreams keep across generations: by name, the health and the live state of addresses.
 
 use super::balance::Group;
+use super::discovery::peer;
 use super::health::{ActiveCheck, Delegate};
 use super::names::{LOOKUP_INTERVAL, LOOKUP_TIMEOUT, Names, Resolve, SystemResolver};
 use super::peer::Live;
@@ -46,7 +47,7 @@ pub(super) struct State {
     pub(super) check: Arc<ActiveCheck>,
     /// Something that the health loop looks at has changed.
     pub(super) wake: Notify,
-    lives: Mutex<HashMap<(SocketAddr, bool), Weak<Live>>>,
+    lives: Mutex<HashMap<(SocketAddr, bool, usize), Weak<Live>>>,
     /// The upstreams of every generation still alive, the newest last.
     users: Mutex<Vec<Weak<Upstream>>>,
     started: AtomicBool,
@@ -204,7 +205,7 @@ impl State {
     fn new(name: &str, environment: &Environment) -> Self {
         let health = HealthRegistry::with_equivalence(|backend| {
             let mut hasher = DefaultHasher::new();
-            backend.addr.hash(&mut hasher);
+            peer(backend).address.hash(&mut hasher);
             hasher.finish()
         });
         let check = Arc::new(ActiveCheck::new(name, environment));
@@ -227,11 +228,12 @@ impl State {
         users.iter().rev().find_map(Weak::upgrade)
     }
 
-    /// The live state of an address, the same for all who use it.
-    pub(super) fn live(&self, address: &SocketAddr, backup: bool) -> Arc<Live> {
+    /// The live state of an address, the same for all who use it. Servers of equal addresses are told
+    /// apart by their number.
+    pub(super) fn live(&self, address: &SocketAddr, backup: bool, copy: usize) -> Arc<Live> {
         let mut lives = self.lives.lock();
         lives.retain(|_, live| live.strong_count() > 0);
-        let key = (address.clone(), backup);
+        let key = (address.clone(), backup, copy);
         if let Some(live) = lives.get(&key).and_then(Weak::upgrade) {
             return live;
         }

@@ -33,7 +33,7 @@ rows! {
     "types_hash_bucket_size" in LEVELS, takes ONE | ONCE, accepted("its tables grow as they need to"), "the size of a table";
     "types" in LEVELS, takes BLOCK | NONE, call(files::types), "types of files by their ends";
     "default_type" in LEVELS, takes ONE | ONCE, setting!(Word default_type), "the type of a file with an unknown end";
-    "root" in LEVELS | IF_LOCATION, takes ONE | ONCE, setting!(Word root), "the folder of files";
+    "root" in LEVELS | IF_LOCATION, takes ONE | ONCE, call(files::root), "the folder of files";
     "alias" in LOCATION, takes ONE | ONCE, call(files::alias), "the folder of a location's files";
     "limit_except" in LOCATION, takes BLOCK | SOME, call(access::limit_except), "limits on all but these methods";
     "client_max_body_size" in LEVELS, takes ONE | ONCE, setting!(Size client_max_body_size), "the largest request body";

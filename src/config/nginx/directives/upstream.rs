@@ -3,16 +3,16 @@
 use crate::config::nginx::reader::upstream;
 use crate::config::nginx::table::{
     BLOCK, HTTP, LOCATION, NONE, ONCE, ONE, SEVERAL, SOME, TWO, UPSTREAM, accepted, call, rows,
-    unsupported, warned,
+    unsupported,
 };
 
 rows! {
     "hash" in UPSTREAM, takes ONE | TWO, call(upstream::hash), "chooses by a key";
     "ip_hash" in UPSTREAM, takes NONE, call(upstream::by_its_name), "chooses by the client's address";
     "keepalive" in UPSTREAM, takes ONE | TWO | ONCE, call(upstream::keepalive), "how many idle connections are kept";
-    "keepalive_time" in UPSTREAM, takes ONE | ONCE, warned("connections to servers are kept as long as `keepalive_timeout` allows"), "how long a connection may be used";
+    "keepalive_time" in UPSTREAM, takes ONE | ONCE, call(upstream::keepalive_time), "how long a connection may be used";
     "keepalive_timeout" in UPSTREAM, takes ONE | ONCE, call(upstream::keepalive_timeout), "how long an idle connection is kept";
-    "keepalive_requests" in UPSTREAM, takes ONE | ONCE, warned("connections to servers are kept as long as `keepalive_timeout` allows"), "how many requests a connection may carry";
+    "keepalive_requests" in UPSTREAM, takes ONE | ONCE, call(upstream::keepalive_requests), "how many requests a connection may carry";
     "least_conn" in UPSTREAM, takes NONE, call(upstream::by_its_name), "chooses the server with the fewest requests";
     "least_time" in UPSTREAM, takes ONE | TWO, unsupported("servers are not chosen by their times yet: `least_conn` chooses the one with the fewest requests"), "chooses the fastest server";
     "random" in UPSTREAM, takes NONE | ONE | TWO, call(upstream::random), "chooses at random";

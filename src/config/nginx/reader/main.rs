@@ -70,18 +70,11 @@ impl Reader<'_> {
     /// What every nginx.conf must have.
     pub(super) fn check_sections(&mut self, directives: &[Directive]) {
         let has = |name: &str| directives.iter().any(|found| found.name.text == name);
-        let mut missing = |what, label: &str| {
-            let problem = Problem::Missing(what);
-            let diagnostic = Diagnostic::emerg(problem, None, Some(label.into()));
-            self.diagnostics.push(diagnostic.of_nginx());
-        };
         if !has("events") {
             let label = "nginx wants one, even if it is empty: `events {}`";
-            missing("\"events\" section in configuration", label);
-        }
-        if !has("http") {
-            let label = "there is nothing to serve without `http { server { … } }`";
-            missing("\"http\" section in configuration", label);
+            let problem = Problem::Missing("\"events\" section in configuration");
+            let diagnostic = Diagnostic::emerg(problem, None, Some(label.into()));
+            self.diagnostics.push(diagnostic.of_nginx());
         }
     }
 }

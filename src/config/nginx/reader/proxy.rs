@@ -2,6 +2,7 @@
 
 use super::{Level, Reader};
 use crate::config::draft::{OneOrMany, Server, Short, Upstream, Word};
+use crate::config::nginx::defaults::KEEPALIVE;
 use crate::config::nginx::parser::Directive;
 use crate::config::nginx::positions::Piece;
 use crate::config::path::Path;
@@ -135,6 +136,8 @@ impl Reader<'_> {
             };
             let upstream = Upstream {
                 servers: Some(vec![Short(server)]),
+                // For all locations that have this address.
+                keepalive: Some(KEEPALIVE),
                 ..Upstream::default()
             };
             self.implicit.insert(key.to_owned(), upstream);

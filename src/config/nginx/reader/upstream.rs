@@ -160,11 +160,42 @@ pub(in crate::config::nginx) fn keepalive(
         return reader.invalid_parameter(directive, word);
     }
     upstream.keepalive = Some(connections);
-    let path = path.key("keepalive");
-    let value = directive.arguments.first();
-    reader
-        .positions
-        .record(&path, directive, &directive.name, value);
+    upstream.keepalive_local = (directive.arguments.len() > 1).then_some(Switch(true));
+    reader.record_value(directive, path);
+}
+
+/// `keepalive_requests` of servers.
+pub(in crate::config::nginx) fn keepalive_requests(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let Level::Upstream(upstream) = level else {
+        return;
+    };
+    let Some(requests) = number(directive.text(0)) else {
+        return reader.invalid(directive, "invalid number");
+    };
+    upstream.keepalive_requests = Some(requests);
+    reader.record_value(directive, path);
+}
+
+/// `keepalive_time` of servers.
+pub(in crate::config::nginx) fn keepalive_time(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let Level::Upstream(upstream) = level else {
+        return;
+    };
+    let Ok(time) = directive.text(0).parse() else {
+        return reader.invalid(directive, "invalid value");
+    };
+    upstream.keepalive_time = Some(time);
+    reader.record_value(directive, path);
 }
 
 /// `keepalive_timeout` of servers.
@@ -181,11 +212,7 @@ pub(in crate::config::nginx) fn keepalive_timeout(
         return reader.invalid(directive, "invalid value");
     };
     upstream.keepalive_timeout = Some(time);
-    let path = path.key("keepalive_timeout");
-    let value = directive.arguments.first();
-    reader
-        .positions
-        .record(&path, directive, &directive.name, value);
+    reader.record_value(directive, path);
 }
 
 /// `resolver`.

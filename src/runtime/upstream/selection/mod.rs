@@ -39,7 +39,8 @@ struct Candidates {
 impl Candidates {
     fn new(set: &BTreeSet<Backend>) -> Self {
         let mut backends: Vec<Backend> = set.iter().cloned().collect();
-        backends.sort_by_key(|backend| peer(backend).servers[0]);
+        let place = |backend: &Backend| (peer(backend).line, peer(backend).address.clone());
+        backends.sort_by_cached_key(place);
         let mut sum = 0;
         let sums = backends.iter().map(|backend| {
             sum += peer(backend).weight;

@@ -1,6 +1,7 @@
 //! Which server a request gets.
 
 use super::*;
+use std::num::NonZeroU32;
 
 const A: &str = "127.0.0.1:3001";
 const B: &str = "127.0.0.1:3002";
@@ -22,11 +23,34 @@ fn weights_with_a_common_divisor_need_no_long_list() {
 }
 
 #[test]
-fn servers_with_one_address_are_one_with_the_sum_of_their_weights() {
+fn equal_lines_are_servers_of_their_own() {
     let bench = Bench::new();
-    let upstream = bench.upstream(&[weighted(A, 1), weighted(B, 1), weighted(A, 2)]);
-    assert_eq!(upstream.server_count(), 2);
-    assert_eq!(count(&upstream, 8), counts([(A, 6), (B, 2)]));
+    let upstream = bench.upstream(&[weighted(A, 1), weighted(B, 1), weighted(A, 2), server(A)]);
+    assert_eq!(upstream.server_count(), 4);
+    assert_eq!(count(&upstream, 10), counts([(A, 8), (B, 2)]));
+    let mut tried = Vec::new();
+    while let Some(selected) = upstream.choose(&tried) {
+        tried.push(Arc::clone(selected.peer()));
+    }
+    assert_eq!(tried.len(), 4, "each is tried");
+}
+
+#[test]
+fn equal_lines_fail_and_fill_up_each_by_itself() {
+    let bench = Bench::new();
+    let one_at_a_time = Server {
+        max_conns: NonZeroU32::new(1),
+        ..server(A)
+    };
+    let upstream = bench.upstream(&[one_at_a_time.clone(), one_at_a_time]);
+    let first = upstream.choose(&[]).expect("the first has room");
+    let second = upstream.choose(&[]).expect("the second has room");
+    assert!(upstream.choose(&[]).is_none(), "both are full");
+    first.failed();
+    drop((first, second));
+    let left = upstream.choose(&[]).expect("one has not failed");
+    assert!(upstream.choose(&[]).is_none(), "the other is out");
+    drop(left);
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn model(servers: &[Server], health_check: Option<HealthCheck>) -> model::Upstre
         resolver_timeout: None,
         keepalive: Keepalive {
             connections: 32,
-            timeout: Duration::from_secs(60),
+            ..Keepalive::default()
         },
     }
 }
