@@ -61,6 +61,8 @@ fn server(address: &str) -> Server {
         fail_timeout: Duration::from_secs(10),
         backup: false,
         down: false,
+        resolve: false,
+        service: None,
     }
 }
 

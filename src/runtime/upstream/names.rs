@@ -284,7 +284,10 @@ impl Name {
                     weight: None,
                     backup: false,
                 };
-                self.found(addresses.into_iter().map(located).collect(), environment);
+                let mut located: Vec<Located> = addresses.into_iter().map(located).collect();
+                located.sort_unstable();
+                located.dedup();
+                self.found(located, environment);
             }
             Err(error) => self.failed(&error.to_string(), environment),
         }
@@ -306,7 +309,6 @@ impl Name {
 
     fn found(&self, mut located: Vec<Located>, environment: &Environment) {
         located.sort_unstable();
-        located.dedup();
         let before = std::mem::replace(&mut self.answer.lock().outcome, Outcome::Found);
         let addresses = addresses_of(&located);
         let changed = self.change(located);
