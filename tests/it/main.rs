@@ -44,5 +44,6 @@ mod routing;
 mod signals;
 mod tools;
 mod upgrade;
+mod user;
 mod variables;
 mod websocket;
