@@ -2,13 +2,14 @@
 //! file until a configuration names error logs, then to these.
 
 use super::error::{ErrorFile, Stderr};
+use super::opener::Opener;
 use crate::model::Level;
 use crate::runtime::{ErrorLog, ErrorSink};
 use env_logger::{Builder, Env, Logger};
 use log::{LevelFilter, Log, Metadata, Record};
 use parking_lot::RwLock;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// Whose lines are logged when `RUST_LOG` does not say otherwise; how severe they must be is the
@@ -39,7 +40,7 @@ pub fn init(file: Option<&Path>) -> io::Result<()> {
         true => Level::Debug,
         false => Level::Notice,
     };
-    let file = file.map(ErrorFile::open).transpose()?.map(Arc::new);
+    let file = file.map(open).transpose()?.map(Arc::new);
     let default = Arc::new(outlet(file.as_ref(), level));
     let logger = LOGGER.get_or_init(|| ProcessLog {
         filter,
@@ -68,7 +69,7 @@ fn outlet(file: Option<&Arc<ErrorFile>>, level: Level) -> ErrorLog {
 /// The file cannot be opened.
 pub fn send_to(file: &Path) -> io::Result<()> {
     if let Some(logger) = LOGGER.get() {
-        let file = Arc::new(ErrorFile::open(file)?);
+        let file = Arc::new(open(file)?);
         let default = Arc::new(outlet(Some(&file), Level::Error));
         *logger.file.write() = Some(file);
         *logger.default.write() = Arc::clone(&default);
@@ -88,12 +89,22 @@ pub fn replace(logs: Arc<ErrorLog>) {
     }
 }
 
-/// Opens the command line's file again: after it was moved away.
-pub fn reopen() {
+fn open(file: &Path) -> io::Result<ErrorFile> {
+    ErrorFile::open(file, &Opener::default())
+}
+
+/// The file that lines go to while no configuration says otherwise.
+pub(super) fn file() -> Option<PathBuf> {
+    let file = LOGGER.get()?.file.read();
+    file.as_ref().map(|file| file.path().to_owned())
+}
+
+/// Opens that file again: after it was moved away.
+pub(super) fn reopen(opener: &Opener) {
     if let Some(logger) = LOGGER.get()
         && let Some(file) = &*logger.file.read()
     {
-        file.reopen();
+        file.reopen(opener);
     }
 }
 

@@ -53,16 +53,26 @@ fn outcome(mut reader: PipeReader, child: nix::unistd::Pid) -> i32 {
 impl Detached {
     /// Lets go of the terminal, with what goes wrong from now on in a file, and tells whoever waits.
     pub(super) fn serves(mut self, errors: Option<&Path>) -> Result<(), StartError> {
-        let log = errors.and_then(|path| OpenOptions::new().append(true).open(path).ok());
-        let log = match log {
-            Some(log) => log,
-            None => nothing()?,
-        };
-        dup2_stderr(&log).map_err(|cause| StartError::Call("dup2()", cause.into()))?;
+        let_go(errors)?;
         // An error means that nobody waits any more.
         let _ = self.0.write_all(b"!");
         Ok(())
     }
+
+    /// As [`serves`](Self::serves), in a process of this one's: the one that was started hears nothing.
+    pub(super) fn let_go(self, errors: Option<&Path>) -> Result<(), StartError> {
+        let_go(errors)
+    }
+}
+
+/// What goes wrong from now on is in a file.
+fn let_go(errors: Option<&Path>) -> Result<(), StartError> {
+    let log = errors.and_then(|path| OpenOptions::new().append(true).open(path).ok());
+    let log = match log {
+        Some(log) => log,
+        None => nothing()?,
+    };
+    dup2_stderr(&log).map_err(|cause| StartError::Call("dup2()", cause.into()))
 }
 
 fn nothing() -> Result<File, StartError> {

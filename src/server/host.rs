@@ -5,9 +5,11 @@
 //! how listeners come and go while the process serves.
 
 use super::StartError;
+use super::parent::Handover;
+use super::shutdown::without_program;
 use super::state::{Next, State};
 use crate::door::{Door, Lifelines};
-use crate::logs;
+use crate::logs::OpenLog;
 use crate::model::ListenAddress;
 use crate::proxy::{Gateway, Proxy};
 use crate::runtime::ListenerId;
@@ -41,10 +43,16 @@ const NAMES_LIMIT: Duration = Duration::from_secs(2);
 /// What a running server can be told.
 pub(super) enum Command {
     /// Read the configuration again; the reply says why nothing changed.
-    Reload(Option<std::sync::mpsc::Sender<Result<(), StartError>>>),
+    Reload(Option<Reply>),
+    /// Take the one that the parent hands over.
+    Take(Handover, Reply),
+    /// Write to these logs.
+    Reopen(Vec<OpenLog>),
     /// Accept again on every address.
     Accept,
 }
+
+type Reply = std::sync::mpsc::Sender<Result<(), StartError>>;
 
 type Ready = std::sync::mpsc::Sender<mpsc::UnboundedSender<Command>>;
 
@@ -95,7 +103,12 @@ impl Host {
     /// Opens the logs again: after they were moved away.
     pub(super) fn reopen_logs(&self) {
         self.state.log_files.reopen();
-        logs::process::reopen();
+    }
+
+    /// Does what the parent says, in the service's runtime.
+    pub(super) fn obey(&self, command: Command) -> Result<(), StartError> {
+        let sent = self.commands.send(command);
+        sent.map_err(|_| StartError::Thread("it has ended".into()))
     }
 
     /// Asks for a reload; its outcome goes to the log.
@@ -143,17 +156,13 @@ impl Host {
         }
     }
 
-    async fn obey_reload(&self, reply: Option<std::sync::mpsc::Sender<Result<(), StartError>>>) {
+    async fn obey_reload(&self, reply: Option<Reply>) {
         info!("reconfiguring");
-        let outcome = self.reload().await;
+        let outcome = self.reload(None).await;
         match &outcome {
             Ok(()) => info!("reconfigured"),
             Err(cause) => {
-                let text = cause.to_string();
-                let bare = text
-                    .strip_prefix("gapura: ")
-                    .or_else(|| text.strip_prefix("nginx: "));
-                error!("{}", bare.unwrap_or(&text));
+                error!("{}", without_program(&cause.to_string()));
             }
         }
         if let Some(reply) = reply {
@@ -161,10 +170,10 @@ impl Host {
         }
     }
 
-    async fn reload(&self) -> Result<(), StartError> {
+    async fn reload(&self, handed: Option<Handover>) -> Result<(), StartError> {
         // Reading files and compiling patterns would hold up the requests of this thread.
         let state = Arc::clone(&self.state);
-        let next = tokio::task::spawn_blocking(move || state.next()).await;
+        let next = tokio::task::spawn_blocking(move || state.next(handed)).await;
         let Next {
             generation,
             listeners,
@@ -296,6 +305,14 @@ impl BackgroundService for Host {
             tokio::select! {
                 command = inbox.recv() => match command {
                     Some(Command::Reload(reply)) => self.obey_reload(reply).await,
+                    Some(Command::Take(handed, reply)) => {
+                        // An error means that the parent has gone.
+                        let _ = reply.send(self.reload(Some(handed)).await);
+                    }
+                    Some(Command::Reopen(logs)) => {
+                        self.state.log_files.take_over(logs);
+                        self.state.log_files.reopen();
+                    }
                     Some(Command::Accept) => self.accept(),
                     None => return,
                 },

@@ -5,8 +5,10 @@
 //! fork or change of user finds a process without threads.
 
 mod daemon;
+mod duties;
 mod host;
 mod limits;
+mod parent;
 mod pid_file;
 mod program;
 mod shutdown;

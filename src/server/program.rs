@@ -2,17 +2,20 @@
 //! and nginx's signals.
 
 use super::daemon;
+use super::duties::Duties;
 use super::limits;
+use super::parent::Parent;
 use super::pid_file::PidFile;
 use super::shutdown::Shutdown;
-use super::state::{Duties, Prepared, Source, State};
+use super::state::{Prepared, Source, State};
 use super::upgrade::Upgrade;
 use super::{StartError, serve};
 use crate::config;
 use crate::logs;
-use crate::model::{LogTarget, Process};
+use crate::model::{LogTarget, Process, User};
 use crate::proxy::Gateway;
 use log::warn;
+use nix::unistd::geteuid;
 use parking_lot::Mutex;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,16 +49,22 @@ pub(super) fn run(source: Source, gateway: Gateway, place: Place) -> Result<(), 
         detached = Some(daemon::detach()?);
     }
     let pid_file = pid_file(process)?;
-    limits::apply(process);
-    let mut state = State::build(prepared)?;
-    state.own_process(Duties {
+    let duties = Duties {
         pid_file: Mutex::new(pid_file),
         upgrade: Mutex::new(upgrade),
         is_daemon,
-    })?;
+        has_parent: false,
+    };
+    let errors = error_file(process).map(Path::to_path_buf).or(default_log);
+    if let Some(user) = another_user(process) {
+        let detached = detached.map(|detached| (detached, errors));
+        return Parent::new(prepared, gateway, duties, user, detached).run();
+    }
+    limits::apply(process);
+    let mut state = State::build(prepared)?;
+    state.own_process(duties)?;
     if let Some(detached) = detached {
-        let errors = error_file(&state.process).or(default_log.as_deref());
-        detached.serves(errors)?;
+        detached.serves(errors.as_deref())?;
     }
     serve(state, gateway, shutdown, None);
     Ok(())
@@ -91,6 +100,12 @@ fn pid_file(process: &Process) -> Result<Option<PidFile>, StartError> {
         }
         Err(cause) => Err(cause),
     }
+}
+
+/// The user that is to serve in place of root.
+fn another_user(process: &Process) -> Option<User> {
+    let user = process.user.clone().filter(|user| user.id != 0)?;
+    (process.master && geteuid().is_root()).then_some(user)
 }
 
 /// The first file among the process's error logs.

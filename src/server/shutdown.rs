@@ -1,14 +1,14 @@
 //! When the server ends: nginx's signals, or a call.
 
-use super::host::Host;
-use super::pid_file::PidFile;
-use super::state::{Duties, State};
-use crate::os_error::OsError;
+use super::StartError;
+use super::duties::Duties;
+use super::host::{Command, Host};
+use super::parent::{Channel, Message};
+use super::state::State;
 use async_trait::async_trait;
 use log::{error, info};
 use pingora_core::server::{ShutdownSignal, ShutdownSignalWatch};
 use std::io;
-use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(super) enum Stop {
 
 /// Where the word to stop comes from.
 pub(super) enum Shutdown {
-    Signals,
+    Signals(Option<Arc<Channel>>),
     Requests(mpsc::UnboundedReceiver<Stop>),
 }
 
@@ -36,7 +36,12 @@ impl Shutdown {
     /// are held back until the server is up. To be called before there are other threads.
     pub(super) fn on_signals() -> Self {
         early::hold_back();
-        Self::Signals
+        Self::Signals(None)
+    }
+
+    /// Waits for signals and for what a parent says.
+    pub(super) fn on_signals_and(parent: Arc<Channel>) -> Self {
+        Self::Signals(Some(parent))
     }
 
     pub(super) fn on_request() -> (Self, mpsc::UnboundedSender<Stop>) {
@@ -63,8 +68,11 @@ pub(super) struct Watch {
 impl ShutdownSignalWatch for Watch {
     async fn recv(&self) -> ShutdownSignal {
         match &mut *self.shutdown.lock().await {
-            Shutdown::Signals => match Signals::new() {
+            Shutdown::Signals(parent) => match Signals::new() {
                 Ok(signals) => {
+                    if let Some(parent) = parent.take() {
+                        listen_to(parent, Arc::clone(&self.host));
+                    }
                     early::release();
                     signals.serve(&self.host).await;
                 }
@@ -82,6 +90,45 @@ impl ShutdownSignalWatch for Watch {
         }
         // Pingora's graceful variants sleep a fixed time: the draining above is ours.
         ShutdownSignal::FastShutdown
+    }
+}
+
+/// Does what the parent says, on a thread of its own. When the parent has gone the process ends as at
+/// QUIT: there is nobody who could start it again, and another server may want its addresses.
+fn listen_to(parent: Arc<Channel>, host: Arc<Host>) {
+    let body = move || {
+        while let Ok(message) = parent.receive() {
+            let done = match message {
+                Message::Reload(handed) => {
+                    let (reply, answer) = std::sync::mpsc::channel();
+                    let outcome = host.obey(Command::Take(handed, reply)).and_then(|()| {
+                        let ended = |_| StartError::Thread("it has ended".into());
+                        answer.recv().map_err(ended)?
+                    });
+                    parent.answer(outcome.map_err(|cause| cause.to_string()))
+                }
+                Message::Reopen(logs) => {
+                    // An error means that the service has ended.
+                    let _ = host.obey(Command::Reopen(logs));
+                    Ok(())
+                }
+                Message::Accept => {
+                    host.go_on();
+                    Ok(())
+                }
+            };
+            if done.is_err() {
+                break;
+            }
+        }
+        // SAFETY: kill(2) touches no memory.
+        unsafe { libc::kill(libc::getpid(), libc::SIGQUIT) };
+    };
+    if let Err(cause) = std::thread::Builder::new()
+        .name("parent".into())
+        .spawn(body)
+    {
+        error!("[alert] there is no thread for the parent's words: {cause}");
     }
 }
 
@@ -195,13 +242,16 @@ impl<'a> Obeying<'a> {
     /// Leaves the files of Unix sockets to the other binary, when there is one.
     fn share_sockets(&self) {
         if let Some(duties) = self.duties() {
-            let shared = duties.upgrade.lock().shares_sockets();
-            self.state().sockets().leave_files(shared);
+            self.state().sockets().leave_files(duties.shares_sockets());
         }
     }
 
-    /// HUP: the configuration again; or, when a new binary is there, this one takes over again.
+    /// HUP: the configuration again; or, when a new binary is there, this one takes over again. A
+    /// parent's business, where there is one.
     fn reload(&self) {
+        if self.duties().is_some_and(|duties| duties.has_parent) {
+            return;
+        }
         let has_successor = |duties: &Duties| duties.upgrade.lock().has_successor();
         if self.is_paused.swap(false, Ordering::Relaxed) && self.duties().is_some_and(has_successor)
         {
@@ -214,28 +264,9 @@ impl<'a> Obeying<'a> {
     fn upgrade(&self) {
         info!("signal 12 (SIGUSR2) received, changing binary");
         let Some(duties) = self.duties() else { return };
-        let mut upgrade = duties.upgrade.lock();
-        let mut pid_file = duties.pid_file.lock();
-        let sockets = self.state().sockets().descriptors();
-        if !upgrade.shares_sockets()
-            && let Some(file) = pid_file.as_mut()
-            && let Err(cause) = file.step_aside()
-        {
-            let cause = OsError(&cause);
-            return error!(
-                "[alert] rename() of the pid file failed before changing binary ({cause})"
-            );
-        }
-        match upgrade.start(&sockets) {
-            None => {}
-            Some(Ok(id)) => info!("changing binary: start new binary process {id}"),
-            Some(Err(cause)) => {
-                error!(
-                    "[alert] execve() failed while changing binary ({})",
-                    OsError(&cause)
-                );
-                restore(pid_file.as_mut());
-            }
+        if !duties.has_parent {
+            let sockets = self.state().sockets().descriptors();
+            duties.change_binary(&sockets);
         }
     }
 
@@ -250,38 +281,19 @@ impl<'a> Obeying<'a> {
 
     /// CHLD: the new binary has ended.
     fn reap(&self) {
-        let Some(duties) = self.duties() else { return };
-        let Some((id, status)) = duties.upgrade.lock().ended() else {
-            return;
-        };
-        match (status.signal(), status.code()) {
-            (Some(signal), _) => {
-                error!("[alert] new binary process {id} exited on signal {signal}")
-            }
-            (None, code) => {
-                info!(
-                    "new binary process {id} exited with code {}",
-                    code.unwrap_or(0)
-                );
-            }
-        }
-        restore(duties.pid_file.lock().as_mut());
-        if self.is_paused.swap(false, Ordering::Relaxed) {
+        if self.duties().is_some_and(Duties::reap_binary)
+            && self.is_paused.swap(false, Ordering::Relaxed)
+        {
             self.host.go_on();
         }
     }
 }
 
-/// The pid file's name is this process's again.
-fn restore(pid_file: Option<&mut PidFile>) {
-    if let Some(file) = pid_file
-        && let Err(cause) = file.step_back()
-    {
-        error!(
-            "[alert] rename() of the pid file back failed ({})",
-            OsError(&cause)
-        );
-    }
+/// What a configuration's error says, without the program's name in front, for a log.
+pub(super) fn without_program(text: &str) -> &str {
+    let bare = text.strip_prefix("gapura: ");
+    bare.or_else(|| text.strip_prefix("nginx: "))
+        .unwrap_or(text)
 }
 
 /// Signals that come before the server can obey them.
@@ -307,6 +319,7 @@ mod early {
             libc::SIGUSR1,
             libc::SIGUSR2,
             libc::SIGWINCH,
+            libc::SIGCHLD,
         ];
         let mut set = MaybeUninit::uninit();
         // SAFETY: sigemptyset makes the set valid before it is used; the signal numbers are valid.

@@ -5,11 +5,14 @@ use super::upgrade::Bound;
 use crate::model::{ListenAddress, Listener, SocketOptions};
 use crate::os_error::OsError;
 use crate::runtime::ListenerId;
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::fmt;
+use std::fs::Permissions;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::PermissionsExt;
 
 /// Every address that was ever bound, by its id. An id is never given to another address.
 #[derive(Debug, Default)]
@@ -19,6 +22,8 @@ pub(super) struct Sockets {
     offered: Vec<Bound>,
     /// The files of Unix sockets are another process's too.
     leaves_files: bool,
+    /// A file of the process's own, where those are not.
+    own_file: Option<OwnedFd>,
 }
 
 #[derive(Debug)]
@@ -67,6 +72,14 @@ impl Sockets {
         self.leaves_files = leaves;
     }
 
+    /// Gives Pingora a file of the process's own to change: it makes the file of a Unix socket that it
+    /// is given one for everybody, which it is already, and gives up when it may not.
+    pub(super) fn are_of_another_user(&mut self) -> io::Result<()> {
+        self.leaves_files = true;
+        self.own_file = Some(memfd_create("gapura", MFdFlags::MFD_CLOEXEC)?);
+        Ok(())
+    }
+
     /// Binds those of these addresses that are not bound yet. On an error none of them stays.
     /// Addresses that a wildcard among them covers get no socket of their own, unless they ask for
     /// one. Sockets that stay get what is asked of them now.
@@ -104,6 +117,31 @@ impl Sockets {
             }
         }
         Ok(())
+    }
+
+    /// As [`bind`](Self::bind), for another process: gives the sockets that are new.
+    pub(super) fn bind_for_another(
+        &mut self,
+        listeners: &[Listener],
+    ) -> Result<Vec<Bound>, BindError> {
+        let is_open = |slot: &&Slot| slot.socket.is_some();
+        let before = self.slots.iter().filter(is_open);
+        let before: Vec<ListenAddress> = before.map(|slot| slot.address.clone()).collect();
+        self.bind(listeners)?;
+        let mut new = Vec::new();
+        for slot in self.slots.iter().filter(is_open) {
+            if let Some(socket) = &slot.socket
+                && !before.contains(&slot.address)
+            {
+                let copy = socket.try_clone().map_err(|cause| BindError {
+                    address: slot.address.clone(),
+                    call: "dup()",
+                    cause,
+                })?;
+                new.push((slot.address.clone(), copy));
+            }
+        }
+        Ok(new)
     }
 
     /// A socket for an address: one that is there already, or a new one.
@@ -173,7 +211,11 @@ impl Sockets {
         let name = match (address, bound) {
             (ListenAddress::Inet(_), Some(bound)) => bound.to_string(),
             (ListenAddress::Inet(address), None) => address.to_string(),
-            (ListenAddress::Unix(path), _) => path.display().to_string(),
+            (ListenAddress::Unix(path), _) => match &self.own_file {
+                // The name is used for nothing else.
+                Some(file) => format!("/proc/self/fd/{}", file.as_raw_fd()),
+                None => path.display().to_string(),
+            },
         };
         let copy = std::os::fd::IntoRawFd::into_raw_fd(socket.try_clone()?);
         Ok(Some((name, copy)))
@@ -273,6 +315,10 @@ fn bind(address: &ListenAddress, options: &SocketOptions) -> Result<Socket, Bind
             .map_err(failed("setsockopt(IPV6_V6ONLY)"))?;
     }
     socket.bind(&target).map_err(failed("bind()"))?;
+    if let ListenAddress::Unix(path) = address {
+        let everybody = Permissions::from_mode(0o666);
+        std::fs::set_permissions(path, everybody).map_err(failed("chmod()"))?;
+    }
     socket_options::apply(&SockRef::from(&socket), address, options)
         .map_err(|(call, cause)| failed(call)(cause))?;
     socket

@@ -2,10 +2,11 @@
 //! state, its logs, and the generation of now.
 
 use super::StartError;
-use super::pid_file::PidFile;
+use super::duties::Duties;
+use super::parent::Handover;
 use super::sockets::Sockets;
-use super::upgrade::{Bound, Upgrade};
-use crate::config::{self, CommandLine, draft::Draft};
+use super::upgrade::Bound;
+use crate::config::{self, CommandLine, FileReader, Loaded, draft::Draft};
 use crate::logs::{self, LogFiles};
 use crate::model::{ListenAddress, Model, Process};
 use crate::runtime::upstream::Registry;
@@ -57,15 +58,6 @@ pub(super) struct State {
     pub(super) idle_connections: usize,
 }
 
-/// What a process has to do that is a server and nothing else.
-pub(super) struct Duties {
-    /// The file with the process's number.
-    pub(super) pid_file: Mutex<Option<PidFile>>,
-    pub(super) upgrade: Mutex<Upgrade>,
-    /// Whether the process is in the background.
-    pub(super) is_daemon: bool,
-}
-
 /// A generation that is ready to serve, and the sockets it serves on.
 pub(super) struct Next {
     pub(super) generation: Generation,
@@ -80,7 +72,7 @@ impl Prepared {
     /// Reads the configuration and binds its sockets: those of `inherited` are bound already. Starts
     /// nothing.
     pub(super) fn load(source: Source, inherited: Vec<Bound>) -> Result<Self, StartError> {
-        let model = read(&source)?;
+        let model = read(&source, &FileReader::default())?;
         let log_files = Arc::new(LogFiles::default());
         // Before anything is bound: what cannot be logged is said first.
         log_files.error_logs(&model)?;
@@ -93,6 +85,18 @@ impl Prepared {
             sockets,
             log_files,
         })
+    }
+}
+
+impl Prepared {
+    /// Itself, in a process that was forked: what is left is of no use.
+    pub(super) fn for_server(&mut self) -> Self {
+        Self {
+            source: std::mem::replace(&mut self.source, Source::Yaml(String::new())),
+            model: std::mem::take(&mut self.model),
+            sockets: std::mem::take(&mut self.sockets),
+            log_files: Arc::clone(&self.log_files),
+        }
     }
 }
 
@@ -133,6 +137,13 @@ impl State {
             let failed = |cause| StartError::File("chdir()", folder.clone(), cause);
             std::env::set_current_dir(folder).map_err(failed)?;
         }
+        if duties.has_parent {
+            let failed = |cause| StartError::Call("memfd_create()", cause);
+            self.sockets
+                .get_mut()
+                .are_of_another_user()
+                .map_err(failed)?;
+        }
         self.duties = Some(duties);
         logs::process::replace(Arc::clone(&self.error_log));
         Ok(())
@@ -140,8 +151,16 @@ impl State {
 
     /// The next generation of the same source. Nothing has changed when it fails; new sockets are
     /// bound when it succeeds.
-    pub(super) fn next(&self) -> Result<Next, StartError> {
-        let model = read(&self.source)?;
+    pub(super) fn next(&self, handed: Option<Handover>) -> Result<Next, StartError> {
+        let model = match handed {
+            None => read(&self.source, &FileReader::default())?,
+            Some(handed) => {
+                self.sockets.lock().offer(handed.sockets);
+                self.log_files.take_over(handed.logs);
+                // Warnings are the parent's to say.
+                self.source.read(&FileReader::of(handed.files))?.model
+            }
+        };
         let next = build(
             &model,
             &mut self.sockets.lock(),
@@ -167,20 +186,27 @@ impl State {
     }
 }
 
-impl Duties {
-    /// Has the file with the process's number where a new configuration wants it.
-    fn move_pid_file(&self, path: Option<&Path>) -> Result<(), StartError> {
-        let mut pid_file = self.pid_file.lock();
-        if let (Some(old), Some(path)) = (pid_file.as_ref(), path)
-            && !old.is_at(path)
-        {
-            *pid_file = Some(PidFile::write(path)?);
-        }
-        Ok(())
-    }
-}
-
 impl Source {
+    /// Reads it, with files that are read this way.
+    pub(super) fn read(&self, reader: &FileReader) -> Result<Loaded, StartError> {
+        let nowhere = Path::new("");
+        Ok(match self {
+            Source::Model(model) => Loaded {
+                model: Model::clone(model),
+                warnings: Vec::new(),
+                files: Vec::new(),
+                sources: Vec::new(),
+            },
+            Source::File(path, given) => config::load_through(reader, path, given)?,
+            Source::Yaml(text) => {
+                config::load_yaml_through(reader, text, "configuration", nowhere)?
+            }
+            Source::Draft(draft) => {
+                config::load_draft_through(reader, Draft::clone(draft), nowhere)?
+            }
+        })
+    }
+
     /// Finds its files wherever the process goes.
     fn make_absolute(&mut self) -> Result<(), StartError> {
         let Self::File(file, given) = self else {
@@ -194,13 +220,8 @@ impl Source {
     }
 }
 
-fn read(source: &Source) -> Result<Model, StartError> {
-    let loaded = match source {
-        Source::Model(model) => return Ok(Model::clone(model)),
-        Source::File(path, given) => config::load_with(path, given)?,
-        Source::Yaml(text) => config::load_yaml(text, "configuration", Path::new(""))?,
-        Source::Draft(draft) => config::load_draft(Draft::clone(draft), Path::new(""))?,
-    };
+fn read(source: &Source, reader: &FileReader) -> Result<Model, StartError> {
+    let loaded = source.read(reader)?;
     for warning in &loaded.warnings {
         warn!("{warning}");
     }

@@ -52,6 +52,17 @@ impl Upgrade {
         (upgrade, sockets)
     }
 
+    /// Of a process whose parent starts other binaries.
+    pub(super) fn none() -> Self {
+        Self {
+            program: OsString::new(),
+            arguments: Vec::new(),
+            folder: None,
+            before: None,
+            after: None,
+        }
+    }
+
     /// Whether another binary has started this one: it is in the background as that one is.
     pub(super) fn is_upgrade(&self) -> bool {
         self.before.is_some()

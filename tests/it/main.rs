@@ -46,5 +46,6 @@ mod signals;
 mod tools;
 mod upgrade;
 mod upstream_connections;
+mod user;
 mod variables;
 mod websocket;

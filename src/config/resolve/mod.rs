@@ -32,6 +32,7 @@ pub(super) use address::Names;
 pub(super) use listeners::default_listen;
 
 use super::draft::{Common, Draft};
+use super::file_reader::FileReader;
 use super::path::{Finding, Path};
 use super::problem::Problem;
 use super::suggest;
@@ -56,10 +57,19 @@ pub struct Outcome {
 
 /// Checks a Draft and says what it means. Relative files are looked for in `base`.
 pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
+    resolve_through(draft, base, &FileReader::default())
+}
+
+/// As [`resolve`], with files that are read this way.
+pub(super) fn resolve_through(
+    draft: &Draft,
+    base: &std::path::Path,
+    reader: &FileReader,
+) -> Outcome {
     let mut resolver = Resolver {
         base: base.to_owned(),
         findings: Vec::new(),
-        pages: pages::Pages::default(),
+        pages: pages::Pages::new(reader),
         upstreams: Vec::new(),
         upstream_names: HashMap::new(),
         taken_names: HashSet::new(),
