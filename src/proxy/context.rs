@@ -3,12 +3,14 @@
 use super::compress::Gzip;
 use super::failure::Failure;
 use super::flow::{Entry, Flow};
+use super::substitute::Substitute;
 use crate::door::{Admission, Arrival};
 use crate::model;
 use crate::runtime::upstream::{Peer, Selected, UnknownServer, Upstream};
 use crate::runtime::{Assigned, Location, ProxyPass};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
+use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,8 +44,13 @@ pub struct RequestContext {
     pub(super) cut: bool,
     /// The status that is logged when no answer was written.
     pub(super) logged_status: Option<StatusCode>,
+    /// What is replaced in the answer, when something is.
+    pub(super) substitute: Option<Substitute>,
     /// The answer's compression, when it is compressed.
     pub(super) gzip: Option<Gzip>,
+    /// The header of an answer that gets trailers, and those it got.
+    pub(super) expects_trailers: Option<Box<ResponseHeader>>,
+    pub(super) trailers: Vec<(String, Vec<u8>)>,
     /// `$request_id`, made when it is first asked for.
     pub(super) request_id: std::sync::OnceLock<String>,
 }
@@ -188,6 +195,11 @@ impl RequestContext {
         }
         self.failure = None;
         self.passage = Some(passage);
+    }
+
+    /// The client is this one, as a proxy says.
+    pub(super) fn set_real_client(&mut self, client: std::net::SocketAddr) {
+        self.arrival_mut().real_client = Some(client);
     }
 
     fn arrival_mut(&mut self) -> &mut Arrival {

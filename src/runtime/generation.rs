@@ -172,7 +172,7 @@ impl Builder<'_> {
             let mut hosts = Hosts::default();
             for id in &listener.sites {
                 for pattern in &model.site(*id).hosts {
-                    hosts.insert(pattern, &sites[id.0])?;
+                    hosts.insert(pattern, &sites[id.0], named)?;
                 }
             }
             let of_port = |(address, _): &&(SocketAddr, Arc<Listener>)| {
@@ -369,9 +369,11 @@ impl Listener {
         &self.default_site
     }
 
-    /// The site for a host, which must be lower case, without its port and without a final dot.
-    pub fn site(&self, host: &str) -> &Arc<Site> {
-        self.hosts.find(host).unwrap_or(&self.default_site)
+    /// The site for a host, which must be lower case, without its port and without a final dot. A name
+    /// with a regular expression leaves its groups in `assigned`.
+    pub fn site(&self, host: &str, assigned: &mut Assigned) -> &Arc<Site> {
+        let found = self.hosts.find(host, assigned);
+        found.unwrap_or(&self.default_site)
     }
 }
 
@@ -419,7 +421,18 @@ fn escaped(path: &str) -> Box<str> {
     let mut out = String::with_capacity(path.len());
     for byte in path.bytes() {
         match byte {
-            0..=b' ' | b'#' | b'%' | b'?' | 0x7f.. => out.push_str(&format!("%{byte:02X}")),
+            0..=b' '
+            | b'"'
+            | b'#'
+            | b'%'
+            | b'<'
+            | b'>'
+            | b'?'
+            | b'\\'
+            | b'^'
+            | b'`'
+            | b'{'..=b'}'
+            | 0x7f.. => out.push_str(&format!("%{byte:02X}")),
             _ => out.push(char::from(byte)),
         }
     }
