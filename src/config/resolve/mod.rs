@@ -10,6 +10,7 @@ mod buffering;
 mod client;
 mod compression;
 mod files;
+mod filters;
 mod headers;
 mod host;
 mod listeners;
