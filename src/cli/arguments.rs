@@ -53,6 +53,8 @@ pub(super) enum Command {
     Convert(super::convert::Options),
     /// Serve the sites of a configuration on free ports, to look at them.
     Try(super::trial::Options),
+    /// Reload, and wait until it is done.
+    Reload(super::reload::Options),
     /// Print the JSON Schema of the YAML configuration.
     Schema,
     /// Show balancing, failover and the all-down page on this machine.
@@ -66,6 +68,7 @@ Usage: gapura [-?hvVtTq] [-s signal] [-p prefix]
               [-e filename] [-c filename] [-g directives]
        gapura check file [--json]
        gapura convert file [-o filename]
+       gapura reload [file]
        gapura try file [--against]
        gapura demo [--port port] [--backend-ports a,b]
        gapura schema
@@ -87,6 +90,8 @@ Options:
 Commands:
   check         : say what is applied, accepted and unsupported in a configuration
   convert       : print an nginx.conf in YAML
+  reload        : as -s reload, but wait until it is done; status 1 and the reason
+                  when nothing changed
   try           : serve the sites of a configuration on free ports, beside what
                   serves them now; --against compares the answers of both
   demo          : two backends and a proxy in front of them, to try things out

@@ -6,6 +6,7 @@ mod convert;
 #[cfg(feature = "demo")]
 mod demo;
 mod ending;
+mod reload;
 mod signal;
 mod trial;
 
@@ -56,6 +57,7 @@ fn run() -> Result<ExitCode, String> {
         Some(Command::Check(options)) => check::run(options, &command_line(&arguments)),
         Some(Command::Convert(options)) => convert::run(options, &command_line(&arguments)),
         Some(Command::Try(options)) => trial::run(options, &command_line(&arguments)),
+        Some(Command::Reload(options)) => reload::run(options, &arguments),
         Some(Command::Schema) => print_schema(),
         #[cfg(feature = "demo")]
         Some(Command::Demo(options)) => demo::run(options),

@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// nginx's words and their signals.
@@ -26,25 +26,31 @@ pub(super) fn send(word: &str, arguments: &Arguments) -> Result<ExitCode, String
     let Some((_, signal)) = found else {
         return Err(format!("{name}: invalid option: \"-s {word}\""));
     };
-    let loaded = config::load_with(&file, &command_line(arguments)).map_err(|e| e.to_string())?;
+    let path = pid_file(&file, arguments)?;
+    let pid = read(&path).map_err(|problem| format!("{name}: [error] {problem}"))?;
+    kill_with(pid, *signal).map_err(|problem| format!("{name}: [alert] {problem}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The pid file that a configuration names. What is wrong with the configuration is said.
+pub(super) fn pid_file(file: &Path, arguments: &Arguments) -> Result<PathBuf, String> {
+    let name = Language::of(file).program();
+    let loaded = config::load_with(file, &command_line(arguments)).map_err(|e| e.to_string())?;
     for warning in &loaded.warnings {
         eprintln!("{warning}");
     }
-    let Some(path) = loaded.model.process.pid else {
+    loaded.model.process.pid.ok_or_else(|| {
         let shown = file.display();
-        return Err(format!(
-            "{name}: [error] no \"pid\" in {shown}: without that file the process is not known"
-        ));
-    };
-    let pid = read(&path).map_err(|problem| format!("{name}: [error] {problem}"))?;
-    kill(pid, *signal).map_err(|cause| {
-        let (number, cause) = (*signal as i32, io::Error::from(cause));
-        format!(
-            "{name}: [alert] kill({pid}, {number}) failed ({})",
-            OsError(&cause)
-        )
-    })?;
-    Ok(ExitCode::SUCCESS)
+        format!("{name}: [error] no \"pid\" in {shown}: without that file the process is not known")
+    })
+}
+
+/// Sends a signal, or says in nginx's words why it cannot.
+pub(super) fn kill_with(pid: Pid, signal: Signal) -> Result<(), String> {
+    kill(pid, signal).map_err(|cause| {
+        let (number, cause) = (signal as i32, io::Error::from(cause));
+        format!("kill({pid}, {number}) failed ({})", OsError(&cause))
+    })
 }
 
 /// The number that a pid file holds.

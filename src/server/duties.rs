@@ -2,6 +2,7 @@
 //! and the binaries before and after it.
 
 use super::StartError;
+use super::notify;
 use super::pid_file::PidFile;
 use super::upgrade::Upgrade;
 use crate::os_error::OsError;
@@ -36,6 +37,13 @@ impl Duties {
     /// Whether the files of Unix sockets are another process's too.
     pub(super) fn shares_sockets(&self) -> bool {
         self.has_parent || self.upgrade.lock().shares_sockets()
+    }
+
+    /// Tells whoever waits what became of a reload.
+    pub(super) fn report(&self, outcome: Result<(), &str>) {
+        if let Some(file) = &*self.pid_file.lock() {
+            file.report(outcome);
+        }
     }
 
     /// Has the file with the process's number where a new configuration wants it.
@@ -89,6 +97,7 @@ impl Duties {
             }
         }
         restore(self.pid_file.lock().as_mut());
+        notify::ready();
         true
     }
 }

@@ -159,11 +159,13 @@ impl Host {
     async fn obey_reload(&self, reply: Option<Reply>) {
         info!("reconfiguring");
         let outcome = self.reload(None).await;
-        match &outcome {
-            Ok(()) => info!("reconfigured"),
-            Err(cause) => {
-                error!("{}", without_program(&cause.to_string()));
-            }
+        let text = outcome.as_ref().err().map(ToString::to_string);
+        match &text {
+            None => info!("reconfigured"),
+            Some(text) => error!("{}", without_program(text)),
+        }
+        if let Some(duties) = &self.state.duties {
+            duties.report(text.as_deref().map_or(Ok(()), Err));
         }
         if let Some(reply) = reply {
             let _ = reply.send(outcome);

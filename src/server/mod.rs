@@ -8,6 +8,7 @@ mod daemon;
 mod duties;
 mod host;
 mod limits;
+mod notify;
 mod parent;
 mod pid_file;
 mod program;
@@ -17,6 +18,8 @@ mod sockets;
 mod state;
 mod upgrade;
 
+#[cfg(feature = "cli")]
+pub(crate) use pid_file::waiting_place;
 pub use sockets::BindError;
 
 use crate::config::{CommandLine, Diagnostics};

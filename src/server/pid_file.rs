@@ -2,6 +2,7 @@
 
 use super::StartError;
 use std::io;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
 /// A file with this process's number, removed when dropped.
@@ -33,6 +34,22 @@ impl PidFile {
         self.path == path || std::path::absolute(path).is_ok_and(|path| path == self.path)
     }
 
+    /// Tells whoever waits for it what became of a reload.
+    pub(super) fn report(&self, outcome: Result<(), &str>) {
+        let place = waiting_place(&self.path);
+        if !place.exists() {
+            return;
+        }
+        let text = match outcome {
+            Ok(()) => "",
+            // A datagram has an end.
+            Err(text) => &text[..text.floor_char_boundary(MOST_TEXT)],
+        };
+        // An error means that nobody waits any more.
+        let _ = UnixDatagram::unbound()
+            .and_then(|socket| socket.send_to(text.as_bytes(), &place).map(drop));
+    }
+
     /// Makes room for a new binary's.
     pub(super) fn step_aside(&mut self) -> io::Result<()> {
         std::fs::rename(&self.path, old(&self.path))?;
@@ -48,6 +65,17 @@ impl PidFile {
         }
         Ok(())
     }
+}
+
+/// As much as is told of what is wrong.
+const MOST_TEXT: usize = 60_000;
+
+/// The socket beside a pid file at which `gapura reload` waits. Who can make it there may know what
+/// became of a reload.
+pub fn waiting_place(pid_file: &Path) -> PathBuf {
+    let mut name = pid_file.as_os_str().to_owned();
+    name.push(".reload");
+    name.into()
 }
 
 fn old(path: &Path) -> PathBuf {

@@ -4,6 +4,7 @@
 use super::daemon;
 use super::duties::Duties;
 use super::limits;
+use super::notify;
 use super::parent::Parent;
 use super::pid_file::PidFile;
 use super::shutdown::Shutdown;
@@ -36,7 +37,9 @@ pub(super) fn run(source: Source, gateway: Gateway, place: Place) -> Result<(), 
     let default_log = default_error_log(&source, &place);
     let prepared = Prepared::load(source, inherited)?;
     let process = &prepared.model.process;
-    let goes_away = matches!(place, Place::AsConfigured { .. }) && process.daemon;
+    // A container ends with its first process, and has nothing in front of it.
+    let is_first = std::process::id() == 1;
+    let goes_away = matches!(place, Place::AsConfigured { .. }) && process.daemon && !is_first;
     let is_daemon = goes_away || upgrade.is_upgrade();
     let mut detached = None;
     if goes_away && !upgrade.is_upgrade() {
@@ -66,6 +69,7 @@ pub(super) fn run(source: Source, gateway: Gateway, place: Place) -> Result<(), 
     if let Some(detached) = detached {
         detached.serves(errors.as_deref())?;
     }
+    notify::ready();
     serve(state, gateway, shutdown, None);
     Ok(())
 }

@@ -196,3 +196,44 @@ fn debian_s_init_lines_work() {
     daemon.wait_for_end(pid);
     assert!(TcpStream::connect(daemon.address()).is_err());
 }
+
+#[test]
+fn gapura_reload_waits_and_says_what_became_of_it() {
+    let daemon = Daemon::prepare(CONF).start();
+    for round in 0..5 {
+        daemon.write(
+            "nginx.conf",
+            &CONF.replace("here", &format!("round{round}")),
+        );
+        let output = daemon.run(&["reload"]);
+        assert_eq!(
+            (output.status.code(), stderr(&output)),
+            (Some(0), String::new())
+        );
+        // It is done: nothing is waited for.
+        assert_eq!(daemon.get("/").text(), format!("round{round}"));
+    }
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address");
+    let listens = CONF.replace(
+        "listen LISTEN;",
+        &format!("listen LISTEN; listen {address};"),
+    );
+    let bound = format!("nginx: [emerg] bind() to {address} failed (98: Address already in use)");
+    for (bad, said) in [
+        (
+            "nonsense",
+            "nginx: [emerg] unexpected end of file, expecting \";\" or \"}\" in ",
+        ),
+        (&listens, bound.as_str()),
+    ] {
+        daemon.write("nginx.conf", bad);
+        let output = daemon.run(&["reload"]);
+        assert_eq!(output.status.code(), Some(1), "{bad}");
+        assert!(stderr(&output).starts_with(said), "{}", stderr(&output));
+        assert_eq!(daemon.get("/").text(), "round4");
+        assert!(!daemon.path("logs/nginx.pid.reload").exists());
+    }
+    // nginx's way says nothing of it.
+    assert_eq!(daemon.run(&["-s", "reload"]).status.code(), Some(0));
+}

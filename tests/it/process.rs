@@ -1,7 +1,8 @@
 //! The process: its number in a file, its folder, and what the command line adds to an nginx.conf.
 
-use super::support::{Gapura, Launch, run_with, wait_until};
+use super::support::{Gapura, Launch, PATIENCE, run_with, wait_until};
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 
 const SERVER: &str = "events {}\nhttp {\n    access_log off;\n    server { listen LISTEN; location / { return 204; } }\n}\n";
 
@@ -155,4 +156,19 @@ fn a_user_that_is_not_known_is_an_error_for_root() {
         }
     };
     assert!(first.starts_with(said), "{first}");
+}
+
+#[test]
+fn a_service_manager_hears_that_it_serves() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&place).expect("a socket");
+    let gapura = start("daemon off;")
+        .environment("NOTIFY_SOCKET", place.to_str().expect("UTF-8"))
+        .start();
+    manager.set_read_timeout(Some(PATIENCE)).expect("a limit");
+    let mut word = [0; 256];
+    let length = manager.recv(&mut word).expect("a word");
+    let said = format!("READY=1\nMAINPID={}\n", gapura.id());
+    assert_eq!(String::from_utf8_lossy(&word[..length]), said);
 }

@@ -119,8 +119,8 @@ fn a_process_that_dies_is_replaced_and_nobody_is_refused() {
     daemon.wait_for_error(&said);
     // And what the parent does goes on with that one.
     daemon.write("nginx.conf", &CONF.replace("$pid", "new"));
-    assert_eq!(daemon.run(&["-s", "reload"]).status.code(), Some(0));
-    wait_until("the new file", || daemon.get("/").text() == "new");
+    assert_eq!(daemon.run(&["reload"]).status.code(), Some(0));
+    assert_eq!(daemon.get("/").text(), "new");
     assert!(UnixStream::connect(daemon.path("site.sock")).is_ok());
 }
 

@@ -25,6 +25,7 @@ pub struct Launch {
     yaml: String,
     files: Vec<(String, String)>,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 impl Launch {
@@ -34,6 +35,7 @@ impl Launch {
             yaml: yaml.to_owned(),
             files: Vec::new(),
             arguments: Vec::new(),
+            environment: Vec::new(),
         }
     }
 
@@ -54,6 +56,12 @@ impl Launch {
     /// One more argument.
     pub fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// A variable of its environment.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -100,6 +108,7 @@ impl Launch {
             .arg("-c")
             .arg(folder.path(self.name))
             .args(&self.arguments)
+            .envs(self.environment.iter().cloned())
             .current_dir(&folder.0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -13,6 +13,7 @@ pub(super) use channel::{Channel, Handover, Message};
 use super::daemon::Detached;
 use super::duties::Duties;
 use super::limits;
+use super::notify;
 use super::shutdown::{self, Shutdown};
 use super::state::{Prepared, State};
 use super::{StartError, serve};
@@ -98,6 +99,7 @@ impl Parent {
         if let Some((detached, log)) = self.detached.take() {
             detached.serves(log.as_deref())?;
         }
+        notify::ready();
         self.obey();
         Ok(())
     }
@@ -136,11 +138,7 @@ impl Parent {
                     self.is_paused = true;
                     self.signal(Signal::SIGWINCH);
                 }
-                libc::SIGCHLD => {
-                    if self.reap() {
-                        return;
-                    }
-                }
+                libc::SIGCHLD if self.reap() => return,
                 _ => {}
             }
         }
@@ -189,10 +187,13 @@ impl Parent {
             return self.tell(Message::Accept);
         }
         info!("reconfiguring");
-        match self.reload() {
+        let outcome = self.reload();
+        match &outcome {
             Ok(()) => info!("reconfigured"),
-            Err(said) => error!("{}", shutdown::without_program(&said)),
+            Err(said) => error!("{}", shutdown::without_program(said)),
         }
+        self.duties
+            .report(outcome.as_ref().copied().map_err(String::as_str));
     }
 
     fn reload(&mut self) -> Result<(), String> {
