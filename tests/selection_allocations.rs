@@ -22,6 +22,8 @@ fn choosing_allocates_what_pingora_does_and_no_more() {
         servers: addresses.map(server).to_vec(),
         sticky: None,
         health_check: None,
+        resolver: None,
+        resolver_timeout: None,
         keepalive: Keepalive {
             connections: 32,
             ..Keepalive::default()
@@ -62,6 +64,8 @@ fn server(address: &str) -> Server {
         down: false,
         drain: false,
         route: None,
+        resolve: false,
+        service: None,
     }
 }
 

@@ -55,11 +55,16 @@ impl Headers {
 
     /// The value of the first line of this name.
     pub(super) fn value<'a>(&self, buffer: &'a [u8], name: &str) -> Option<&'a [u8]> {
+        self.named(buffer, name).map(|(_, value)| value)
+    }
+
+    /// The first line of this name: its name as it was written, and its value.
+    pub(super) fn named<'a>(&self, buffer: &'a [u8], name: &str) -> Option<(&'a [u8], &'a [u8])> {
         let line = self
             .lines
             .iter()
             .find(|line| buffer[line.name.clone()].eq_ignore_ascii_case(name.as_bytes()))?;
-        Some(&buffer[line.value.clone()])
+        Some((&buffer[line.name.clone()], &buffer[line.value.clone()]))
     }
 }
 

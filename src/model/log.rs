@@ -68,6 +68,11 @@ pub enum LogTarget {
     Named(Template),
 }
 
+impl LogTarget {
+    /// The file of nginx's access log where none is written, as every distribution builds it.
+    pub const NGINX_ACCESS: &str = "/var/log/nginx/access.log";
+}
+
 /// How severe an error log's line is. Severe ones are less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {

@@ -13,12 +13,14 @@ mod client;
 mod compression;
 mod defined;
 mod files;
+mod filters;
 mod listener;
 mod location;
 mod log;
 mod own;
 mod pass;
 mod process;
+mod resolver;
 mod rewrite;
 mod site;
 mod sticky;
@@ -26,17 +28,18 @@ mod template;
 mod upstream;
 mod variable;
 
-pub use access::{AccessRule, Clients, LimitExcept};
+pub use access::{AccessRule, Clients, LimitExcept, RealIp};
 pub use answer::{AnswerRewrites, CookieFlags, Found, Replacement};
 pub use buffering::{AnswerBuffering, BodyInFile, BodyStore};
 pub use caching::{Expires, Start};
-pub use client::{Amount, ClientKeepalive, SendRate, parse_size};
+pub use client::{Amount, ClientKeepalive, Lingering, LingeringClose, SendRate, parse_size};
 pub use compression::{Compression, Proxied, ProxiedWhen, TypeSet};
 pub use defined::{Definition, Geo, Map, Source, Split, VariableId, network_of};
 pub use files::{
     Alias, Files, Folder, IfModifiedSince, Listing, ListingFormat, Symlinks, TriedFile, TryFiles,
     TryLast, Types,
 };
+pub use filters::{CHARSET_TYPES, Charset, Substitution, Substitutions};
 pub use listener::{ListenAddress, Listener, SocketOptions, TcpKeepalive};
 pub use location::{
     Action, AddHeader, ErrorPage, ErrorResponse, ErrorTarget, Limits, Location, LocationMatch,
@@ -45,7 +48,8 @@ pub use location::{
 pub use log::{AccessLog, ErrorLog, Escape, Level, LogBuffer, LogTarget, Syslog, SyslogServer};
 pub use own::{BuiltInPages, OwnAnswers, ServerTokens};
 pub use pass::{ActedOn, HttpVersion, IgnoredHeaders, PassedBody};
-pub use process::Process;
+pub use process::{Process, User};
+pub use resolver::Resolver;
 pub use rewrite::{Condition, FileTest, If, Regex, Return, Rewrite, Settable, Step, Test, Then};
 pub use site::{ClientLimits, HeaderBuffers, HostPattern, Site};
 pub use sticky::{CookieExpires, SAME_SITES, Sticky, StickyCookie, StickyLearn};
@@ -64,6 +68,8 @@ pub struct Model {
     pub sites: Vec<Site>,
     /// Every upstream, named or implicit.
     pub upstreams: Vec<Upstream>,
+    /// How many of them, from the first on, have a name that `proxy_pass` may say.
+    pub named_upstreams: usize,
     /// What concerns the process as a whole.
     pub process: Process,
     /// Whether some template asks for a header of an upstream's answer, so that it has to be kept as it

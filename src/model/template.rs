@@ -57,17 +57,15 @@ impl Template {
             }
             let (name, length) = match after.strip_prefix('{') {
                 Some(braced) => {
-                    let end = braced.find('}').ok_or(TemplateError {
-                        kind: TemplateErrorKind::Unclosed,
+                    let end = braced.find('}').ok_or_else(|| TemplateError {
+                        kind: TemplateErrorKind::Unclosed(braced[..name_length(braced)].into()),
                         offset,
                         length: rest.len() - at,
                     })?;
                     (&braced[..end], end + 2)
                 }
                 None => {
-                    let end = after
-                        .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                        .unwrap_or(after.len());
+                    let end = name_length(after);
                     (&after[..end], end)
                 }
             };
@@ -167,11 +165,17 @@ pub struct TemplateError {
     pub length: usize,
 }
 
+/// How much of a text is a variable's name.
+fn name_length(text: &str) -> usize {
+    text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .unwrap_or(text.len())
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum TemplateErrorKind {
     Unknown(String),
     NoName,
-    Unclosed,
+    Unclosed(String),
 }
 
 impl fmt::Display for TemplateError {
@@ -179,8 +183,8 @@ impl fmt::Display for TemplateError {
         match &self.kind {
             TemplateErrorKind::Unknown(name) => write!(f, "unknown \"{name}\" variable"),
             TemplateErrorKind::NoName => f.write_str("invalid variable name"),
-            TemplateErrorKind::Unclosed => {
-                f.write_str("the closing bracket in a variable is missing")
+            TemplateErrorKind::Unclosed(name) => {
+                write!(f, "the closing bracket in \"{name}\" variable is missing")
             }
         }
     }
@@ -224,7 +228,7 @@ mod tests {
         let unclosed = Template::parse("${host").expect_err("no brace");
         assert_eq!(
             unclosed.to_string(),
-            "the closing bracket in a variable is missing"
+            "the closing bracket in \"host\" variable is missing"
         );
         assert_eq!(
             Template::parse("100$").expect_err("no name").to_string(),

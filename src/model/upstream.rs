@@ -1,10 +1,11 @@
 //! Upstreams: the servers that requests are passed to.
 
-use super::{Sticky, Template};
+use super::{Resolver, Sticky, Template};
 use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A group of servers that share the load.
@@ -22,6 +23,10 @@ pub struct Upstream {
     pub health_check: Option<HealthCheck>,
     /// The pool of idle connections.
     pub keepalive: Keepalive,
+    /// `resolver`: who is asked for the names of its servers that say `resolve`.
+    pub resolver: Option<Arc<Resolver>>,
+    /// `resolver_timeout`; `None` is no limit.
+    pub resolver_timeout: Option<Duration>,
 }
 
 /// How a server is chosen.
@@ -78,6 +83,10 @@ pub struct Server {
     pub drain: bool,
     /// `route`: its name for sessions; else the checksum of its address.
     pub route: Option<String>,
+    /// `resolve`: its name is looked up at the upstream's `resolver`.
+    pub resolve: bool,
+    /// `service=`: its SRV records say which servers there are.
+    pub service: Option<String>,
 }
 
 /// Where a server is.

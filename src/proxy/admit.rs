@@ -4,10 +4,10 @@ use super::context::{Passage, RequestContext};
 use super::flow::Entry;
 use super::phases::Next;
 use super::router::{Route, RouteRequest, Target};
-use super::{Gateway, error_log, local, values};
+use super::{Gateway, error_log, local};
 use crate::door::DoorStream;
-use crate::runtime::ProxyPass;
-use crate::runtime::upstream::Upstream;
+use crate::runtime::upstream::{Servers, Upstream};
+use crate::runtime::{Destination, ProxyPass};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, StatusCode, Version, header};
@@ -32,7 +32,14 @@ impl Gateway {
             session.set_ignore_info_resp(true);
         }
         ctx.expects_continue = expects_continue(session);
-        if self.run(session, ctx, Entry::Site).await? == Next::Written {
+        let entry = match &ctx.admission().fault {
+            None => Entry::Site,
+            Some(fault) => {
+                let status = StatusCode::from_u16(fault.error_page_code());
+                Entry::Failed(status.unwrap_or(StatusCode::BAD_REQUEST))
+            }
+        };
+        if self.run(session, ctx, entry).await? == Next::Written {
             return Ok(true);
         }
         Ok(false)
@@ -75,7 +82,7 @@ impl Gateway {
             target: arrival.line.target(),
             query: ctx.query(),
             headers: &header.headers,
-            client: values::ip(arrival.connection.client()),
+            client: arrival.client().map(|client| client.ip()),
             site: &arrival.site.name,
             generation: arrival
                 .generation
@@ -116,7 +123,7 @@ pub(super) fn may(ctx: &RequestContext) -> bool {
     if rules.is_empty() {
         return true;
     }
-    let client = values::ip(ctx.arrival().connection.client());
+    let client = ctx.arrival().client().map(|client| client.ip());
     let rule = rules.iter().find(|rule| rule.clients.has(client));
     rule.is_none_or(|rule| rule.allow)
 }
@@ -147,7 +154,9 @@ async fn follow(session: &mut Session, ctx: &mut RequestContext, route: Route) -
         }
     }
     if let Some(passage) = &mut ctx.passage {
-        passage.path = route.path.map(String::into_bytes);
+        if let Some(path) = route.path {
+            passage.path = Some(path.into_bytes());
+        }
         passage.request_headers = headers(route.request_headers).collect();
     }
     Ok(false)
@@ -176,10 +185,10 @@ fn redirect_to(ctx: &mut RequestContext, upstream: Arc<Upstream>, only: Option<S
         Some(passage) => Arc::clone(&passage.pass),
         None => Arc::new(ProxyPass::new(
             ctx.settings().pass.clone(),
-            Arc::clone(&upstream),
+            Destination::Upstream(Arc::clone(&upstream)),
         )),
     };
-    let mut passage = Passage::new(pass, upstream);
+    let mut passage = Passage::new(pass, Servers::Upstream(upstream));
     passage.only = only;
     ctx.passage = Some(passage);
 }

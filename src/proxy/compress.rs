@@ -37,7 +37,7 @@ pub(super) fn start(
         return Ok(false);
     }
     if settings.vary {
-        response.append_header(header::VARY, HeaderValue::from_static("Accept-Encoding"))?;
+        response.append_header("Vary", HeaderValue::from_static("Accept-Encoding"))?;
     }
     let request = session.req_header();
     let agent = request.headers.get(header::USER_AGENT);
@@ -57,7 +57,7 @@ pub(super) fn start(
     response.remove_header(&header::CONTENT_LENGTH);
     response.remove_header(&header::ACCEPT_RANGES);
     weaken_etag(response)?;
-    local::frame(session, response)?;
+    local::frame(session, ctx, response)?;
     if session.req_header().method == Method::HEAD {
         return Ok(true);
     }
@@ -93,7 +93,7 @@ fn is_worth_it(settings: &Compression, response: &ResponseHeader) -> bool {
 }
 
 /// The bytes are others than those of the tag.
-fn weaken_etag(response: &mut ResponseHeader) -> Result<()> {
+pub(super) fn weaken_etag(response: &mut ResponseHeader) -> Result<()> {
     let Some(etag) = response.headers.get(header::ETAG) else {
         return Ok(());
     };
@@ -106,7 +106,7 @@ fn weaken_etag(response: &mut ResponseHeader) -> Result<()> {
         .then(|| HeaderValue::from_bytes(&[b"W/", etag].concat()).ok())
         .flatten();
     match weak {
-        Some(weak) => response.insert_header(header::ETAG, weak)?,
+        Some(weak) => response.insert_header("ETag", weak)?,
         None => {
             response.remove_header(&header::ETAG);
         }

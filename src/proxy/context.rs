@@ -1,15 +1,19 @@
 //! What one request carries from phase to phase.
 
 use super::compress::Gzip;
+use super::evaluate::Unresolved;
 use super::failure::Failure;
 use super::flow::{Entry, Flow};
 use super::line::{Line, Meter, Traffic};
+use super::substitute::Substitute;
+use super::values::upstream_port;
 use crate::door::{Admission, Arrival};
 use crate::model;
-use crate::runtime::upstream::{Peer, Selected, UnknownServer, Upstream};
+use crate::runtime::upstream::{Peer, Selected, Servers, UnknownServer};
 use crate::runtime::{Assigned, Location, ProxyPass};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
+use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,8 +47,13 @@ pub struct RequestContext {
     pub(super) cut: bool,
     /// The status that is logged when no answer was written.
     pub(super) logged_status: Option<StatusCode>,
+    /// What is replaced in the answer, when something is.
+    pub(super) substitute: Option<Substitute>,
     /// The answer's compression, when it is compressed.
     pub(super) gzip: Option<Gzip>,
+    /// The header of an answer that gets trailers, and those it got.
+    pub(super) expects_trailers: Option<Box<ResponseHeader>>,
+    pub(super) trailers: Vec<(String, Vec<u8>)>,
     /// `$request_id`, made when it is first asked for.
     pub(super) request_id: std::sync::OnceLock<String>,
 }
@@ -53,13 +62,17 @@ pub struct RequestContext {
 pub(super) struct Passage {
     /// The location's settings.
     pub(super) pass: Arc<ProxyPass>,
-    /// The location's upstream, or the one a router chose.
-    pub(super) upstream: Arc<Upstream>,
+    /// The servers of the location, or of the upstream that a router chose.
+    pub(super) servers: Servers,
+    /// The name that the servers' addresses are still to be found of.
+    pub(super) unresolved: Option<Unresolved>,
+    /// `$proxy_host`, where a request's own values make it.
+    pub(super) proxy_host: Option<String>,
     /// What decides about the server, where the upstream asks for it.
     pub(super) key: Vec<u8>,
     /// The only server that may be used, when a router named one.
     pub(super) only: Option<String>,
-    /// The path a router wants to be asked for.
+    /// The target that a router wants to be asked for, or a `proxy_pass` with variables.
     pub(super) path: Option<Vec<u8>>,
     /// Request headers a router set; those without a value are removed.
     pub(super) request_headers: Vec<(HeaderName, Option<HeaderValue>)>,
@@ -91,7 +104,7 @@ pub(super) enum Destination {
     /// Nobody any more: the request was redirected inside.
     Redirected,
     /// Nobody: the upstream had no server to try. nginx logs its name.
-    Nobody(Arc<Upstream>),
+    Nobody(Servers),
 }
 
 impl Destination {
@@ -100,7 +113,7 @@ impl Destination {
         match self {
             Self::Peer(peer) => peer.text(),
             Self::Redirected => "",
-            Self::Nobody(upstream) => upstream.name(),
+            Self::Nobody(servers) => servers.name(),
         }
     }
 }
@@ -210,6 +223,11 @@ impl RequestContext {
         self.passage = Some(passage);
     }
 
+    /// The client is this one, as a proxy says.
+    pub(super) fn set_real_client(&mut self, client: std::net::SocketAddr) {
+        self.arrival_mut().real_client = Some(client);
+    }
+
     fn arrival_mut(&mut self) -> &mut Arrival {
         let admission = self.admission.as_deref_mut();
         &mut admission.expect(ADMITTED).arrival
@@ -248,10 +266,12 @@ impl RequestContext {
 const ADMITTED: &str = "the door admits every request before its first phase";
 
 impl Passage {
-    pub(super) fn new(pass: Arc<ProxyPass>, upstream: Arc<Upstream>) -> Self {
+    pub(super) fn new(pass: Arc<ProxyPass>, servers: Servers) -> Self {
         Self {
             pass,
-            upstream,
+            servers,
+            unresolved: None,
+            proxy_host: None,
             key: Vec::new(),
             only: None,
             path: None,
@@ -268,21 +288,35 @@ impl Passage {
         }
     }
 
+    /// `$proxy_host`.
+    pub(super) fn proxy_host(&self) -> &str {
+        let evaluated = self.proxy_host.as_deref();
+        evaluated.unwrap_or_else(|| self.servers.name())
+    }
+
+    /// `$proxy_port`.
+    pub(super) fn proxy_port(&self) -> &str {
+        match self.servers.name().starts_with("unix:") {
+            true => "",
+            false => upstream_port(self.proxy_host()),
+        }
+    }
+
     /// Chooses the server of the next try. `false` when none can be used.
     ///
     /// # Errors
     /// A router named a server that the upstream does not have.
     pub(super) fn select(&mut self) -> Result<bool, UnknownServer> {
         self.selected = match &self.only {
-            None => self.upstream.choose_by(&self.key, &self.tried),
-            Some(address) => self.upstream.choose_server(address, &self.tried)?,
+            None => self.servers.choose_by(&self.key, &self.tried),
+            Some(address) => self.servers.choose_server(address, &self.tried)?,
         };
         Ok(self.selected.is_some())
     }
 
     /// How many tries this request may make.
     pub(super) fn tries_allowed(&self) -> usize {
-        let servers = self.upstream.server_count();
+        let servers = self.servers.server_count();
         match self.pass.settings.next_upstream.tries {
             Some(tries) => servers.min(tries as usize),
             None => servers,
@@ -330,7 +364,7 @@ impl Passage {
 
     /// Records that there was no server to try: nginx logs the upstream's name and a 502.
     pub(super) fn find_nobody(&mut self) {
-        let mut nobody = Try::start(Destination::Nobody(Arc::clone(&self.upstream)));
+        let mut nobody = Try::start(Destination::Nobody(self.servers.clone()));
         nobody.end(Some(Failure::BadGateway.status().as_u16()));
         self.tries.push(nobody);
     }

@@ -3,15 +3,17 @@
 
 use super::context::RequestContext;
 use super::failure::{Failure, has_begun};
-use super::values::ip;
-use crate::door::{DoorStream, Refusal};
+use super::request;
+use super::target::Mistake;
+use crate::door::{DoorStream, Fault, Refusal};
 use crate::model::Level;
 use crate::os_error::{self, OsError};
-use crate::runtime::GaveUp;
+use crate::runtime::{GaveUp, dns};
+use http::HeaderValue;
 use log::debug;
 use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::io;
 
 /// What was being done when a try failed, in nginx's words.
@@ -75,6 +77,29 @@ pub(super) fn no_live_upstreams(session: &Session, ctx: &RequestContext) {
     say(Level::Error, session, ctx, &what);
 }
 
+/// A `proxy_pass` with variables says something that is no URL.
+pub(super) fn invalid_proxy_pass(session: &Session, ctx: &RequestContext, mistake: &Mistake) {
+    say(Level::Error, session, ctx, mistake);
+}
+
+/// A name is only known at run time, and nobody is asked for its addresses.
+pub(super) fn no_resolver(session: &Session, ctx: &RequestContext, host: &str) {
+    let what = format_args!("no resolver defined to resolve {}", host.escape_debug());
+    say(Level::Error, session, ctx, &what);
+}
+
+/// A name has no address.
+pub(super) fn not_resolved(
+    session: &Session,
+    ctx: &RequestContext,
+    host: &str,
+    failure: dns::Failure,
+) {
+    let host = host.escape_debug();
+    let what = format_args!("{host} could not be resolved ({failure})");
+    say(Level::Error, session, ctx, &what);
+}
+
 /// `proxy_bind` says something that is no address.
 pub(super) fn invalid_local_address(session: &Session, ctx: &RequestContext, text: &[u8]) {
     let text = String::from_utf8_lossy(text);
@@ -127,6 +152,12 @@ pub(super) fn empty_rewrite(session: &Session, ctx: &RequestContext) {
 pub(super) fn no_named_location(session: &Session, ctx: &RequestContext, name: &[u8]) {
     let name = String::from_utf8_lossy(name);
     let what = format_args!("could not find named location \"@{}\"", name.escape_debug());
+    say(Level::Error, session, ctx, &what);
+}
+
+/// An error's page is a location with a name, but the error was in the path.
+pub(super) fn named_location_without_path(session: &Session, ctx: &RequestContext) {
+    let what = "empty URI in redirect to named location";
     say(Level::Error, session, ctx, &what);
 }
 
@@ -204,14 +235,26 @@ pub(super) fn ended_early(
 pub(super) fn refused(refusal: &Refusal<'_>) {
     let arrival = &refusal.arrival;
     let fault = refusal.fault.to_string();
+    let previous = match &refusal.fault {
+        Fault::DuplicateHost(_) => refusal.header_line("host"),
+        Fault::DuplicateHeader(line) => {
+            (line.split_once(':')).and_then(|(name, _)| refusal.header_line(name))
+        }
+        _ => None,
+    };
     let line = format_args!(
-        "*{} {} while {}, client: {}, server: {}{}",
+        "*{} {}{} while {}, client: {}, server: {}{}{}",
         arrival.connection.serial,
-        fault.escape_debug(),
+        Shown(fault.as_bytes()),
+        Previous(previous),
         refusal.fault.activity(),
-        Client(ip(arrival.connection.client())),
+        Client(arrival.client().map(|client| client.ip())),
         arrival.site.name,
-        Request(arrival.line.raw())
+        Request(arrival.line.raw()),
+        From {
+            host: refusal.header("host"),
+            referrer: refusal.header("referer"),
+        }
     );
     (arrival.site.fallback().error_log).write(Level::Info, line);
 }
@@ -277,7 +320,7 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(session, ctx, message) = self;
         let arrival = ctx.arrival();
-        let client = Client(ip(arrival.connection.client()));
+        let client = Client(arrival.client().map(|client| client.ip()));
         let request = Request(arrival.line.raw());
         write!(
             f,
@@ -285,22 +328,70 @@ impl fmt::Display for Line<'_> {
             arrival.connection.serial
         )?;
         write!(f, ", server: {}{request}", arrival.site.name)?;
-        if let Some(one) = ctx
-            .passage
-            .as_ref()
-            .and_then(|passage| passage.tries.last())
+        if let Some(passage) = &ctx.passage
+            && let Some(one) = passage.tries.last()
         {
-            let target = String::from_utf8_lossy(arrival.line.target());
-            write!(
-                f,
-                ", upstream: \"http://{}{}\"",
-                one.to.text(),
-                target.escape_debug()
-            )?;
+            let to = one.to.text();
+            let colon = if to.starts_with("unix:") { ":" } else { "" };
+            let target = request::target(passage, session.req_header(), ctx);
+            write!(f, ", upstream: \"http://{to}{colon}{}\"", Shown(&target))?;
         }
-        if let Some(host) = session.req_header().headers.get(http::header::HOST) {
-            let host = String::from_utf8_lossy(host.as_bytes());
-            write!(f, ", host: \"{}\"", host.escape_debug())?;
+        let header = |name| session.req_header().headers.get(name);
+        let from = From {
+            host: header(http::header::HOST).map(HeaderValue::as_bytes),
+            referrer: header(http::header::REFERER).map(HeaderValue::as_bytes),
+        };
+        write!(f, "{from}")
+    }
+}
+
+/// `, host: "…", referrer: "…"`, as the client sent them.
+struct From<'a> {
+    host: Option<&'a [u8]>,
+    referrer: Option<&'a [u8]>,
+}
+
+impl fmt::Display for From<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(host) = self.host {
+            write!(f, ", host: \"{}\"", Shown(host))?;
+        }
+        match self.referrer {
+            Some(referrer) => write!(f, ", referrer: \"{}\"", Shown(referrer)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The header line that another came after.
+struct Previous<'a>(Option<(&'a [u8], &'a [u8])>);
+
+impl fmt::Display for Previous<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some((name, value)) => {
+                write!(f, ", previous value: \"{}: {}\"", Shown(name), Shown(value))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a client sent, as nginx writes it, except that nobody can begin a line of his own.
+struct Shown<'a>(&'a [u8]);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in self.0.utf8_chunks() {
+            for character in part.valid().chars() {
+                match character {
+                    control if control.is_control() => write!(f, "\\x{:02X}", control as u32)?,
+                    other => f.write_char(other)?,
+                }
+            }
+            for byte in part.invalid() {
+                write!(f, "\\x{byte:02X}")?;
+            }
         }
         Ok(())
     }
@@ -324,10 +415,6 @@ impl fmt::Display for Request<'_> {
         if self.0.is_empty() {
             return Ok(());
         }
-        write!(
-            f,
-            ", request: \"{}\"",
-            String::from_utf8_lossy(self.0).escape_debug()
-        )
+        write!(f, ", request: \"{}\"", Shown(self.0))
     }
 }

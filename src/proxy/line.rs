@@ -79,7 +79,7 @@ impl Passage {
         }
         if let Some(line) = self.line.take()
             && let Some(selected) = &self.selected
-            && selected.has_used(&line.connection, self.upstream.keepalive())
+            && selected.has_used(&line.connection, self.servers.keepalive())
         {
             line.shut();
         }

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::flow::Entry;
 use super::phases::Next;
 use super::values::Exchange;
-use super::{Gateway, body, error_log, sticky, tunnel};
+use super::{Gateway, body, error_log, evaluate, sticky, tunnel};
 use crate::runtime::upstream::Key;
 use crate::runtime::{Bind, render};
 use http::StatusCode;
@@ -28,7 +28,7 @@ impl Gateway {
         loop {
             let status = match body::collect(session, ctx).await? {
                 Some(status) => status,
-                None => match choose(session, ctx)? {
+                None => match find_and_choose(session, ctx).await? {
                     Some(status) => status,
                     None => return Ok(true),
                 },
@@ -61,14 +61,10 @@ impl Gateway {
 fn balancing_key(session: &Session, ctx: &RequestContext) -> Vec<u8> {
     let mut key = Vec::new();
     sticky::begin_key(session, ctx, &mut key);
-    match ctx.passage.as_ref().map(|passage| passage.upstream.key()) {
+    match ctx.passage.as_ref().map(|passage| passage.servers.key()) {
         None | Some(Key::None) => {}
         Some(Key::Client) => {
-            let client = ctx.arrival().connection.client();
-            match client
-                .and_then(|address| address.as_inet())
-                .map(|inet| inet.ip())
-            {
+            match ctx.arrival().client().map(|client| client.ip()) {
                 Some(IpAddr::V4(address)) => key.extend_from_slice(&address.octets()[..3]),
                 Some(IpAddr::V6(address)) => key.extend_from_slice(&address.octets()),
                 // As nginx has it for clients of a Unix socket.
@@ -80,6 +76,17 @@ fn balancing_key(session: &Session, ctx: &RequestContext) -> Vec<u8> {
         }
     }
     key
+}
+
+/// Finds the servers, where only a name is known, and chooses one.
+async fn find_and_choose(
+    session: &Session,
+    ctx: &mut RequestContext,
+) -> Result<Option<StatusCode>> {
+    match evaluate::resolve(session, ctx).await {
+        Some(status) => Ok(Some(status)),
+        None => choose(session, ctx),
+    }
 }
 
 /// Chooses a server; gives a status when there is none to be used.
@@ -115,7 +122,7 @@ fn peer(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
     passage
         .tries
         .push(Try::start(Destination::Peer(Arc::clone(selected.peer()))));
-    let mut options = passage.pass.peer_options(&passage.upstream, from);
+    let mut options = passage.pass.peer_options(&passage.servers, from);
     let wants_tunnel = ctx
         .admission
         .as_ref()
@@ -123,7 +130,7 @@ fn peer(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
     let may_upgrade = passage.pass.settings.pass_upgrade || passage.pass.request.may_upgrade();
     let group_key = match wants_tunnel && may_upgrade {
         true => tunnel::prepare(&mut options),
-        false => passage.pass.group(&passage.upstream, from),
+        false => passage.pass.group(&passage.servers, from),
     };
     Ok(Box::new(HttpPeer {
         _address: selected.address().clone(),

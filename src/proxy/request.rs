@@ -39,7 +39,9 @@ pub(super) fn shape(
         HttpVersion::Http10 => Version::HTTP_10,
         HttpVersion::Http11 => Version::HTTP_11,
     });
-    shaped.append_header(HOST.clone(), host(passage, &values)?)?;
+    if let Some(host) = host(passage, &values)? {
+        shaped.append_header(HOST.clone(), host)?;
+    }
     for line in &passage.pass.request.lines {
         if let Some(value) = line_value(&line.value, &values) {
             shaped.append_header(line.name.clone(), value)?;
@@ -129,7 +131,8 @@ fn method(
     }
 }
 
-fn target<'r>(
+/// What the server is asked for.
+pub(super) fn target<'r>(
     passage: &Passage,
     request: &'r RequestHeader,
     ctx: &RequestContext,
@@ -150,18 +153,18 @@ fn target<'r>(
     Cow::Owned(uri::target(uri, &asked))
 }
 
-/// What is configured; else `$proxy_host`, as in nginx.
-fn host(passage: &Passage, values: &Exchange<'_>) -> Result<HeaderValue> {
-    let configured = passage.pass.request.host.as_ref();
-    match configured.and_then(|host| line_value(host, values)) {
-        Some(host) => Ok(host),
-        None => HeaderValue::from_str(passage.upstream.name())
-            .or_err(
-                ErrorType::InternalError,
-                "an upstream's name is no header value",
-            )
-            .map_err(Error::into_in),
+/// What is configured, which may be nothing: Pingora then sends an empty one in HTTP/1.1; else `$proxy_host`, as in nginx.
+fn host(passage: &Passage, values: &Exchange<'_>) -> Result<Option<HeaderValue>> {
+    if let Some(configured) = &passage.pass.request.host {
+        return Ok(line_value(configured, values).filter(|host| !host.is_empty()));
     }
+    HeaderValue::from_str(passage.proxy_host())
+        .map(Some)
+        .or_err(
+            ErrorType::InternalError,
+            "an upstream's name is no header value",
+        )
+        .map_err(Error::into_in)
 }
 
 /// `Upgrade` for a client that asks for another protocol, where the location lets it; `close` where no
@@ -182,7 +185,7 @@ fn write_connection(
     if let Some(protocol) = upgrade {
         shaped.append_header(UPGRADE.clone(), protocol)?;
         shaped.append_header(CONNECTION.clone(), HeaderValue::from_static("upgrade"))?;
-    } else if passage.upstream.keepalive().connections == 0 {
+    } else if passage.servers.keepalive().connections == 0 {
         shaped.append_header(CONNECTION.clone(), HeaderValue::from_static("close"))?;
     }
     Ok(())

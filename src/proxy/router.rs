@@ -133,10 +133,13 @@ impl<'a> RouteRequest<'a> {
         self.site
     }
 
-    /// The upstream the location passes to, if it does.
+    /// The upstream the location passes to, if it does; none where `$variables` say where to.
     pub fn location_upstream(&self) -> Option<&'a str> {
         match &self.location.action {
-            crate::runtime::Action::Proxy(pass) => Some(pass.upstream.name()),
+            crate::runtime::Action::Proxy(pass) => match &pass.to {
+                crate::runtime::Destination::Upstream(upstream) => Some(upstream.name()),
+                crate::runtime::Destination::Written { .. } => None,
+            },
             crate::runtime::Action::Files
             | crate::runtime::Action::Status(_)
             | crate::runtime::Action::AddSlash(_) => None,

@@ -4,6 +4,7 @@
 use super::context::{Destination, Passage, RequestContext};
 use super::values::Exchange;
 use crate::model::{CookieExpires, SAME_SITES, Sticky, StickyCookie, Template};
+use crate::runtime::upstream::Upstream;
 use http::{HeaderValue, header};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use pingora_core::Result;
@@ -13,12 +14,13 @@ use pingora_proxy::Session;
 /// Where sessions are bound to servers, the key that a server is chosen by begins with the one that the
 /// request's session belongs to.
 pub(super) fn begin_key(session: &Session, ctx: &RequestContext, key: &mut Vec<u8>) {
-    let Some(passage) = &ctx.passage else { return };
-    let Some(sticky) = passage.upstream.sticky() else {
+    let upstream = ctx.passage.as_ref().and_then(|one| one.servers.upstream());
+    let Some(upstream) = upstream else { return };
+    let Some(sticky) = upstream.sticky() else {
         return;
     };
     let name = first(sticky.lookup(), &Exchange::now(session, ctx));
-    passage.upstream.bind(&name, key);
+    upstream.bind(&name, key);
 }
 
 /// The first that says something; nothing if none does.
@@ -39,11 +41,12 @@ pub(super) enum Moment {
 /// `sticky learn`: the session of an answer belongs to the server that gave it.
 pub(super) fn learn(session: &Session, ctx: &mut RequestContext, moment: Moment) {
     let Some(passage) = &ctx.passage else { return };
-    let (Some(Sticky::Learn(learn)), Some(selected), false) = (
-        passage.upstream.sticky(),
-        &passage.selected,
-        passage.has_learned,
-    ) else {
+    let Some(upstream) = passage.servers.upstream() else {
+        return;
+    };
+    let (Some(Sticky::Learn(learn)), Some(selected), false) =
+        (upstream.sticky(), &passage.selected, passage.has_learned)
+    else {
         return;
     };
     if learn.header != (moment == Moment::Header) {
@@ -52,11 +55,11 @@ pub(super) fn learn(session: &Session, ctx: &mut RequestContext, moment: Moment)
     let exchange = Exchange::now(session, ctx);
     let created = first(&learn.create, &exchange);
     match created.is_empty() {
-        false => passage.upstream.learn(&created, true, selected),
+        false => upstream.learn(&created, true, selected),
         true => {
             let known = first(&learn.lookup, &exchange);
             if !known.is_empty() {
-                passage.upstream.learn(&known, false, selected);
+                upstream.learn(&known, false, selected);
             }
         }
     }
@@ -74,7 +77,7 @@ pub(super) fn set_cookie(
     let Some(passage) = &ctx.passage else {
         return Ok(());
     };
-    if let Some(Sticky::Cookie(cookie)) = passage.upstream.sticky()
+    if let Some(Sticky::Cookie(cookie)) = passage.servers.upstream().and_then(Upstream::sticky)
         && let Some(name) = chosen(passage)
         && let Ok(value) = HeaderValue::from_bytes(&written(cookie, name, session, ctx))
     {

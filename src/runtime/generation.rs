@@ -4,9 +4,11 @@ use super::answer_rewrites::AnswerRewrites;
 use super::compression::Compression;
 use super::hosts::Hosts;
 use super::locations::Locations;
-use super::pass::ProxyPass;
+use super::pass::{Destination, ProxyPass};
 use super::upstream::{Registry, Upstream};
-use super::{Assigned, Defined, ErrorLog, GaveUp, LogSink, NamedLogSink, Step, script};
+use super::{
+    Assigned, Defined, Destinations, ErrorLog, GaveUp, LogSink, NamedLogSink, Step, script,
+};
 use crate::model::{
     self, ClientLimits, Escape, ListenAddress, LogBuffer, LogTarget, Model, Template, VariableId,
 };
@@ -27,6 +29,8 @@ pub struct Generation {
     upstreams: HashMap<Box<str>, Arc<Upstream>>,
     keeps_answers: bool,
     counts_upstream_bytes: bool,
+    /// Counts generations of one server.
+    number: u64,
 }
 
 /// What is served on one socket.
@@ -148,8 +152,11 @@ impl Builder<'_> {
             .collect();
         let named = |name: &str| variables.get(name.to_ascii_lowercase().as_str()).copied();
         let defined = Arc::new(Defined::build(&model.variables, &named)?);
+        let all = model.upstreams.iter().zip(&upstreams);
+        let destinations = Arc::new(Destinations::new(all.take(model.named_upstreams)));
         let known = Known {
             upstreams: &upstreams,
+            destinations: &destinations,
             defined: &defined,
             variables: &variables,
         };
@@ -173,7 +180,7 @@ impl Builder<'_> {
             let mut hosts = Hosts::default();
             for id in &listener.sites {
                 for pattern in &model.site(*id).hosts {
-                    hosts.insert(pattern, &sites[id.0])?;
+                    hosts.insert(pattern, &sites[id.0], named)?;
                 }
             }
             let of_port = |(address, _): &&(SocketAddr, Arc<Listener>)| {
@@ -198,6 +205,7 @@ impl Builder<'_> {
             upstreams,
             keeps_answers: model.keeps_answers,
             counts_upstream_bytes: model.counts_upstream_bytes,
+            number: 0,
         })
     }
 
@@ -248,10 +256,19 @@ impl Builder<'_> {
         known: &Known<'_>,
     ) -> Result<Location, pcre2::Error> {
         let action = match &location.action {
-            model::Action::Proxy(upstream) => Action::Proxy(Arc::new(ProxyPass::new(
-                location.pass.clone(),
-                Arc::clone(&known.upstreams[upstream.0]),
-            ))),
+            model::Action::Proxy(upstream) => {
+                let to = Destination::Upstream(Arc::clone(&known.upstreams[upstream.0]));
+                Action::Proxy(Arc::new(ProxyPass::new(location.pass.clone(), to)))
+            }
+            model::Action::ProxyTo(text) => {
+                let resolver = location.pass.resolver.as_deref();
+                let to = Destination::Written {
+                    text: text.clone(),
+                    known: Arc::clone(known.destinations),
+                    resolver: resolver.map(|settings| self.registry.resolver(settings)),
+                };
+                Action::Proxy(Arc::new(ProxyPass::new(location.pass.clone(), to)))
+            }
             model::Action::Files => Action::Files,
             model::Action::Status(status) => Action::Status(*status),
         };
@@ -291,6 +308,7 @@ impl Builder<'_> {
 /// What sites and locations refer to.
 struct Known<'a> {
     upstreams: &'a [Arc<Upstream>],
+    destinations: &'a Arc<Destinations>,
     defined: &'a Arc<Defined>,
     variables: &'a HashMap<&'a str, VariableId>,
 }
@@ -304,6 +322,16 @@ impl Known<'_> {
 }
 
 impl Generation {
+    /// How many generations the server had before this one.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The one after another.
+    pub(super) fn numbered(self, number: u64) -> Self {
+        Self { number, ..self }
+    }
+
     /// A generation whose access logs go nowhere: for tests and benches.
     ///
     /// # Errors
@@ -376,9 +404,11 @@ impl Listener {
         &self.default_site
     }
 
-    /// The site for a host, which must be lower case, without its port and without a final dot.
-    pub fn site(&self, host: &str) -> &Arc<Site> {
-        self.hosts.find(host).unwrap_or(&self.default_site)
+    /// The site for a host, which must be lower case, without its port and without a final dot. A name
+    /// with a regular expression leaves its groups in `assigned`.
+    pub fn site(&self, host: &str, assigned: &mut Assigned) -> &Arc<Site> {
+        let found = self.hosts.find(host, assigned);
+        found.unwrap_or(&self.default_site)
     }
 }
 
@@ -426,7 +456,18 @@ fn escaped(path: &str) -> Box<str> {
     let mut out = String::with_capacity(path.len());
     for byte in path.bytes() {
         match byte {
-            0..=b' ' | b'#' | b'%' | b'?' | 0x7f.. => out.push_str(&format!("%{byte:02X}")),
+            0..=b' '
+            | b'"'
+            | b'#'
+            | b'%'
+            | b'<'
+            | b'>'
+            | b'?'
+            | b'\\'
+            | b'^'
+            | b'`'
+            | b'{'..=b'}'
+            | 0x7f.. => out.push_str(&format!("%{byte:02X}")),
             _ => out.push(char::from(byte)),
         }
     }

@@ -109,14 +109,16 @@ impl Locations {
                 }
             }
         }
+        table.prefixes.sort_by(|a, b| a.text.cmp(&b.text));
         // "location /x/" that passes requests on sends "/x" to "/x/", unless something takes it.
         for (bare, redirect) in slashed {
-            table
-                .exact
-                .entry(bare)
-                .or_insert_with(|| Arc::new(redirect));
+            let taken =
+                (table.prefixes).binary_search_by(|prefix| prefix.text.as_ref().cmp(&*bare));
+            if taken.is_err() {
+                let exact = table.exact.entry(bare);
+                exact.or_insert_with(|| Arc::new(redirect));
+            }
         }
-        table.prefixes.sort_by(|a, b| a.text.cmp(&b.text));
         for index in 1..table.prefixes.len() {
             // The prefix before this one in order is its parent, or one of that one's parents is.
             let mut candidate = Some(index - 1);

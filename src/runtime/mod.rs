@@ -10,6 +10,8 @@ mod assigned;
 mod compression;
 mod connector;
 mod defined;
+mod destinations;
+pub mod dns;
 mod generation;
 mod hostname;
 mod hosts;
@@ -28,13 +30,14 @@ pub use assigned::Assigned;
 pub use compression::Compression;
 pub use connector::connection;
 pub use defined::Defined;
+pub use destinations::Destinations;
 pub use generation::{
     AccessLog, Action, Builder, Generation, Listener, ListenerId, Location, LogOutlet, Site,
 };
 pub use hostname::hostname;
 pub use live::Live;
 pub use log_sink::{ErrorLog, ErrorSink, LogSink, NamedLogSink};
-pub use pass::{Bind, ProxyPass};
+pub use pass::{Bind, Destination, ProxyPass};
 pub use pattern::{GaveUp, Pattern};
 pub use request_headers::{LineValue, RequestHeaders};
 pub use script::{Condition, If, Rewrite, Step, Test};

@@ -1,8 +1,10 @@
 //! How a location passes requests on, prepared so that a request only copies it.
 
 use super::connector::Connector;
+use super::destinations::Destinations;
+use super::dns::Resolver;
 use super::request_headers::RequestHeaders;
-use super::upstream::Upstream;
+use super::upstream::{Servers, Upstream};
 use crate::model::{self, Part, Template};
 use http::HeaderName;
 use pingora_core::protocols::TcpKeepalive;
@@ -17,7 +19,7 @@ use std::time::Duration;
 /// `proxy_pass` and its family at run time.
 pub struct ProxyPass {
     /// Where to.
-    pub upstream: Arc<Upstream>,
+    pub to: Destination,
     /// How, as the Model has it.
     pub settings: model::ProxyPass,
     /// The request's header lines.
@@ -30,6 +32,21 @@ pub struct ProxyPass {
     connector: Arc<Connector>,
     /// What tells its connections from those of other locations, where these are kept apart.
     place: u64,
+}
+
+/// Where a location passes requests to.
+pub enum Destination {
+    /// To this upstream.
+    Upstream(Arc<Upstream>),
+    /// To what a text says for each request.
+    Written {
+        /// `http://`, a host, and maybe a port and a URI.
+        text: Template,
+        /// The upstreams that it may name.
+        known: Arc<Destinations>,
+        /// Who knows the addresses of other hosts.
+        resolver: Option<Arc<Resolver>>,
+    },
 }
 
 /// Where connections to an upstream come from.
@@ -46,7 +63,7 @@ pub enum Bind {
 impl ProxyPass {
     /// Prepares a Model's `proxy_pass`. Names that are no header names were refused by `config`;
     /// in a Model built by hand they are left out.
-    pub fn new(settings: model::ProxyPass, upstream: Arc<Upstream>) -> Self {
+    pub fn new(settings: model::ProxyPass, to: Destination) -> Self {
         let hide_headers = settings
             .hide_headers
             .iter()
@@ -55,7 +72,7 @@ impl ProxyPass {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let bind = Bind::new(settings.bind.as_ref());
         Self {
-            upstream,
+            to,
             request: RequestHeaders::new(&settings),
             connector: Connector::from(match &bind {
                 Bind::Fixed(address) => Some(*address),
@@ -68,15 +85,14 @@ impl ProxyPass {
         }
     }
 
-    /// What Pingora is told of a connection to this upstream (or to another one, when a router
-    /// chose it) from this address.
-    pub fn peer_options(&self, upstream: &Upstream, from: Option<SocketAddr>) -> PeerOptions {
+    /// What Pingora is told of a connection to these servers from this address.
+    pub fn peer_options(&self, servers: &Servers, from: Option<SocketAddr>) -> PeerOptions {
         let mut options = PeerOptions::new();
         options.connection_timeout = Some(self.settings.connect_timeout);
         options.total_connection_timeout = Some(self.settings.connect_timeout);
         options.read_timeout = Some(self.settings.read_timeout);
         options.write_timeout = Some(self.settings.send_timeout);
-        options.idle_timeout = Some(upstream.keepalive().timeout);
+        options.idle_timeout = Some(servers.keepalive().timeout);
         // The request's headers are written by Gapura, hop-by-hop ones included.
         options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
         options.custom_l4 = Some(match &self.bind {
@@ -91,10 +107,10 @@ impl ProxyPass {
 
     /// What keeps connections apart that Pingora would take for the same: whose they are, where they
     /// come from, and how TCP treats them.
-    pub fn group(&self, upstream: &Upstream, from: Option<SocketAddr>) -> u64 {
-        let place = upstream.keepalive().local.then_some(self.place);
+    pub fn group(&self, servers: &Servers, from: Option<SocketAddr>) -> u64 {
+        let place = servers.keepalive().local.then_some(self.place);
         let mut hasher = DefaultHasher::new();
-        (upstream.pool(), place, from, self.settings.socket_keepalive).hash(&mut hasher);
+        (servers.pool(), place, from, self.settings.socket_keepalive).hash(&mut hasher);
         // Its own half of the numbers: the other one is for connections that nobody shares.
         hasher.finish() | 1 << 63
     }
@@ -137,7 +153,16 @@ static PROBES: LazyLock<TcpKeepalive> = LazyLock::new(|| {
 
 impl fmt::Debug for ProxyPass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ProxyPass({})", self.upstream.name())
+        write!(f, "ProxyPass({:?})", self.to)
+    }
+}
+
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Upstream(upstream) => f.write_str(upstream.name()),
+            Self::Written { text, .. } => write!(f, "{text:?}"),
+        }
     }
 }
 

@@ -86,8 +86,7 @@ impl RequestHeaders {
     fn add(&mut self, name: HeaderName, set: &model::SetHeader) {
         let value = LineValue::new(&set.value);
         if name == header::HOST {
-            // An empty one is `$proxy_host` again: HTTP/1.1 needs a Host.
-            self.host = value.filter(|_| !set.value.is_empty());
+            self.host = value;
             return;
         }
         self.written.connection |= name == header::CONNECTION;
@@ -161,10 +160,12 @@ mod tests {
     }
 
     #[test]
-    fn the_last_host_counts_and_an_empty_one_is_none() {
+    fn the_last_host_counts() {
         let headers = prepared(&[("host", "a"), ("Host", "$host")]);
         assert!(matches!(headers.host, Some(LineValue::Rendered(_))));
-        assert!(prepared(&[("Host", "")]).host.is_none());
+        let headers = prepared(&[("Host", "$host"), ("host", "")]);
+        assert!(matches!(headers.host, Some(LineValue::Fixed(empty)) if empty.is_empty()));
+        assert!(prepared(&[]).host.is_none());
         assert!(headers.lines.is_empty());
     }
 }

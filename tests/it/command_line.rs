@@ -1,6 +1,6 @@
 //! nginx's command line.
 
-use super::support::{Addressed, Backend, Gapura, Launch, free_port, run, site};
+use super::support::{Addressed, Backend, Gapura, Launch, free_port, run, run_with, site};
 use std::net::TcpListener;
 
 const GOOD: &str = "sites:\n  - listen: 127.0.0.1:18080\n    backends: [\"127.0.0.1:3001\"]\n";
@@ -15,6 +15,13 @@ fn t_says_nginx_s_two_lines() {
     );
     assert_eq!(run.stderr, expected);
     assert_eq!(run.stdout, "");
+}
+
+#[test]
+fn an_http_block_may_have_no_servers() {
+    let conf = "events {}\nhttp { include sites/*.conf; }\n";
+    let run = run_with(&[("nginx.conf", conf)], &["-t", "-c", "CONFIG"]);
+    assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
 }
 
 #[test]

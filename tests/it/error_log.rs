@@ -95,6 +95,41 @@ fn a_line_has_nginx_s_form() {
 }
 
 #[test]
+fn a_line_says_what_the_server_was_asked_for_and_who_asked() {
+    let dead = refusing();
+    let location = format!("location /app/ {{ proxy_pass http://{dead}/base/; }}");
+    let gapura = start("", "", &format!("error_log server.log info; {location}"));
+    gapura.exchange(
+        "GET /app/%22x\"?y HTTP/1.1\r\nHost: a.test\r\nReferer: http://b.test/\"\r\n\
+         Connection: close\r\n\r\n",
+    );
+    let text = read(&gapura, "server.log");
+    let end = format!(
+        "request: \"GET /app/%22x\"?y HTTP/1.1\", upstream: \"http://{dead}/base/%22x%22?y\", \
+         host: \"a.test\", referrer: \"http://b.test/\"\"\n"
+    );
+    assert!(text.ends_with(&end), "{text}");
+}
+
+#[test]
+fn a_refusal_says_what_was_sent() {
+    let gapura = start("", "", "error_log server.log info;");
+    gapura.exchange("GET / HTTP/1.1\r\nHost: a.test\r\nhost: b.test\r\n\r\n");
+    gapura.exchange("TRACE / HTTP/1.1\r\nHost: a.test\r\nReferer: /r\r\n\r\n");
+    let text = read(&gapura, "server.log");
+    let lines = [
+        "client sent duplicate host header: \"host: b.test\", previous value: \"Host: a.test\" \
+         while reading client request headers, client: 127.0.0.1, server: , \
+         request: \"GET / HTTP/1.1\", host: \"a.test\"\n",
+        "client sent TRACE method while reading client request headers, client: 127.0.0.1, \
+         server: , request: \"TRACE / HTTP/1.1\", host: \"a.test\", referrer: \"/r\"\n",
+    ];
+    for line in lines {
+        assert!(text.contains(line), "{line}{text}");
+    }
+}
+
+#[test]
 fn the_process_says_what_happens_to_it_in_the_outermost_log() {
     let gapura = start(
         "error_log main.log notice;",
@@ -139,6 +174,24 @@ fn a_log_that_cannot_be_opened_is_an_error() {
         "{}",
         run.stderr
     );
+}
+
+#[test]
+fn t_opens_logs_as_a_start_does() {
+    for directive in ["error_log", "access_log"] {
+        let conf = format!(
+            "events {{}} http {{ access_log off; server {{ listen 127.0.0.1:0; {directive} missing/x.log; location / {{ return 204; }} }} }}"
+        );
+        for arguments in [
+            &["-p", ".", "-c", "CONFIG", "-t"][..],
+            &["-p", ".", "-c", "CONFIG"],
+        ] {
+            let run = super::support::run_with(&[("nginx.conf", &conf)], arguments);
+            assert_eq!(run.status.code(), Some(1), "{directive} {}", run.stderr);
+            let open = "/missing/x.log\" failed (2: No such file or directory)";
+            assert!(run.stderr.contains(open), "{directive} {}", run.stderr);
+        }
+    }
 }
 
 #[test]

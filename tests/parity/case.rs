@@ -22,7 +22,8 @@
 //! access log is `combined`, unless the case has an `access_log` of its own.
 //!
 //! `LISTEN`, `LISTEN_2` … stand for addresses and `PORT`, `PORT_2` … for their ports; `BACKEND`,
-//! `BACKEND_2` … for backends, `REFUSED`, `REFUSED_2` … for addresses where nothing listens, and `DIR` for the folder of the
+//! `BACKEND_2` … for backends and `BACKPORT` … for their ports, `DNS` for a name server to which every name
+//! but `missing.test` is 127.0.0.1, `REFUSED`, `REFUSED_2` … for addresses where nothing listens, and `DIR` for the folder of the
 //! files.
 //!
 //! The other sections:

@@ -96,20 +96,26 @@ fn of_answer(case: &Case, answer: &Answer) -> Facets {
     };
     let page = page(content);
     facets.insert("status".into(), answer.status.clone());
-    let mut headers = BTreeMap::<String, Vec<String>>::new();
+    let mut headers = BTreeMap::<String, Vec<(&str, &str)>>::new();
     for (name, value) in &answer.headers {
         headers
             .entry(name.to_ascii_lowercase())
             .or_default()
-            .push(value.clone());
+            .push((name, value));
     }
-    for (name, values) in headers {
-        let value = match name.as_str() {
-            "date" | "server" => continue,
-            "content-length" if page.is_some() && values == [answer.body.len().to_string()] => {
+    for (name, lines) in headers {
+        let value = match (name.as_str(), lines.as_slice()) {
+            ("date" | "server", _) => continue,
+            ("content-length", [(_, length)])
+                if page.is_some() && *length == answer.body.len().to_string() =>
+            {
                 "that of the page".into()
             }
-            _ => mask(case, &values.join("\n")),
+            // Names with their capitals: some clients look for those.
+            (_, lines) => {
+                let lines = lines.iter().map(|(name, value)| format!("{name}: {value}"));
+                mask(case, &lines.collect::<Vec<_>>().join("\n"))
+            }
         };
         facets.insert(format!("header:{name}"), value);
     }

@@ -3,8 +3,9 @@
 use crate::backends::{Backends, Received};
 use crate::case::{self, Case, Exchange};
 use crate::program::{Failed, Program};
-use crate::support::free_port;
+use crate::support::{Addressed, Entry, NameServer, free_port};
 use crate::talk::{Heard, talk};
+use hickory_proto::op::ResponseCode;
 use pcre2::bytes::Regex;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -58,6 +59,7 @@ pub struct Stage {
     folder: PathBuf,
     places: Places,
     backends: Backends,
+    _names: NameServer,
     case: Case,
 }
 
@@ -66,6 +68,7 @@ struct Places {
     listen: Vec<u16>,
     refused: Vec<u16>,
     backends: Vec<String>,
+    names: String,
     folder: String,
 }
 
@@ -77,12 +80,17 @@ impl Stage {
             std::env::temp_dir().join(format!("gapura-parity-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder).expect("a temporary folder");
         let ports = |word| (0..count(&case.text, word)).map(|_| free_port()).collect();
-        let backends = Backends::start(count(&case.text, "BACKEND"));
+        let backends = count(&case.text, "BACKEND").max(count(&case.text, "BACKPORT"));
+        let backends = Backends::start(backends);
+        let names = NameServer::start();
+        names.say("*", Entry::at(&["127.0.0.1"]));
+        names.say("missing.test", Entry::failing(ResponseCode::NXDomain));
         let listen = count(&case.text, "LISTEN").max(count(&case.text, "PORT"));
         let places = Places {
             listen: (0..listen).map(|_| free_port()).collect(),
             refused: ports("REFUSED"),
             backends: backends.addresses(),
+            names: names.address().to_string(),
             folder: folder.display().to_string(),
         };
         let case = case::parse(&case.name, &case.text, &places.fill_in(&case.text));
@@ -103,6 +111,7 @@ impl Stage {
             folder,
             places,
             backends,
+            _names: names,
             case,
         }
     }
@@ -196,6 +205,11 @@ impl Places {
                 "PORT" => self.listen[number - 1].to_string(),
                 "REFUSED" => format!("127.0.0.1:{}", self.refused[number - 1]),
                 "BACKEND" => self.backends[number - 1].clone(),
+                "BACKPORT" => {
+                    let address = self.backends[number - 1].rsplit_once(':');
+                    address.expect("an address").1.to_owned()
+                }
+                "DNS" => self.names.clone(),
                 _ => self.folder.clone(),
             };
         }
@@ -223,7 +237,8 @@ impl Places {
 }
 
 static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\b(LISTEN|PORT|BACKEND|REFUSED)(?:_(\d+))?\b|\bDIR\b").expect("a pattern")
+    Regex::new(r"\b(LISTEN|PORT|BACKEND|BACKPORT|REFUSED|DNS)(?:_(\d+))?\b|\bDIR\b")
+        .expect("a pattern")
 });
 
 /// How many there are of a placeholder.

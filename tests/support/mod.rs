@@ -1,6 +1,6 @@
 //! What a test of the whole program needs: the program itself ([`Gapura`]), a client that speaks
 //! HTTP/1 byte by byte ([`Client`]), and backends that behave and misbehave as told ([`Backend`],
-//! [`NodeBackend`], [`SilentBackend`]).
+//! [`NodeBackend`], [`SilentBackend`]), and names ([`NameServer`]).
 //!
 //! A test reads like this:
 //!
@@ -17,6 +17,8 @@
 
 mod backend;
 mod client;
+mod daemon;
+mod dns;
 mod gapura;
 mod lines;
 mod node;
@@ -26,6 +28,9 @@ mod wire;
 
 pub use backend::{Backend, Gate, Request, Then, respond};
 pub use client::{Client, Response};
+#[allow(unused_imports, reason = "not every test goes to the background")]
+pub use daemon::{Daemon, is_running};
+pub use dns::{Entry, NameServer};
 pub use gapura::{Gapura, Launch, request, run, run_with};
 pub use node::NodeBackend;
 pub use ports::free_port;

@@ -28,6 +28,10 @@ record! {
         keepalive_time: Time,
         /// How long an idle connection is kept.
         keepalive_timeout: Time,
+        /// The servers that names of `resolve` are looked up at, in place of those that hold everywhere.
+        resolver: OneOrMany<Word>,
+        /// How long looking up such a name may take; 0 is no limit.
+        resolver_timeout: Time,
     }
 }
 
@@ -52,6 +56,12 @@ record! {
         drain: Switch,
         /// Its name for sessions; the checksum of its address if not given.
         route: Word,
+        /// Whether its name is looked up at `resolver`, as often as the answers are valid. Names that do not
+        /// say so are looked up again too, as the system looks them up.
+        resolve: Switch,
+        /// The service whose SRV records say where its servers are, such as `http` or `_http._tcp`; with
+        /// `resolve`, and without a port.
+        service: Word,
     }
 }
 

@@ -100,6 +100,8 @@ impl Parser<'_> {
         let mut open: Vec<Open> = Vec::new();
         let mut words: Vec<Word> = Vec::new();
         let mut here: Vec<Directive> = Vec::new();
+        // Whether the words are those of a directive that has an error already.
+        let mut is_broken = false;
         loop {
             let token = match lexer.next() {
                 Ok(token) => token,
@@ -107,6 +109,7 @@ impl Parser<'_> {
                     let goes_on = matches!(error, LexicalError::Unexpected(..));
                     self.lexical_error(source, error);
                     if goes_on {
+                        is_broken = true;
                         continue;
                     }
                     break;
@@ -117,6 +120,7 @@ impl Parser<'_> {
                 Token::End(span) if words.is_empty() => {
                     self.report(source, span, unexpected(';'), None);
                 }
+                Token::End(_) if std::mem::take(&mut is_broken) => words.clear(),
                 Token::End(_) => {
                     let directive = directive(source, std::mem::take(&mut words), None);
                     if is_include(&directive) {
@@ -126,6 +130,7 @@ impl Parser<'_> {
                     }
                 }
                 Token::Open(span) => {
+                    is_broken = false;
                     if depth + open.len() >= DEEPEST_BLOCK {
                         let problem = Problem::Syntax("too many nested blocks".into());
                         let label = format!("blocks may be nested {DEEPEST_BLOCK} deep");

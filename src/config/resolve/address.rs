@@ -45,6 +45,14 @@ const NOT_FOUND: NotAnAddress = NotAnAddress {
     label: "this name has no address; expected one such as `127.0.0.1:8080`",
 };
 
+const NO_NAME_SERVER: NotAnAddress = NotAnAddress {
+    what: "invalid host",
+    label: "expected the address of a name server, such as `10.0.0.2` or `[::1]:5353`",
+};
+
+/// The port of name servers.
+const DNS_PORT: u16 = 53;
+
 /// The port where none is written, as in nginx.
 const DEFAULT_PORT: u16 = 80;
 
@@ -91,6 +99,21 @@ pub(super) fn listen(text: &str, names: &mut Names) -> Result<Vec<ListenAddress>
         },
     };
     Ok(at_ports(&hosts, ports))
+}
+
+/// Reads the address of a name server: several for a name that has several.
+pub(super) fn name_server(text: &str, names: &mut Names) -> Result<Vec<SocketAddr>, NotAnAddress> {
+    if text.contains('/') || text.starts_with("unix:") {
+        return Err(NO_NAME_SERVER);
+    }
+    let (host, port_text) = split(text)?;
+    let port = port_text.map_or(Ok(DNS_PORT), port)?;
+    let hosts = match bracketed(host) {
+        Some(inner) => vec![IpAddr::V6(inner.parse().map_err(|_| INVALID_IPV6)?)],
+        None => names.addresses(host)?,
+    };
+    let address = |host| SocketAddr::new(host, port);
+    Ok(hosts.into_iter().map(address).collect())
 }
 
 /// The addresses of a name, as the system's resolver knows them; an IPv4 address is its own.

@@ -7,13 +7,14 @@ use super::settings::Level;
 use super::steps::Place;
 use super::upstream::Written;
 use super::{Resolver, invalid};
-use crate::model::{Action, AnswerRewrites, Files, Location, LocationMatch, ReplacedUri};
+use crate::model::{Action, AnswerRewrites, Files, Location, LocationMatch, Part, ReplacedUri};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The keys that say where requests go, of a site or of a location.
 struct Target<'a> {
     upstream: Option<&'a str>,
+    proxy_pass: Option<&'a str>,
     written: Option<Written<'a>>,
     files: bool,
     status: Option<u64>,
@@ -22,9 +23,10 @@ struct Target<'a> {
 }
 
 macro_rules! target {
-    ($level:expr, $status:expr, $files:expr) => {
+    ($level:expr, $proxy_pass:expr, $status:expr, $files:expr) => {
         Target {
             upstream: $level.upstream.as_deref(),
+            proxy_pass: $proxy_pass,
             written: $level.backends.as_deref().map(|servers| Written {
                 balance: $level.balance.as_deref(),
                 servers,
@@ -36,6 +38,8 @@ macro_rules! target {
                 keepalive_requests: None,
                 keepalive_time: None,
                 keepalive_timeout: None,
+                resolver: None,
+                resolver_timeout: None,
             }),
             files: $files,
             status: $status,
@@ -57,7 +61,7 @@ impl Resolver {
         level: &Level<'a>,
         path: &Path<'_>,
     ) -> Vec<Location> {
-        let target = target!(site, None, false);
+        let target = target!(site, None, None, false);
         let Some(written) = &site.locations else {
             let matcher = LocationMatch::Prefix("/".into());
             let action = self.action(&target, name, path);
@@ -133,6 +137,7 @@ impl Resolver {
             let tried = written.try_files.as_ref();
             location.try_files = tried.map(|words| self.try_files(words, &at.key("try_files")));
             location.internal = written.internal.is_some_and(|switch| switch.0);
+            location.stub_status = written.stub_status.is_some_and(|switch| switch.0);
             let place = Place {
                 level: &level,
                 location: Some(&location),
@@ -182,8 +187,13 @@ impl Resolver {
             .iter()
             .flatten()
             .any(|step| step.r#return.is_some());
-        let target = target!(written, written.r#return, files);
-        let is_silent = target.upstream.is_none() && target.written.is_none() && !files;
+        let proxy_pass = written.proxy_pass.as_ref().map(|text| text.0.as_str());
+        let target = target!(written, proxy_pass, written.r#return, files);
+        let ends = ends || written.stub_status.is_some_and(|switch| switch.0);
+        let is_silent = target.upstream.is_none()
+            && target.proxy_pass.is_none()
+            && target.written.is_none()
+            && !files;
         if ends && is_silent && target.status.is_none() {
             self.check_beside(&target, path);
             return Some(Action::Status(404));
@@ -204,6 +214,7 @@ impl Resolver {
         for (key, is_written) in [
             ("path", written.path.is_some()),
             ("internal", written.internal.is_some()),
+            ("stub_status", written.stub_status.is_some()),
             ("limit_except", written.limit_except.is_some()),
             ("uri", written.uri.is_some()),
         ] {
@@ -216,6 +227,7 @@ impl Resolver {
             }
         }
         let says_nothing = written.upstream.is_none()
+            && written.proxy_pass.is_none()
             && written.backends.is_none()
             && written.files.is_none()
             && written.r#return.is_none();
@@ -240,6 +252,7 @@ impl Resolver {
     fn action(&mut self, target: &Target<'_>, name: &str, path: &Path<'_>) -> Option<Action> {
         let given = [
             ("upstream", target.upstream.is_some()),
+            ("proxy_pass", target.proxy_pass.is_some()),
             ("backends", target.written.is_some()),
             ("files", target.files),
             ("return", target.status.is_some()),
@@ -269,12 +282,28 @@ impl Resolver {
         if target.files {
             return Some(Action::Files);
         }
+        if let Some(text) = target.proxy_pass {
+            return Some(self.proxy_to(text, &path.key("proxy_pass")));
+        }
         let upstream = match (target.upstream, &target.written) {
             (Some(name), _) => self.reference(name, &path.key("upstream"))?,
             (None, Some(written)) => self.implicit(name, written, path),
             (None, None) => return None,
         };
         Some(Action::Proxy(upstream))
+    }
+
+    /// `proxy_pass` with variables.
+    fn proxy_to(&mut self, text: &str, path: &Path<'_>) -> Action {
+        let template = self.template(text, path);
+        if let [] | [Part::Literal(_)] = template.parts()
+            && !text.contains('$')
+        {
+            let label = "use `upstream: NAME`, or `backends:` with a list of addresses: \
+                         this is for `$variables`";
+            self.report(invalid(path, text).label(label));
+        }
+        Action::ProxyTo(template)
     }
 
     /// What a location's path is replaced with.
@@ -286,6 +315,10 @@ impl Resolver {
         path: &Path<'_>,
     ) -> Option<ReplacedUri> {
         let at = path.key("uri");
+        if matches!(action, Some(Action::ProxyTo(_))) {
+            let problem = Problem::Exclusive("uri", "proxy_pass");
+            self.report(at.key_error(problem).label("write it behind the host"));
+        }
         if matches!(action, Some(Action::Status(_))) {
             let problem = Problem::Exclusive("uri", "return");
             self.report(at.key_error(problem).label("no server is asked"));
@@ -386,15 +419,21 @@ fn location(matcher: LocationMatch, action: Action, level: &Level<'_>) -> Locati
         inside: None,
         internal: false,
         access: level.access(),
+        real_ip: level.real_ip(),
         limit_except: None,
         steps: Vec::new(),
         action,
         pass: level.proxy_pass(),
         rewrites: AnswerRewrites::default(),
+        early_hints: level.early_hints(),
         limits: level.limits(),
         add_header: level.add_header(),
+        add_trailer: level.add_trailer(),
+        chunked: level.chunked(),
         expires: level.groups.expires.clone(),
         compression: Arc::clone(&level.groups.compression),
+        substitutions: Arc::clone(&level.groups.substitutions),
+        charset: Arc::clone(&level.groups.charset),
         error_pages: level.error_pages(),
         recursive_error_pages: level.recursive_error_pages(),
         own: level.own_answers(),
@@ -403,6 +442,7 @@ fn location(matcher: LocationMatch, action: Action, level: &Level<'_>) -> Locati
         access_log: level.access_log(),
         files: Arc::clone(&level.groups.files),
         error_log: level.error_log(),
+        stub_status: false,
         try_files: None,
     }
 }

@@ -10,6 +10,7 @@ mod buffering;
 mod client;
 mod compression;
 mod files;
+mod filters;
 mod headers;
 mod host;
 mod listeners;
@@ -19,6 +20,8 @@ mod mapped;
 mod own;
 mod pages;
 mod pass;
+mod process;
+mod resolver;
 mod settings;
 mod site;
 mod socket;
@@ -31,16 +34,16 @@ pub(super) use address::Names;
 pub(super) use listeners::default_listen;
 
 use super::draft::{Common, Draft};
+use super::file_reader::FileReader;
 use super::path::{Finding, Path};
 use super::problem::Problem;
 use super::suggest;
 use crate::model::{
-    Definition, ErrorLog, ListenAddress, Model, Part, Process, Site, Template, Upstream,
-    UpstreamId, VARIABLES, Variable, VariableId,
+    Definition, ListenAddress, Model, Part, Site, Template, Upstream, UpstreamId, VARIABLES,
+    Variable, VariableId,
 };
 use listeners::Listen;
 use std::collections::{HashMap, HashSet};
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,16 +59,26 @@ pub struct Outcome {
 
 /// Checks a Draft and says what it means. Relative files are looked for in `base`.
 pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
+    resolve_through(draft, base, &FileReader::default())
+}
+
+/// As [`resolve`], with files that are read this way.
+pub(super) fn resolve_through(
+    draft: &Draft,
+    base: &std::path::Path,
+    reader: &FileReader,
+) -> Outcome {
     let mut resolver = Resolver {
         base: base.to_owned(),
         findings: Vec::new(),
-        pages: pages::Pages::default(),
+        pages: pages::Pages::new(reader),
         upstreams: Vec::new(),
         upstream_names: HashMap::new(),
         taken_names: HashSet::new(),
         variables: Vec::new(),
         variable_ids: HashMap::new(),
         names: Names::default(),
+        look_up: upstream::LookUp::default(),
         keeps_answers: false,
         counts_upstream_bytes: false,
     };
@@ -73,6 +86,7 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
     resolver.define_variables(draft);
     resolver.resolve_mapped(draft);
     resolver.named_upstreams(draft);
+    let named_upstreams = resolver.upstreams.len();
 
     let process_error_log = (draft.process_error_log.as_ref())
         .map(|logs| resolver.error_log(logs, &Path::Root.key("process_error_log")));
@@ -110,6 +124,7 @@ pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
             listeners: listeners.finish(),
             sites,
             upstreams: resolver.upstreams,
+            named_upstreams,
             process,
             keeps_answers: resolver.keeps_answers,
             counts_upstream_bytes: resolver.counts_upstream_bytes,
@@ -141,6 +156,8 @@ struct Resolver {
     variable_ids: HashMap<String, VariableId>,
     /// The names that sockets are bound to.
     names: Names,
+    /// Who looks names of servers up that say `resolve`, where their upstream does not say.
+    look_up: upstream::LookUp,
     /// Whether some template asks for a header of an upstream's answer.
     keeps_answers: bool,
     /// Whether some template asks for the bytes of connections to upstreams.
@@ -150,34 +167,6 @@ struct Resolver {
 impl Resolver {
     fn report(&mut self, finding: Finding) {
         self.findings.push(finding);
-    }
-
-    fn process(&mut self, draft: &Draft, error_log: Vec<ErrorLog>) -> Process {
-        let file = |written: &Option<String>| written.as_ref().map(|path| self.base.join(path));
-        let (pid, working_directory) = (file(&draft.pid), file(&draft.working_directory));
-        Process {
-            worker_processes: self.worker_processes(draft),
-            pid,
-            error_log,
-            working_directory,
-        }
-    }
-
-    fn worker_processes(&mut self, draft: &Draft) -> Option<NonZeroUsize> {
-        let word = draft.worker_processes.as_deref()?;
-        if word == "auto" {
-            return None;
-        }
-        let number = word
-            .parse::<NonZeroUsize>()
-            .ok()
-            .filter(|number| number.get() <= MOST_WORKERS);
-        if number.is_none() {
-            let path = Path::Root.key("worker_processes");
-            let label = format!("expected `auto` or a number from 1 to {MOST_WORKERS}");
-            self.report(invalid(&path, word).label(label));
-        }
-        number
     }
 
     /// A time that must not be zero.
@@ -265,9 +254,6 @@ impl Resolver {
         self.report(path.error(problem).within(offset + at, length));
     }
 }
-
-/// As many threads as make sense on any machine.
-const MOST_WORKERS: usize = 1024;
 
 /// The finding for a value that is not what its key takes.
 fn invalid<'a>(path: &Path<'a>, found: &str) -> Finding {

@@ -1,15 +1,17 @@
 //! Upstreams: servers, weights, health checks, and the names of those that have none.
 
-use super::super::draft::{self, OrOff, Short};
+use super::super::draft::{self, OneOrMany, OrOff, Short, Word};
 use super::super::path::{Part, Path};
 use super::super::problem::Problem;
 use super::super::suggest;
 use super::{Resolver, address, fit, invalid};
 use crate::model::{
-    Balance, CheckKind, HealthCheck, Keepalive, Server, Upstream, UpstreamId, Weight,
+    self, Balance, CheckKind, HealthCheck, Keepalive, Server, ServerAddress, Upstream, UpstreamId,
+    Weight,
 };
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What an upstream is made of, wherever it is written.
@@ -25,6 +27,15 @@ pub(super) struct Written<'a> {
     pub(super) keepalive_requests: Option<u64>,
     pub(super) keepalive_time: Option<Duration>,
     pub(super) keepalive_timeout: Option<Duration>,
+    pub(super) resolver: Option<&'a OneOrMany<Word>>,
+    pub(super) resolver_timeout: Option<Duration>,
+}
+
+/// Who looks names of servers up, and for how long.
+#[derive(Clone, Default)]
+pub(super) struct LookUp {
+    resolver: Option<Arc<model::Resolver>>,
+    timeout: Option<Duration>,
 }
 
 const BALANCES: [(&str, Balance); 7] = [
@@ -48,6 +59,15 @@ const MOST_KEEPALIVE: u64 = 65_535;
 
 impl Resolver {
     pub(super) fn named_upstreams(&mut self, draft: &draft::Draft) {
+        let before = self.findings.len();
+        let resolver = draft.resolver.as_ref();
+        let resolver = resolver.map(|words| self.resolver(words, &Path::Root.key("resolver")));
+        // Its mistakes are reported with the other settings of the top.
+        self.findings.truncate(before);
+        self.look_up = LookUp {
+            resolver: resolver.map(Arc::new),
+            timeout: draft.resolver_timeout.map(|time| time.0),
+        };
         let list = Path::Root.key("upstreams");
         for (name, upstream) in draft.upstreams.iter().flatten() {
             let path = list.key(name);
@@ -62,6 +82,8 @@ impl Resolver {
                 keepalive_requests: upstream.keepalive_requests,
                 keepalive_time: upstream.keepalive_time.map(|time| time.0),
                 keepalive_timeout: upstream.keepalive_timeout.map(|time| time.0),
+                resolver: upstream.resolver.as_ref(),
+                resolver_timeout: upstream.resolver_timeout.map(|time| time.0),
             };
             let id = self.upstream(name.clone(), &written, &path);
             self.taken_names.insert(name.clone());
@@ -142,6 +164,12 @@ impl Resolver {
         let keepalive = self.keepalive(written, path);
         let balance = self.balance(written.balance, &path.key("balance"));
         let sticky = self.sticky(written.sticky, &path.key("sticky"));
+        let own = written.resolver;
+        let own = own.map(|words| Arc::new(self.resolver(words, &path.key("resolver"))));
+        let is_asked = servers.iter().any(|server| server.resolve);
+        let resolver = own.or_else(|| self.look_up.resolver.clone());
+        let resolver = resolver.filter(|_| is_asked);
+        let timeout = written.resolver_timeout.or(self.look_up.timeout);
         self.upstreams.push(Upstream {
             name,
             balance,
@@ -149,6 +177,12 @@ impl Resolver {
             sticky,
             health_check,
             keepalive,
+            resolver_timeout: match &resolver {
+                Some(_) => timeout.or(Some(RESOLVER_TIMEOUT)),
+                None => None,
+            }
+            .filter(|timeout| !timeout.is_zero()),
+            resolver,
         });
         UpstreamId(self.upstreams.len() - 1)
     }
@@ -218,8 +252,14 @@ impl Resolver {
         };
         let address = address.unwrap_or_else(|finding| {
             self.report(finding);
-            crate::model::ServerAddress::Unix(String::new())
+            ServerAddress::Unix(String::new())
         });
+        let resolve = server.resolve.is_some_and(|switch| switch.0);
+        let is_name = matches!(address, ServerAddress::Name { .. });
+        let service = server.service.as_ref().map(|word| word.0.clone());
+        if let Some(service) = &service {
+            self.service(server, service, resolve, is_name, path);
+        }
         let weight = server.weight.unwrap_or(1);
         let weight = self.number(weight, 1, MOST_WEIGHT, &path.key("weight"));
         let max_fails = server.max_fails.unwrap_or(1);
@@ -237,6 +277,34 @@ impl Resolver {
             down: server.down.is_some_and(|switch| switch.0),
             drain: server.drain.is_some_and(|switch| switch.0),
             route: self.route(server.route.as_deref(), &path.key("route")),
+            resolve: resolve && is_name,
+            service,
+        }
+    }
+
+    /// What a server with a `service` must be, in nginx's words.
+    fn service(
+        &mut self,
+        server: &draft::Server,
+        service: &str,
+        resolve: bool,
+        is_name: bool,
+        path: &Path<'_>,
+    ) {
+        let text = server.address.as_deref().unwrap_or_default();
+        let said = |what: &str| Problem::Syntax(format!("service upstream \"{text}\" {what}"));
+        if service.is_empty() {
+            let problem = Problem::Syntax("service is empty".into());
+            self.report(path.key("service").error(problem));
+        } else if !resolve {
+            let finding = path
+                .key("service")
+                .error(said("requires \"resolve\" parameter"));
+            self.report(finding);
+        } else if is_name && text.contains(':') {
+            self.report(path.key("address").error(said("may not have port")));
+        } else if !is_name && !text.is_empty() {
+            self.report(path.key("address").error(said("requires domain name")));
         }
     }
 
@@ -320,6 +388,9 @@ impl Resolver {
         }
     }
 }
+
+/// As in nginx.
+const RESOLVER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// As in nginx.
 const FAIL_TIMEOUT: Duration = Duration::from_secs(10);

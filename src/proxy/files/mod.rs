@@ -23,13 +23,13 @@ pub(super) mod tried;
 
 use super::context::RequestContext;
 use super::values::Exchange;
-use super::{error_log, local, pass, uri};
+use super::{body as request_body, error_log, local, pass, uri};
 use crate::model::{Listing, Symlinks, Template};
 use crate::os_error::OsError;
 use crate::runtime::render;
 use body::Body;
 use conditional::Verdict;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use multipart::Multipart;
 use open::{Failed, Found, Kind, Links};
 use pingora_core::{Error, ErrorType, Result};
@@ -101,6 +101,9 @@ async fn send(
     found: &Found,
     opened: std::fs::File,
 ) -> Result<Served> {
+    if request_body::is_malformed(session) {
+        return Ok(Served::Status(StatusCode::BAD_REQUEST));
+    }
     pass::send_continue(session, ctx).await?;
     let location = Arc::clone(ctx.place());
     let files = &location.settings.files;
@@ -143,7 +146,7 @@ async fn send(
         Verdict::Send => {}
     }
     let mut answer = local::shape(session, ctx, response)?;
-    if answer.is_compressed || files.max_ranges == Some(0) {
+    if answer.is_changed || files.max_ranges == Some(0) {
         answer
             .send(session, ctx, Body::whole(opened, found.size))
             .await?;
@@ -165,6 +168,12 @@ async fn send(
             Body::whole(opened, found.size)
         }
         Ranges::Unsatisfiable => {
+            // nginx finds out when the headers of the file are there already; those stay that were
+            // added to them.
+            let added = answer.response.headers.iter();
+            let added = added.filter(|(name, _)| !OF_FILES.contains(name));
+            let added = added.map(|(name, value)| (name.clone(), value.clone()));
+            ctx.response_headers.extend(added);
             let range = HeaderValue::from_str(&format!("bytes */{}", found.size));
             let range = range.map(|range| (header::CONTENT_RANGE, range));
             ctx.response_headers.extend(range);
@@ -175,6 +184,16 @@ async fn send(
     answer.send(session, ctx, body).await?;
     Ok(Served::Written)
 }
+
+/// The headers that every file has: an error's page has others.
+const OF_FILES: [HeaderName; 6] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::LAST_MODIFIED,
+    header::ETAG,
+    header::SERVER,
+];
 
 /// A 206.
 fn pieces_of(
@@ -188,7 +207,7 @@ fn pieces_of(
         && let Some(piece) = pieces.pop()
     {
         let range = format!("bytes {}-{}/{size}", piece.start, piece.end - 1);
-        response.insert_header(header::CONTENT_RANGE, range)?;
+        response.insert_header("Content-Range", range)?;
         response.insert_header(header::CONTENT_LENGTH, piece.end - piece.start)?;
         return Ok(Body::of_file(opened, [body::Part::Piece(piece)]));
     }
@@ -336,7 +355,7 @@ async fn list(
     let mut response = ResponseHeader::build(StatusCode::OK, Some(4))?;
     response.insert_header(header::CONTENT_TYPE, form.content_type())?;
     let body = form.write(&path, &entries);
-    local::frame(session, &mut response)?;
+    local::frame(session, ctx, &mut response)?;
     let answer = local::shape(session, ctx, response)?;
     answer.send(session, ctx, Body::text(body)).await?;
     Ok(Served::Written)

@@ -81,14 +81,27 @@ fn first_pass(check: &HealthCheck) -> Instant {
 /// Looks one name up again and again.
 async fn look_up(shared: Arc<Shared>, name: Arc<Name>) {
     let environment = &shared.environment;
-    name.look_up_first(environment).await;
+    let mut pause = name.look_up_first(environment).await;
     loop {
-        let interval = environment.lookup_interval;
-        tokio::time::sleep(interval - jitter(interval)).await;
+        if pause > environment.lookup_interval {
+            // Valid answers are not asked for early, but a name that nobody uses is forgotten soon.
+            tokio::time::sleep(environment.lookup_interval).await;
+            pause -= environment.lookup_interval;
+            if shared.names.forget_unused(&name) {
+                return;
+            }
+            continue;
+        }
+        // Before its time an answer would only be the one before.
+        let early = match name.is_of_system() {
+            true => jitter(pause),
+            false => Duration::ZERO,
+        };
+        tokio::time::sleep(pause - early).await;
         if shared.names.forget_unused(&name) {
             return;
         }
-        name.look_up(environment).await;
+        pause = name.look_up(environment).await;
     }
 }
 

@@ -4,7 +4,7 @@
 //! Another algorithm is another `BackendSelection`: one line in [`balancer`].
 
 use super::discovery::{Discovery, Source, peer};
-use super::names::Name;
+use super::names::{Name, Question};
 use super::passive::Limit;
 use super::peer::Peer;
 use super::registry::State;
@@ -12,7 +12,7 @@ use super::selection::{
     ConsistentHash, IpHash, KeyHash, LeastConn, Random, RandomTwo, SmoothRoundRobin, Sticky,
 };
 use super::{Environment, names::Names};
-use crate::model::{Balance, Server, ServerAddress};
+use crate::model::{self, Balance, Server, ServerAddress};
 use futures_util::FutureExt;
 use parking_lot::Mutex;
 use pingora_load_balancing::selection::algorithms::RoundRobin;
@@ -23,10 +23,13 @@ use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 /// A server list with its balancers. Generations whose list is the same share it, and with it the
 /// place in the round.
 pub(super) struct Group {
+    resolver: Option<Arc<model::Resolver>>,
+    resolver_timeout: Option<Duration>,
     balance: Balance,
     /// Whether sessions are bound to servers.
     sticky: bool,
@@ -136,18 +139,29 @@ where
 impl Group {
     /// The balancers of a server list, filled with what is known of its names.
     pub(super) fn new(
-        balance: &Balance,
-        sticky: bool,
-        servers: &[Server],
+        upstream: &model::Upstream,
         state: &Arc<State>,
         names: &Names,
         environment: &Environment,
     ) -> Arc<Self> {
+        let (balance, servers) = (&upstream.balance, &upstream.servers);
+        let sticky = upstream.sticky.is_some();
         let source = |server: &Server| Source {
             text: server.address.to_string().into(),
             server: server.clone(),
             name: match &server.address {
-                ServerAddress::Name { host, port } if !server.down => Some(names.name(host, *port)),
+                ServerAddress::Name { host, port } if !server.down => {
+                    let resolver = upstream.resolver.as_ref().filter(|_| server.resolve);
+                    Some(names.name(match resolver {
+                        None => Question::OfSystem(host.clone(), *port),
+                        Some(resolver) => Question::OfResolver {
+                            host: host.clone(),
+                            service: server.service.clone(),
+                            resolver: Arc::clone(resolver),
+                            timeout: upstream.resolver_timeout,
+                        },
+                    }))
+                }
                 _ => None,
             },
         };
@@ -169,6 +183,8 @@ impl Group {
             }
         };
         let group = Arc::new(Self {
+            resolver: upstream.resolver.clone(),
+            resolver_timeout: upstream.resolver_timeout,
             balance: balance.clone(),
             sticky,
             primary: role(false),
@@ -185,9 +201,13 @@ impl Group {
     }
 
     /// Whether it is the group of this list.
-    pub(super) fn is_of(&self, balance: &Balance, sticky: bool, servers: &[Server]) -> bool {
+    pub(super) fn is_of(&self, upstream: &model::Upstream) -> bool {
         let own = self.sources.iter().map(|source| &source.server);
-        self.balance == *balance && self.sticky == sticky && own.eq(servers)
+        self.balance == upstream.balance
+            && self.sticky == upstream.sticky.is_some()
+            && self.resolver == upstream.resolver
+            && self.resolver_timeout == upstream.resolver_timeout
+            && own.eq(&upstream.servers)
     }
 
     /// Takes over what the names resolve to now. Never waits. A health check may be running: it
@@ -207,6 +227,7 @@ impl Group {
         let is_down = |source: &&Source| source.server.down || source.server.drain;
         let down = self.sources.iter().filter(is_down);
         let single = self.primary.peers.load(Relaxed) + down.count() == 1
+            && self.backup.peers.load(Relaxed) == 0
             && !self.sources.iter().any(|source| source.server.backup);
         self.single.store(single, Relaxed);
         drop(updating);

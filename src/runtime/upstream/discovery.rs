@@ -10,7 +10,8 @@ use super::passive::Limit;
 use super::peer::Peer;
 use super::registry::State;
 use super::sticky::ServerId;
-use crate::model::{Server, ServerAddress};
+use crate::model::{Server, ServerAddress, Weight};
+use crate::runtime::dns::Located;
 use async_trait::async_trait;
 use md5::{Digest, Md5};
 use parking_lot::Mutex;
@@ -64,6 +65,8 @@ struct Member {
     copy: usize,
     /// As often as it is in a selector's list.
     weight: usize,
+    /// What its line or its SRV record says.
+    written: usize,
 }
 
 impl Discovery {
@@ -92,16 +95,17 @@ impl Discovery {
         let mut copies = HashMap::<SocketAddr, usize>::new();
         for (line, source) in self.servers.iter().enumerate() {
             let unused = source.server.down || (source.server.drain && !self.sticky);
-            if source.server.backup != self.backup || (unused && !self.keyed) {
+            if unused && !self.keyed {
                 continue;
             }
-            for address in source.addresses() {
+            for (address, weight) in source.addresses(self.backup) {
                 let copies = copies.entry(address.clone()).or_default();
                 members.push(Member {
                     address,
                     line,
                     copy: *copies,
-                    weight: usize::from(source.server.weight.get()),
+                    weight: usize::from(weight),
+                    written: usize::from(weight),
                 });
                 *copies += 1;
             }
@@ -147,7 +151,7 @@ impl Discovery {
             text: text.into(),
             server: Arc::clone(&source.text),
             written: source.server.written.as_str().into(),
-            weight: source.server.weight.get().into(),
+            weight: member.written,
             max_conns: source.server.max_conns,
             down: source.server.down,
             line: member.line,
@@ -191,21 +195,38 @@ impl ServiceDiscovery for Discovery {
 }
 
 impl Source {
-    /// The addresses known now.
-    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+    /// The addresses known now that are backups, or those that are not, with their weights.
+    fn addresses(&self, backup: bool) -> Vec<(SocketAddr, u16)> {
+        let weight = self.server.weight;
+        let own = |address| match self.server.backup == backup {
+            true => vec![(address, weight.get())],
+            false => Vec::new(),
+        };
         match &self.server.address {
-            ServerAddress::Inet(address) => vec![SocketAddr::Inet(*address)],
+            ServerAddress::Inet(address) => own(SocketAddr::Inet(*address)),
             // A path that is too long for a socket is refused when the configuration is read.
             ServerAddress::Unix(path) => UnixAddress::from_pathname(path)
-                .map(SocketAddr::Unix)
-                .into_iter()
-                .collect(),
-            ServerAddress::Name { .. } => self
-                .name
-                .iter()
-                .flat_map(|name| name.addresses())
-                .map(SocketAddr::Inet)
-                .collect(),
+                .map_or(Vec::new(), |address| own(SocketAddr::Unix(address))),
+            ServerAddress::Name { port, .. } => {
+                let located = self.name.iter().flat_map(|name| name.located());
+                // As in nginx, the backups of a service that is a backup itself are not used.
+                let located = located.filter(|one| match self.server.backup {
+                    true => backup && !one.backup,
+                    false => one.backup == backup,
+                });
+                let address = |one: Located| {
+                    let mut address = one.address;
+                    if self.server.service.is_none() {
+                        address.set_port(*port);
+                    }
+                    let weight = match (one.weight, weight) {
+                        (Some(found), Weight::ONE) => found,
+                        _ => weight.get(),
+                    };
+                    (SocketAddr::Inet(address), weight)
+                };
+                located.map(address).collect()
+            }
         }
     }
 }
@@ -232,7 +253,7 @@ fn same_lines(a: &[Member], b: &[Member]) -> bool {
     lines(a) == lines(b)
 }
 
-fn address_text(address: &SocketAddr) -> String {
+pub(super) fn address_text(address: &SocketAddr) -> String {
     match address {
         SocketAddr::Inet(address) => address.to_string(),
         SocketAddr::Unix(_) => format!("unix:{address}"),

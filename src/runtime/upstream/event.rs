@@ -1,5 +1,6 @@
 //! What happens to servers in the background, and the log line for it.
 
+use crate::runtime::dns::Failure;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -31,6 +32,15 @@ pub(super) enum Event {
         /// The addresses it had, which are used further.
         kept: Vec<SocketAddr>,
     },
+    /// A name of `resolve` does not resolve.
+    NotResolved {
+        /// The name.
+        name: String,
+        /// Its service, when it has one.
+        service: Option<String>,
+        /// What the resolver said.
+        failure: Failure,
+    },
     /// A name that did not resolve does, or has other addresses.
     Found {
         /// The server as written.
@@ -43,7 +53,9 @@ pub(super) enum Event {
 /// Writes an event to the error log.
 pub(super) fn log(event: &Event) {
     let level = match event {
-        Event::Down { .. } | Event::NotFound { .. } => log::Level::Error,
+        Event::Down { .. } | Event::NotFound { .. } | Event::NotResolved { .. } => {
+            log::Level::Error
+        }
         Event::Up { .. } | Event::Found { .. } => log::Level::Info,
     };
     log::log!(level, "{event}");
@@ -74,6 +86,16 @@ impl fmt::Display for Event {
                 }
                 Ok(())
             }
+            Self::NotResolved {
+                name,
+                service,
+                failure,
+            } => {
+                if let Some(service) = service {
+                    write!(f, "service {service} of ")?;
+                }
+                write!(f, "{name} could not be resolved ({failure})")
+            }
             Self::Found { server, addresses } => {
                 write!(f, "upstream \"{server}\" is at {}", Addresses(addresses))
             }
@@ -87,7 +109,10 @@ impl fmt::Display for Addresses<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, address) in self.0.iter().enumerate() {
             let comma = if at == 0 { "" } else { ", " };
-            write!(f, "{comma}{address}")?;
+            match address.port() {
+                0 => write!(f, "{comma}{}", address.ip())?,
+                _ => write!(f, "{comma}{address}")?,
+            }
         }
         Ok(())
     }

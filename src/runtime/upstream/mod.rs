@@ -4,6 +4,7 @@
 //! requests in flight, the place in the round, what names resolve to) belongs to the [`Registry`],
 //! which also runs everything that happens in the background. Choosing takes no lock of ours.
 
+mod addresses;
 mod background;
 mod balance;
 mod clock;
@@ -21,6 +22,7 @@ mod sticky;
 #[cfg(test)]
 mod tests;
 
+pub use addresses::{Addresses, Servers};
 pub use connection::Connection;
 pub use names::{Resolve, SystemResolver};
 pub use peer::{Peer, PeerStatus, Selected};

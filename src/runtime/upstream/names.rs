@@ -5,6 +5,8 @@
 use super::Environment;
 use super::balance::Group;
 use super::event::Event;
+use crate::model;
+use crate::runtime::dns::{self, Located, Resolvers};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -12,7 +14,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Where addresses of names come from.
 #[async_trait]
@@ -43,22 +45,51 @@ pub(super) const LOOKUP_INTERVAL: Duration = Duration::from_secs(2);
 /// How long a look-up may take before the name counts as not found. It goes on all the same.
 pub(super) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Every name in use.
+/// Every name in use, and who is asked for them.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    table: Mutex<HashMap<(String, u16), Arc<Name>>>,
+    table: Mutex<HashMap<Question, Arc<Name>>>,
+    resolvers: Resolvers,
+}
+
+/// What is asked about a name, and whom.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Question {
+    /// The system, for its addresses with this port.
+    OfSystem(String, u16),
+    /// A `resolver`, for its addresses or for the servers of a service.
+    OfResolver {
+        host: String,
+        service: Option<String>,
+        resolver: Arc<model::Resolver>,
+        timeout: Option<Duration>,
+    },
 }
 
 impl Names {
-    /// The name, shared with whoever uses it already.
-    pub(super) fn name(&self, host: &str, port: u16) -> Arc<Name> {
+    /// The resolver of these settings.
+    pub(super) fn resolver(&self, settings: &model::Resolver) -> Arc<dns::Resolver> {
+        self.resolvers.resolver(settings)
+    }
+
+    /// The name, shared with whoever uses it already. One that is asked about elsewhere from now on has the
+    /// answers that it had until it has others.
+    pub(super) fn name(&self, question: Question) -> Arc<Name> {
         let mut table = self.table.lock();
-        let key = (host.to_owned(), port);
-        Arc::clone(
-            table
-                .entry(key)
-                .or_insert_with(|| Arc::new(Name::new(host, port))),
-        )
+        if let Some(known) = table.get(&question) {
+            return Arc::clone(known);
+        }
+        let resolver = match &question {
+            Question::OfSystem(..) => None,
+            Question::OfResolver { resolver, .. } => Some(self.resolver(resolver)),
+        };
+        let mut before = table
+            .values()
+            .filter(|name| name.question.is_like(&question));
+        let located = before.find_map(|name| Some(name.located()).filter(|all| !all.is_empty()));
+        let name = Arc::new(Name::new(question.clone(), resolver, located));
+        table.insert(question, Arc::clone(&name));
+        name
     }
 
     /// The names whose loop has not been started, which are taken to be started now.
@@ -77,7 +108,7 @@ impl Names {
         // The table and the loop that asks hold it, and so does every group that uses it.
         let unused = Arc::strong_count(name) <= 2;
         if unused {
-            table.remove(&(name.host.clone(), name.port));
+            table.remove(&name.question);
         }
         unused
     }
@@ -90,8 +121,9 @@ impl Names {
 
 /// One name with its port, and what it resolves to.
 pub(super) struct Name {
-    host: String,
-    port: u16,
+    question: Question,
+    /// Who is asked, when that is not the system.
+    resolver: Option<Arc<dns::Resolver>>,
     /// Held during a look-up, so that there is never a second one.
     looking: tokio::sync::Mutex<()>,
     answer: Mutex<Answer>,
@@ -101,7 +133,7 @@ pub(super) struct Name {
 
 #[derive(Default)]
 struct Answer {
-    addresses: Vec<SocketAddr>,
+    located: Vec<Located>,
     outcome: Outcome,
 }
 
@@ -114,20 +146,32 @@ enum Outcome {
 }
 
 impl Name {
-    fn new(host: &str, port: u16) -> Self {
+    fn new(
+        question: Question,
+        resolver: Option<Arc<dns::Resolver>>,
+        located: Option<Vec<Located>>,
+    ) -> Self {
         Self {
-            host: host.to_owned(),
-            port,
+            question,
+            resolver,
             looking: tokio::sync::Mutex::default(),
-            answer: Mutex::default(),
+            answer: Mutex::new(Answer {
+                located: located.unwrap_or_default(),
+                outcome: Outcome::Unknown,
+            }),
             users: Mutex::default(),
             started: AtomicBool::new(false),
         }
     }
 
-    /// The addresses found last, sorted.
-    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
-        self.answer.lock().addresses.clone()
+    /// What was found last, sorted.
+    pub(super) fn located(&self) -> Vec<Located> {
+        self.answer.lock().located.clone()
+    }
+
+    /// Whether the system is asked.
+    pub(super) fn is_of_system(&self) -> bool {
+        self.resolver.is_none()
     }
 
     /// Whether no look-up has ended yet.
@@ -142,24 +186,89 @@ impl Name {
         users.push(Arc::downgrade(group));
     }
 
-    /// Looks the name up, unless somebody has found the first answer while this one waited.
-    pub(super) async fn look_up_first(&self, environment: &Environment) {
+    /// Looks the name up, unless somebody has found the first answer while this one waited. Gives how long
+    /// to wait before the next time.
+    pub(super) async fn look_up_first(&self, environment: &Environment) -> Duration {
         let looking = self.looking.lock().await;
-        if self.is_unknown() {
-            self.look_up_alone(environment).await;
+        let pause = match self.is_unknown() {
+            true => self.look_up_alone(environment).await,
+            false => environment.lookup_interval,
+        };
+        drop(looking);
+        pause
+    }
+
+    /// Looks the name up and refreshes the groups that use it when its addresses have changed. Gives how
+    /// long to wait before the next time.
+    pub(super) async fn look_up(&self, environment: &Environment) -> Duration {
+        let looking = self.looking.lock().await;
+        let pause = self.look_up_alone(environment).await;
+        drop(looking);
+        pause
+    }
+
+    async fn look_up_alone(&self, environment: &Environment) -> Duration {
+        match (&self.question, &self.resolver) {
+            (Question::OfSystem(host, port), _) => {
+                self.ask_system(host, *port, environment).await;
+                environment.lookup_interval
+            }
+            (
+                Question::OfResolver {
+                    host,
+                    service,
+                    timeout,
+                    ..
+                },
+                Some(resolver),
+            ) => {
+                let service = service.as_deref();
+                self.ask_resolver(resolver, host, service, *timeout, environment)
+                    .await
+            }
+            (Question::OfResolver { .. }, None) => environment.lookup_interval,
         }
-        drop(looking);
     }
 
-    /// Looks the name up and refreshes the groups that use it when its addresses have changed.
-    pub(super) async fn look_up(&self, environment: &Environment) {
-        let looking = self.looking.lock().await;
-        self.look_up_alone(environment).await;
-        drop(looking);
+    /// As nginx does: a name that is not there has no addresses any more, after any other failure it keeps
+    /// those that it had.
+    async fn ask_resolver(
+        &self,
+        resolver: &Arc<dns::Resolver>,
+        host: &str,
+        service: Option<&str>,
+        timeout: Option<Duration>,
+        environment: &Environment,
+    ) -> Duration {
+        let result = match service {
+            None => resolver.host(host, timeout).await,
+            Some(service) => resolver.service(service, host, timeout).await,
+        };
+        match result {
+            Ok(servers) => {
+                self.found(servers.located, environment);
+                let valid = servers.until.saturating_duration_since(Instant::now());
+                valid.max(SHORTEST_VALID)
+            }
+            Err(failure) => {
+                let before = std::mem::replace(&mut self.answer.lock().outcome, Outcome::Failed);
+                if before != Outcome::Failed {
+                    (environment.report)(&Event::NotResolved {
+                        name: host.to_owned(),
+                        service: service.map(str::to_owned),
+                        failure,
+                    });
+                }
+                if failure == dns::Failure::NOT_FOUND {
+                    self.change(Vec::new());
+                }
+                resolver.pause_after(failure, timeout)
+            }
+        }
     }
 
-    async fn look_up_alone(&self, environment: &Environment) {
-        let mut lookup = environment.resolver.resolve(&self.host, self.port);
+    async fn ask_system(&self, host: &str, port: u16, environment: &Environment) {
+        let mut lookup = environment.resolver.resolve(host, port);
         let result = match tokio::time::timeout(environment.lookup_timeout, &mut lookup).await {
             Ok(result) => result,
             Err(_) => {
@@ -169,7 +278,17 @@ impl Name {
         };
         match result {
             Ok(addresses) if addresses.is_empty() => self.failed("no addresses", environment),
-            Ok(addresses) => self.found(addresses, environment),
+            Ok(addresses) => {
+                let located = |address| Located {
+                    address,
+                    weight: None,
+                    backup: false,
+                };
+                let mut located: Vec<Located> = addresses.into_iter().map(located).collect();
+                located.sort_unstable();
+                located.dedup();
+                self.found(located, environment);
+            }
             Err(error) => self.failed(&error.to_string(), environment),
         }
     }
@@ -182,38 +301,69 @@ impl Name {
         let event = Event::NotFound {
             server: self.to_string(),
             reason: reason.to_owned(),
-            kept: answer.addresses.clone(),
+            kept: addresses_of(&answer.located),
         };
         drop(answer);
         (environment.report)(&event);
     }
 
-    fn found(&self, mut addresses: Vec<SocketAddr>, environment: &Environment) {
-        addresses.sort_unstable();
-        addresses.dedup();
-        let mut answer = self.answer.lock();
-        let before = std::mem::replace(&mut answer.outcome, Outcome::Found);
-        let changed = answer.addresses != addresses;
-        if changed {
-            answer.addresses.clone_from(&addresses);
-        }
-        drop(answer);
+    fn found(&self, mut located: Vec<Located>, environment: &Environment) {
+        located.sort_unstable();
+        let before = std::mem::replace(&mut self.answer.lock().outcome, Outcome::Found);
+        let addresses = addresses_of(&located);
+        let changed = self.change(located);
         if before == Outcome::Failed || (changed && before == Outcome::Found) {
             let server = self.to_string();
             (environment.report)(&Event::Found { server, addresses });
         }
-        if changed {
-            let users: Vec<_> = self.users.lock().iter().filter_map(Weak::upgrade).collect();
-            for group in users {
-                group.refresh();
-            }
+    }
+
+    /// Has everybody who uses the name use these from now on. Gives whether they are others than before.
+    fn change(&self, located: Vec<Located>) -> bool {
+        let mut answer = self.answer.lock();
+        if answer.located == located {
+            return false;
+        }
+        answer.located = located;
+        drop(answer);
+        let users: Vec<_> = self.users.lock().iter().filter_map(Weak::upgrade).collect();
+        for group in users {
+            group.refresh();
+        }
+        true
+    }
+}
+
+impl Question {
+    /// Whether it is the same question, asked of another resolver.
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::OfResolver { host, service, .. },
+                Self::OfResolver {
+                    host: other_host,
+                    service: other_service,
+                    ..
+                },
+            ) => host == other_host && service == other_service,
+            _ => false,
         }
     }
 }
 
+fn addresses_of(located: &[Located]) -> Vec<SocketAddr> {
+    located.iter().map(|one| one.address).collect()
+}
+
+/// Names that are never valid are looked up this often.
+const SHORTEST_VALID: Duration = Duration::from_secs(1);
+
 impl std::fmt::Display for Name {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
+        match &self.question {
+            Question::OfSystem(host, port) => write!(f, "{host}:{port}"),
+            Question::OfResolver { host, .. } => f.write_str(host),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use super::peer::Live;
 use super::sticky::{Sessions, Stickiness};
 use super::{Environment, Upstream, background, clock::Clock, event};
 use crate::model::{self, Sticky};
+use crate::runtime::dns;
 use parking_lot::Mutex;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::server::ShutdownWatch;
@@ -99,26 +100,9 @@ impl Registry {
         let state = states
             .entry(upstream.name.clone())
             .or_insert_with(|| Arc::new(State::new(&upstream.name, environment)));
-        let new = || {
-            Group::new(
-                &upstream.balance,
-                upstream.sticky.is_some(),
-                &upstream.servers,
-                state,
-                names,
-                environment,
-            )
-        };
+        let new = || Group::new(upstream, state, names, environment);
         let group = match state.current() {
-            Some(current)
-                if current.group().is_of(
-                    &upstream.balance,
-                    upstream.sticky.is_some(),
-                    &upstream.servers,
-                ) =>
-            {
-                Arc::clone(current.group())
-            }
+            Some(current) if current.group().is_of(upstream) => Arc::clone(current.group()),
             _ => new(),
         };
         let stickiness = (upstream.sticky.as_ref()).map(|settings| Stickiness {
@@ -136,6 +120,11 @@ impl Registry {
         drop(states);
         self.shared.changed.notify_one();
         upstream
+    }
+
+    /// The resolver of these settings, with what it has found before.
+    pub fn resolver(&self, settings: &model::Resolver) -> Arc<dns::Resolver> {
+        self.shared.names.resolver(settings)
     }
 
     /// Ends what runs for upstreams other than these. Called after a generation was swapped in: the

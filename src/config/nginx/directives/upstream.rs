@@ -20,8 +20,8 @@ rows! {
     "zone" in UPSTREAM, takes ONE | TWO | ONCE, accepted("there is one process, which shares with nobody"), "memory that workers share";
     "upstream" in HTTP, takes BLOCK | ONE, call(upstream::upstream), "a group of servers";
     "server" in UPSTREAM, takes SOME, call(upstream::server), "a server of the group";
-    "resolver" in UPSTREAM, takes SOME | ONCE, accepted("names of servers are looked up by the system's resolver; variables in `proxy_pass` are an error of their own"), "servers that resolve names";
-    "resolver_timeout" in UPSTREAM, takes ONE | ONCE, accepted("names of servers are looked up by the system's resolver"), "how long resolving may take";
+    "resolver" in UPSTREAM, takes SOME | ONCE, call(upstream::resolver), "servers that resolve names";
+    "resolver_timeout" in UPSTREAM, takes ONE | ONCE, call(upstream::resolver_timeout), "how long resolving may take";
     "health_check" in LOCATION, takes NONE | SOME, unsupported("servers of an nginx.conf are not checked yet; `max_fails` takes failing ones out"), "checks servers";
     "queue" in UPSTREAM, takes ONE | TWO, unsupported("requests do not wait for a server"), "where requests wait for a server";
     "ntlm" in UPSTREAM, takes NONE, unsupported("connections to servers are shared by clients"), "binds connections to clients";

@@ -2,7 +2,9 @@
 //! ones that are passed on all the same.
 
 use super::{Level, Reader};
-use crate::config::draft::{CommonMut, CookieFlags, OneOrMany, OrOff, Replacement, Short, Word};
+use crate::config::draft::{
+    CommonMut, CookieFlags, OneOrMany, OrOff, Replacement, Short, Substitution, Word,
+};
 use crate::config::nginx::parser::Directive;
 use crate::config::path::Path;
 use crate::config::problem::Problem;
@@ -17,6 +19,15 @@ pub(in crate::config::nginx) fn proxy_redirect(
     path: &Path<'_>,
 ) {
     let is_default = directive.arguments.len() == 1 && directive.text(0) == "default";
+    if is_default
+        && matches!(level, Level::Location(location) if location.draft.proxy_pass.is_some())
+    {
+        let problem = Problem::Syntax(
+            "\"proxy_redirect default\" cannot be used with \"proxy_pass\" directive with variables"
+                .into(),
+        );
+        return reader.report(directive, &directive.arguments[0], problem, None);
+    }
     if is_default
         && !matches!(level, Level::Location(location) if location.draft.upstream.is_some())
     {
@@ -88,6 +99,29 @@ pub(in crate::config::nginx) fn proxy_cookie_flags(
             .positions
             .record(&flag, directive, &directive.name, Some(word));
     }
+}
+
+/// `sub_filter`.
+pub(in crate::config::nginx) fn sub_filter(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let Some(common) = level.common() else { return };
+    let OneOrMany(list) = common.sub_filter.get_or_insert_default();
+    let key = path.key("sub_filter");
+    let at = key.index(list.len());
+    for (key, word) in ["from", "to"].iter().zip(&directive.arguments) {
+        let at = at.key(key);
+        reader
+            .positions
+            .record(&at, directive, &directive.name, Some(word));
+    }
+    list.push(Substitution {
+        from: Some(Word(directive.text(0).to_owned())),
+        to: Some(Word(directive.text(1).to_owned())),
+    });
 }
 
 /// `proxy_pass_header`.

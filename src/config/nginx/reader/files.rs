@@ -57,6 +57,29 @@ fn forget(types: &mut IndexMap<String, OneOrMany<Word>>, end: &str) -> Option<St
     })
 }
 
+/// `root`.
+pub(in crate::config::nginx) fn root(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    if matches!(level, Level::Location(location) if location.draft.alias.is_some()) {
+        let problem = Problem::DirectiveValue {
+            directive: "root".into(),
+            what: "is duplicate, \"alias\" directive was specified earlier",
+        };
+        return reader.report(directive, &directive.name, problem, None);
+    }
+    let Some(common) = level.common() else { return };
+    *common.root = Some(Word(directive.text(0).to_owned()));
+    let value = directive.arguments.first();
+    let path = path.key("root");
+    reader
+        .positions
+        .record(&path, directive, &directive.name, value);
+}
+
 /// `alias`.
 pub(in crate::config::nginx) fn alias(
     reader: &mut Reader<'_>,
@@ -72,6 +95,11 @@ pub(in crate::config::nginx) fn alias(
             directive: "alias".into(),
             what: "is duplicate, \"root\" directive was specified earlier",
         };
+        return reader.report(directive, &directive.name, problem, None);
+    }
+    if location.name.starts_with('@') {
+        let text = "the \"alias\" directive cannot be used inside the named location";
+        let problem = Problem::Syntax(text.into());
         return reader.report(directive, &directive.name, problem, None);
     }
     location.draft.alias = Some(Word(directive.text(0).to_owned()));

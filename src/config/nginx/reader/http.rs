@@ -5,7 +5,6 @@ use crate::config::nginx::defaults;
 use crate::config::nginx::parser::Directive;
 use crate::config::nginx::table::HTTP;
 use crate::config::path::Path;
-use crate::config::problem::Problem;
 
 /// `http`.
 pub(in crate::config::nginx) fn http(
@@ -19,12 +18,6 @@ pub(in crate::config::nginx) fn http(
     reader.note_upstreams(directive.children());
     reader.note_formats(directive.children());
     reader.block(directive.children(), HTTP, &mut Level::Http(draft), path);
-    let has_server = |inner: &Directive| inner.name.text == "server";
-    if !directive.children().iter().any(has_server) {
-        let problem = Problem::Missing("\"server\" block");
-        let label = "expected `server { … }`";
-        reader.error(directive, &directive.name, problem, label);
-    }
     reader.choose_defaults(draft);
     let upstreams = draft.upstreams.get_or_insert_default();
     upstreams.extend(std::mem::take(&mut reader.implicit));

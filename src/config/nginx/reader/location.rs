@@ -106,7 +106,8 @@ pub(in crate::config::nginx) fn location(
         &mut Level::Location(&mut state),
         &path,
     );
-    if state.draft.upstream.is_none() && !rewrite::always_answers(state.draft.steps.as_deref()) {
+    let passes_on = state.draft.upstream.is_some() || state.draft.proxy_pass.is_some();
+    if !passes_on && !rewrite::always_answers(state.draft.steps.as_deref()) {
         state.draft.files = Some(Switch(true));
     }
     for &inner in &state.inside {
@@ -147,6 +148,22 @@ pub(in crate::config::nginx) fn internal(
     if let Level::Location(location) = level {
         location.draft.internal = Some(Switch(true));
     }
+}
+
+/// `stub_status`. In a server nginx answers with it only where no location takes a path.
+pub(in crate::config::nginx) fn stub_status(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    _: &Path<'_>,
+) {
+    if let Level::Location(location) = level {
+        location.draft.stub_status = Some(Switch(true));
+        return;
+    }
+    let problem = Problem::UnsupportedDirective("stub_status".into());
+    let label = "write it in a `location`";
+    reader.error(directive, &directive.name, problem, label);
 }
 
 impl Reader<'_> {

@@ -21,21 +21,17 @@ pub(in crate::config::nginx) fn proxy_pass(
     };
     let word = &directive.arguments[0];
     let url = word.text.as_str();
-    let unsupported = |reader: &mut Reader<'_>, what, label: &str| {
-        let directive_name = "proxy_pass".to_owned();
-        let problem = Problem::DirectiveValue {
-            directive: directive_name,
-            what,
-        };
-        reader.error(directive, word, problem, label);
-    };
-    if url.contains('$') {
-        let label = "write the server, or the name of an `upstream`, itself";
-        return unsupported(reader, "with variables is not supported", label);
-    }
     if starts_with(url, "https://") {
+        let problem = Problem::DirectiveValue {
+            directive: "proxy_pass".to_owned(),
+            what: "with TLS is not supported",
+        };
         let label = "servers are spoken to without TLS yet: write `http://`";
-        return unsupported(reader, "with TLS is not supported", label);
+        return reader.error(directive, word, problem, label);
+    }
+    if url.contains('$') {
+        location.draft.proxy_pass = Some(Word(url.to_owned()));
+        return reader.record_value(directive, path);
     }
     if !starts_with(url, SCHEME) {
         let problem = Problem::Syntax("invalid URL prefix".into());

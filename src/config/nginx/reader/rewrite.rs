@@ -244,7 +244,9 @@ impl Reader<'_> {
     }
 
     fn invalid_condition(&mut self, directive: &Directive, word: &lexer::Word) {
-        let problem = Problem::Syntax(format!("invalid condition \"{}\"", word.text));
+        let text = word.text.strip_prefix('(').unwrap_or(&word.text);
+        let text = text.strip_suffix(')').unwrap_or(text);
+        let problem = Problem::Syntax(format!("invalid condition \"{text}\""));
         let label = "expected `($name)`, `($name = text)`, `($name ~ regex)` or `(-f path)`";
         self.error(directive, word, problem, label);
     }

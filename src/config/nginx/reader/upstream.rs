@@ -215,6 +215,37 @@ pub(in crate::config::nginx) fn keepalive_timeout(
     reader.record_value(directive, path);
 }
 
+/// `resolver`.
+pub(in crate::config::nginx) fn resolver(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let Level::Upstream(upstream) = level else {
+        return;
+    };
+    let list = upstream.resolver.get_or_insert_with(Default::default);
+    reader.add_words(list, directive, path);
+}
+
+/// `resolver_timeout`.
+pub(in crate::config::nginx) fn resolver_timeout(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let Level::Upstream(upstream) = level else {
+        return;
+    };
+    let Ok(time) = directive.text(0).parse() else {
+        return reader.invalid(directive, "invalid value");
+    };
+    upstream.resolver_timeout = Some(time);
+    reader.record_value(directive, path);
+}
+
 impl Reader<'_> {
     /// How the servers of an upstream are chosen.
     fn balance(
@@ -292,8 +323,14 @@ impl Reader<'_> {
                 server.max_conns = number(value);
                 server.max_conns.map(|_| "max_conns")
             }
-            // Names are looked up again and again anyway.
-            ("resolve", None) => return,
+            ("resolve", None) => {
+                server.resolve = Some(Switch(true));
+                Some("resolve")
+            }
+            ("service", Some(value)) => {
+                server.service = Some(Text(value.to_owned()));
+                Some("service")
+            }
             ("drain", None) => {
                 server.drain = Some(Switch(true));
                 Some("drain")
@@ -309,7 +346,7 @@ impl Reader<'_> {
                 server.route = Some(Text(value.to_owned()));
                 Some("route")
             }
-            ("service" | "slow_start", Some(_)) => {
+            ("slow_start", Some(_)) => {
                 let label = "leave it out: it is not supported yet";
                 return self.unsupported_parameter(directive, word, label);
             }

@@ -93,6 +93,8 @@ fn model(servers: &[Server], health_check: Option<HealthCheck>) -> model::Upstre
         servers: servers.to_vec(),
         sticky: None,
         health_check,
+        resolver: None,
+        resolver_timeout: None,
         keepalive: Keepalive {
             connections: 32,
             ..Keepalive::default()
@@ -125,6 +127,8 @@ fn server(text: &str) -> Server {
         down: false,
         drain: false,
         route: None,
+        resolve: false,
+        service: None,
     }
 }
 
