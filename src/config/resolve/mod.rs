@@ -36,7 +36,7 @@ use super::problem::Problem;
 use super::suggest;
 use crate::model::{
     Definition, ErrorLog, ListenAddress, Model, Part, Process, Site, Template, Upstream,
-    UpstreamId, VARIABLES, Variable, VariableId,
+    UpstreamId, VARIABLES, Validity, Variable, VariableId,
 };
 use listeners::Listen;
 use std::collections::{HashMap, HashSet};
@@ -165,7 +165,24 @@ impl Resolver {
             pid,
             error_log,
             working_directory,
+            names: self.validity(draft),
         }
+    }
+
+    fn validity(&mut self, draft: &Draft) -> Validity {
+        let default = Validity::default();
+        let least = draft.names_valid_least.map_or(default.least, |time| time.0);
+        let most = draft.names_valid_most;
+        let most = most.map_or(default.most.max(least), |time| time.0);
+        self.time(Some(least), &Path::Root.key("names_valid_least"));
+        if least > most {
+            let path = Path::Root.key("names_valid_most");
+            let text = format!("{}s", most.as_secs());
+            let label =
+                "expected no less than `names_valid_least`, which is 1s where it is not written";
+            self.report(invalid(&path, &text).label(label));
+        }
+        Validity { least, most }
     }
 
     fn worker_processes(&mut self, draft: &Draft) -> Option<NonZeroUsize> {
