@@ -370,7 +370,7 @@ impl Application for Gateway {
         self.proxy.process_new_http(session, shutdown).await
     }
 
-    fn refuse(&self, refusal: &Refusal<'_>) -> Bytes {
+    fn refuse(&self, refusal: &Refusal<'_>) -> Option<Bytes> {
         let status = refusal.fault.status();
         let line = String::from_utf8_lossy(refusal.arrival.line.raw()).into_owned();
         let agent = refusal.header("user-agent").unwrap_or_default();
@@ -379,9 +379,9 @@ impl Application for Gateway {
             .lock()
             .push(format!("{status} {} [{line}]{agent}", refusal.fault));
         if refusal.body_only() {
-            return Bytes::from_static(b"refused");
+            return Some(Bytes::from_static(b"refused"));
         }
-        format!("HTTP/1.1 {status}\r\nConnection: close\r\n\r\nrefused").into()
+        Some(format!("HTTP/1.1 {status}\r\nConnection: close\r\n\r\nrefused").into())
     }
 }
 
@@ -505,7 +505,11 @@ impl House {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("nonblocking");
         let address = listener.local_addr().expect("bound");
-        let door = Arc::new(Door::new(Arc::clone(&gateway), ListenerId(0)));
+        let door = Arc::new(Door::new(
+            Arc::clone(&gateway),
+            ListenerId(0),
+            Arc::default(),
+        ));
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).expect("registered");
             while let Ok((socket, _)) = listener.accept().await {

@@ -18,12 +18,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// A configuration, and how many allocations a request may cost under it: two more than were counted,
-/// since a busy machine has one more now and then. What a change saves is to be taken off here.
+/// A configuration, and how many allocations a request may cost under it: one more than were counted.
+/// What a change saves is to be taken off here.
 const WORKLOADS: [(&str, &str, usize); 5] = [
-    ("tutorial.conf", TUTORIAL, 116),
-    ("tuned.conf", TUNED, 98),
-    ("least.yaml", YAML, 113),
+    ("tutorial.conf", TUTORIAL, 115),
+    ("tuned.conf", TUNED, 97),
+    ("least.yaml", YAML, 111),
     ("return.conf", RETURN, 38),
     ("file.conf", FILE, 51),
 ];
@@ -34,11 +34,11 @@ fn a_request_allocates_no_more_than_it_did() {
     fs::write(folder.path().join("page.html"), "<p>hello</p>").unwrap();
     let backend = backend();
     let mut counts = Vec::new();
-    for (name, text, _) in WORKLOADS {
+    for (name, text, ceiling) in WORKLOADS {
         let file = folder.path().join(name);
         fs::write(&file, filled(text, folder.path(), backend)).unwrap();
         let server = Server::from_file(&file).start().unwrap();
-        counts.push(allocations(server.addresses()[0]));
+        counts.push(allocations(server.addresses()[0], ceiling));
         server.stop();
     }
     let found: Vec<_> = WORKLOADS
@@ -51,8 +51,10 @@ fn a_request_allocates_no_more_than_it_did() {
     }
 }
 
-/// How often the process allocates for one request on a connection that is kept.
-fn allocations(server: SocketAddr) -> usize {
+/// How often the process allocates for one request on a connection that is kept. On a busy machine there
+/// is more now and then: Pingora's clock, a look at a server, a wait that is else none. So the count is
+/// the least of several, of which the first within the ceiling is good enough.
+fn allocations(server: SocketAddr, ceiling: usize) -> usize {
     let mut client = TcpStream::connect(server).unwrap();
     client.set_nodelay(true).unwrap();
     client
@@ -68,10 +70,18 @@ fn allocations(server: SocketAddr) -> usize {
         }
     };
     // Pools, buffers and what is made once are not a request's.
-    exchange(100);
-    let before = COUNT.load(Ordering::SeqCst);
     exchange(REQUESTS);
-    (COUNT.load(Ordering::SeqCst) - before) / REQUESTS
+    let mut least = usize::MAX;
+    for _ in 0..TRIES {
+        let before = COUNT.load(Ordering::SeqCst);
+        exchange(REQUESTS);
+        let count = COUNT.load(Ordering::SeqCst) - before;
+        least = least.min(count.div_ceil(REQUESTS));
+        if least <= ceiling {
+            break;
+        }
+    }
+    least
 }
 
 /// Answers every request with the same bytes.
@@ -126,7 +136,9 @@ fn filled(text: &str, folder: &Path, backend: SocketAddr) -> String {
         .replace("BACKEND", &backend.to_string())
 }
 
-const REQUESTS: usize = 200;
+const REQUESTS: usize = 30;
+
+const TRIES: usize = 20;
 
 /// The server comes to rest before anything is sent to it: what it does when it has to wait is
 /// counted always, not now and then.

@@ -25,6 +25,9 @@ pub(super) struct Arguments {
     /// Say only errors while testing.
     #[arg(short = 'q')]
     pub(super) quiet: bool,
+    /// A signal for the process that serves.
+    #[arg(short = 's', value_name = "signal")]
+    pub(super) signal: Option<String>,
     /// The folder that relative paths of the command line are below.
     #[arg(short = 'p', value_name = "prefix")]
     pub(super) prefix: Option<PathBuf>,
@@ -50,6 +53,8 @@ pub(super) enum Command {
     Convert(super::convert::Options),
     /// Serve the sites of a configuration on free ports, to look at them.
     Try(super::trial::Options),
+    /// Reload, and wait until it is done.
+    Reload(super::reload::Options),
     /// Print the JSON Schema of the YAML configuration.
     Schema,
     /// Show balancing, failover and the all-down page on this machine.
@@ -59,9 +64,11 @@ pub(super) enum Command {
 
 /// `-h`, in nginx's form.
 pub(super) const HELP: &str = "\
-Usage: gapura [-?hvVtTq] [-p prefix] [-e filename] [-c filename] [-g directives]
+Usage: gapura [-?hvVtTq] [-s signal] [-p prefix]
+              [-e filename] [-c filename] [-g directives]
        gapura check file [--json]
        gapura convert file [-o filename]
+       gapura reload [file]
        gapura try file [--against]
        gapura demo [--port port] [--backend-ports a,b]
        gapura schema
@@ -73,6 +80,7 @@ Options:
   -t            : test configuration and exit
   -T            : test configuration, print it and exit
   -q            : suppress non-error messages during configuration testing
+  -s signal     : send signal to the process that serves: stop, quit, reopen, reload
   -p prefix     : set prefix path: relative paths of -c and -e are below it
   -e filename   : set error log file (default: standard error)
   -c filename   : set configuration file (default: /etc/gapura/gapura.yaml,
@@ -82,6 +90,8 @@ Options:
 Commands:
   check         : say what is applied, accepted and unsupported in a configuration
   convert       : print an nginx.conf in YAML
+  reload        : as -s reload, but wait until it is done; status 1 and the reason
+                  when nothing changed
   try           : serve the sites of a configuration on free ports, beside what
                   serves them now; --against compares the answers of both
   demo          : two backends and a proxy in front of them, to try things out

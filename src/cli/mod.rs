@@ -6,6 +6,8 @@ mod convert;
 #[cfg(feature = "demo")]
 mod demo;
 mod ending;
+mod reload;
+mod signal;
 mod trial;
 
 use crate::config::{self, CommandLine, source::Source};
@@ -55,10 +57,12 @@ fn run() -> Result<ExitCode, String> {
         Some(Command::Check(options)) => check::run(options, &command_line(&arguments)),
         Some(Command::Convert(options)) => convert::run(options, &command_line(&arguments)),
         Some(Command::Try(options)) => trial::run(options, &command_line(&arguments)),
+        Some(Command::Reload(options)) => reload::run(options, &arguments),
         Some(Command::Schema) => print_schema(),
         #[cfg(feature = "demo")]
         Some(Command::Demo(options)) => demo::run(options),
         None if arguments.test || arguments.dump => test(&arguments),
+        None if let Some(word) = &arguments.signal => signal::send(word, &arguments),
         None => serve(&arguments),
     }
 }
@@ -80,7 +84,7 @@ fn serve(arguments: &Arguments) -> Result<ExitCode, String> {
         server = server.directives(directives);
     }
     server
-        .run()
+        .run_as_program(arguments.error_log.clone())
         .map_err(|error| with_name(&error.to_string()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,7 @@
 //! becomes of each directive.
 
 use super::diagnostic::Diagnostics;
+use super::file_reader::FileReader;
 use super::nginx::{self, DirectiveUse};
 use super::{CommandLine, Language, load_with};
 use std::path::{Path, PathBuf};
@@ -35,7 +36,7 @@ pub fn check(path: &Path, given: &CommandLine) -> Checked {
         Err(diagnostics) => diagnostics,
     };
     let source = match language {
-        Language::Nginx => nginx::open(path).ok(),
+        Language::Nginx => nginx::open(path, &FileReader::default()).ok(),
         Language::Yaml => None,
     };
     let folder = path.parent().unwrap_or(Path::new(""));

@@ -3,6 +3,7 @@
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::draft::Draft;
+use super::file_reader::FileReader;
 use super::problem::Problem;
 use super::source::Source;
 use super::{CommandLine, Language, load_nginx, load_yaml, nginx, resolve, yaml};
@@ -45,7 +46,7 @@ pub fn convert(path: &Path, given: &CommandLine) -> Result<Converted, ConvertErr
         return Err(ConvertError::Yaml);
     }
     let folder = path.parent().unwrap_or(Path::new(""));
-    convert_source(&nginx::open(path)?, folder, given)
+    convert_source(&nginx::open(path, &FileReader::default())?, folder, given)
 }
 
 /// Converts the text of an nginx.conf; what it includes is looked for in `folder`.
@@ -61,7 +62,7 @@ fn convert_source(
     folder: &Path,
     given: &CommandLine,
 ) -> Result<Converted, ConvertError> {
-    let loaded = load_nginx(source, folder, given)?;
+    let loaded = load_nginx(source, folder, given, &FileReader::default())?;
     let is_ignored =
         |found: &&Diagnostic| matches!(found.problem, Problem::IgnoredServerName { .. });
     let ignored: Vec<_> = loaded.warnings.iter().filter(is_ignored).cloned().collect();

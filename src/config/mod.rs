@@ -9,6 +9,7 @@ mod check;
 mod convert;
 pub mod diagnostic;
 pub mod draft;
+mod file_reader;
 mod nginx;
 pub mod path;
 pub mod problem;
@@ -21,6 +22,7 @@ pub use builder::{Backend, Config, HealthCheck, Location, Site, Upstream};
 pub use check::{Checked, check};
 pub use convert::{ConvertError, Converted, convert, convert_str};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub(crate) use file_reader::{FileReader, FilesRead};
 pub use nginx::{DirectiveHelp, DirectiveUse, Treatment, configure_arguments, directives};
 
 use crate::model::Model;
@@ -64,6 +66,15 @@ pub struct CommandLine {
 /// # Errors
 /// As [`load`].
 pub fn load_with(path: &Path, given: &CommandLine) -> Result<Loaded, Diagnostics> {
+    load_through(&FileReader::default(), path, given)
+}
+
+/// As [`load_with`], with files that are read this way.
+pub(crate) fn load_through(
+    reader: &FileReader,
+    path: &Path,
+    given: &CommandLine,
+) -> Result<Loaded, Diagnostics> {
     let base = path.parent().unwrap_or(Path::new(""));
     match Language::of(path) {
         Language::Yaml => {
@@ -72,12 +83,13 @@ pub fn load_with(path: &Path, given: &CommandLine) -> Result<Loaded, Diagnostics
                 let problem = Problem::Syntax("\"-g\" takes directives of an nginx.conf".into());
                 return Err(Diagnostic::emerg(problem, None, Some(label.into())).into());
             }
-            let text = read(path)?;
-            let mut loaded = load_yaml(&text, &path.display().to_string(), base)?;
+            let text = read(path, reader)?;
+            let name = path.display().to_string();
+            let mut loaded = load_yaml_through(reader, &text, &name, base)?;
             loaded.files.insert(0, path.to_owned());
             Ok(loaded)
         }
-        Language::Nginx => load_nginx(&nginx::open(path)?, base, given),
+        Language::Nginx => load_nginx(&nginx::open(path, reader)?, base, given, reader),
     }
 }
 
@@ -89,7 +101,12 @@ pub fn load_with(path: &Path, given: &CommandLine) -> Result<Loaded, Diagnostics
 pub fn load_str(text: &str, name: &str, base: &Path) -> Result<Loaded, Diagnostics> {
     match Language::of(Path::new(name)) {
         Language::Yaml => load_yaml(text, name, base),
-        Language::Nginx => load_nginx(&Source::new(name, text), base, &CommandLine::default()),
+        Language::Nginx => load_nginx(
+            &Source::new(name, text),
+            base,
+            &CommandLine::default(),
+            &FileReader::default(),
+        ),
     }
 }
 
@@ -120,12 +137,18 @@ impl Language {
     }
 }
 
+/// Where nginx says what goes wrong when nothing names a file, with this prefix.
+pub(crate) fn default_error_log(prefix: Option<&Path>) -> PathBuf {
+    nginx::default_error_log(prefix)
+}
+
 fn load_nginx(
     source: &Arc<Source>,
     folder: &Path,
     given: &CommandLine,
+    reader: &FileReader,
 ) -> Result<Loaded, Diagnostics> {
-    let parsed = nginx::parse(source, folder, given);
+    let parsed = nginx::parse(source, folder, given, reader);
     let mut loaded = finish(
         parsed.outcome.model,
         parsed.outcome.files,
@@ -143,9 +166,19 @@ fn load_nginx(
 /// # Errors
 /// Everything that is wrong with it.
 pub fn load_yaml(text: &str, name: &str, base: &Path) -> Result<Loaded, Diagnostics> {
+    load_yaml_through(&FileReader::default(), text, name, base)
+}
+
+/// As [`load_yaml`], with files that are read this way.
+pub(crate) fn load_yaml_through(
+    reader: &FileReader,
+    text: &str,
+    name: &str,
+    base: &Path,
+) -> Result<Loaded, Diagnostics> {
     let source = Source::new(name, text);
     let parsed = yaml::parse(&source)?;
-    let outcome = resolve::resolve(&parsed.draft, base);
+    let outcome = resolve::resolve_through(&parsed.draft, base, reader);
     let mut diagnostics = parsed.diagnostics.clone();
     for finding in outcome.findings {
         if !parsed.follows_from_a_cut(&finding) {
@@ -162,13 +195,22 @@ pub fn load_yaml(text: &str, name: &str, base: &Path) -> Result<Loaded, Diagnost
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn load_draft(mut draft: draft::Draft, base: &Path) -> Result<Loaded, Diagnostics> {
+pub fn load_draft(draft: draft::Draft, base: &Path) -> Result<Loaded, Diagnostics> {
+    load_draft_through(&FileReader::default(), draft, base)
+}
+
+/// As [`load_draft`], with files that are read this way.
+pub(crate) fn load_draft_through(
+    reader: &FileReader,
+    mut draft: draft::Draft,
+    base: &Path,
+) -> Result<Loaded, Diagnostics> {
     if draft.sites.as_ref().is_none_or(Vec::is_empty) {
         let label = "a configuration has at least one site";
         return Err(Diagnostic::emerg(Problem::NoSites, None, Some(label.into())).into());
     }
     yaml::apply_defaults(&mut draft);
-    let outcome = resolve::resolve(&draft, base);
+    let outcome = resolve::resolve_through(&draft, base, reader);
     let findings = outcome.findings.into_iter();
     let diagnostics = findings.map(path::Finding::without_place).collect();
     finish(outcome.model, outcome.files, Diagnostics::new(diagnostics))
@@ -193,9 +235,9 @@ fn finish(
     })
 }
 
-fn read(path: &Path) -> Result<String, Diagnostics> {
+fn read(path: &Path, reader: &FileReader) -> Result<String, Diagnostics> {
     let refused = |problem| Diagnostics::from(Diagnostic::emerg(problem, None, None));
-    let bytes = std::fs::read(path).map_err(|error| refused(Problem::open(path, &error)))?;
+    let bytes = (reader.read(path)).map_err(|error| refused(Problem::open(path, &error)))?;
     let path = path.display().to_string();
     String::from_utf8(bytes).map_err(|_| refused(Problem::NotUtf8 { path }))
 }

@@ -92,6 +92,9 @@ pub enum Problem {
     Buffers(&'static str),
     UnknownBalance(String),
     BalanceRedefined,
+    UserIgnored,
+    UnknownUser(String),
+    UnknownGroup(String),
     NotForThisBalance(String),
     UnknownHealthCheck(String),
 
@@ -229,6 +232,12 @@ impl fmt::Display for Problem {
             Self::Buffers(rule) => f.write_str(rule),
             Self::UnknownBalance(name) => write!(f, "unknown balance \"{name}\""),
             Self::BalanceRedefined => f.write_str("load balancing method redefined"),
+            Self::UserIgnored => f.write_str(
+                "the \"user\" directive makes sense only if the master process runs with \
+                 super-user privileges, ignored",
+            ),
+            Self::UnknownUser(name) => write!(f, "getpwnam(\"{name}\") failed"),
+            Self::UnknownGroup(name) => write!(f, "getgrnam(\"{name}\") failed"),
             Self::NotForThisBalance(word) => {
                 write!(f, "balancing method does not support parameter \"{word}\"")
             }

@@ -9,6 +9,7 @@ use http::{HeaderValue, Version as HttpVersion};
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 use std::any::Any;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,11 +25,15 @@ pub struct Arrival {
     pub site: Arc<Site>,
     /// The connection.
     pub connection: Arc<Connection>,
+    /// The client's address where a proxy in front has said another than the connection's.
+    pub real_client: Option<SocketAddr>,
     /// The request line; incomplete only in a [`Refusal`].
     pub line: RequestLine,
     /// `$host`: lower case, without port and final dot. The request line's host wins over the
     /// Host header; without both it is the site's name.
     pub host: Box<str>,
+    /// Whether the request named it.
+    pub names_host: bool,
     /// The variables that the request has written: groups of the `server_name` that matched, and what the
     /// configuration sets on its way.
     pub assigned: Assigned,
@@ -45,6 +50,12 @@ pub struct Arrival {
 }
 
 impl Arrival {
+    /// The client's address: `$remote_addr` and `$remote_port`. `None` on a Unix socket.
+    pub fn client(&self) -> Option<SocketAddr> {
+        let connected = || self.connection.client()?.as_inet().copied();
+        self.real_client.or_else(connected)
+    }
+
     /// Lets the generation go: for a request that goes on for hours and needs nothing of it any more.
     pub fn release_generation(&mut self) {
         self.generation = None;
@@ -73,6 +84,8 @@ pub struct Admission {
     pub upgrade: bool,
     /// Whether the connection may stay open after it, as far as the client says.
     pub keepalive: bool,
+    /// Why it is none: only its error's page is to be served. What is left of it is not read.
+    pub fault: Option<Fault>,
     /// The header lines that are more than Pingora's parser takes.
     pub(super) surplus: Vec<(HeaderName, HeaderValue)>,
 }

@@ -49,13 +49,51 @@ pub(super) fn write(line: &RequestLine, lines: &[HeaderLine], buffer: &[u8]) -> 
         _ => b" HTTP/1.0\r\n",
     });
     for line in lines {
-        out.extend_from_slice(&buffer[line.name.clone()]);
-        out.extend_from_slice(b": ");
-        out.extend(value_bytes(&buffer[line.value.clone()]));
-        out.extend_from_slice(b"\r\n");
+        write_header(line, buffer, &mut out);
     }
     out.extend_from_slice(b"\r\n");
     out
+}
+
+/// Writes a header for what is no request, so that its error's page can be served: what is known of it,
+/// without what speaks of a body or of the connection.
+pub(super) fn write_refused(line: &RequestLine, lines: &[HeaderLine], buffer: &[u8]) -> BytesMut {
+    let mut out = BytesMut::from(match (line.method(), line.version()) {
+        (b"HEAD", Version::HTTP_11) => &b"HEAD / HTTP/1.1\r\n"[..],
+        (b"HEAD", _) => b"HEAD / HTTP/1.0\r\n",
+        (_, Version::HTTP_11) => b"GET / HTTP/1.1\r\n",
+        _ => b"GET / HTTP/1.0\r\n",
+    });
+    let is_left_out = |name: &[u8]| {
+        !name.iter().all(|&byte| is_token_byte(byte))
+            || LEFT_OUT
+                .iter()
+                .any(|other| name.eq_ignore_ascii_case(other))
+    };
+    for line in lines.iter().take(MOST_HEADERS - 1) {
+        if !is_left_out(&buffer[line.name.clone()]) {
+            write_header(line, buffer, &mut out);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    out
+}
+
+/// What is not told of a request that was refused.
+const LEFT_OUT: [&[u8]; 6] = [
+    b"host",
+    b"content-length",
+    b"transfer-encoding",
+    b"expect",
+    b"connection",
+    b"upgrade",
+];
+
+fn write_header(line: &HeaderLine, buffer: &[u8], out: &mut BytesMut) {
+    out.extend_from_slice(&buffer[line.name.clone()]);
+    out.extend_from_slice(b": ");
+    out.extend(value_bytes(&buffer[line.value.clone()]));
+    out.extend_from_slice(b"\r\n");
 }
 
 /// The lines that Pingora can be given: those whose names are tokens of HTTP. nginx passes on

@@ -69,6 +69,25 @@ impl Chunked {
         Ok(at)
     }
 
+    /// As [`advance`](Self::advance), but stops behind the last chunk, where trailers may stand.
+    pub(super) fn advance_to_trailer(&mut self, bytes: &[u8]) -> Result<usize, MalformedBody> {
+        let mut at = 0;
+        while at < bytes.len() && !matches!(self.state, State::Done | State::Trailer) {
+            if self.state == State::Data {
+                at += self.skip(bytes.len() - at);
+                continue;
+            }
+            self.state = self.step(bytes[at])?;
+            at += 1;
+        }
+        Ok(at)
+    }
+
+    /// Whether trailers may follow.
+    pub(super) fn is_at_trailer(&self) -> bool {
+        self.state == State::Trailer
+    }
+
     /// Whether the last byte of the body has been seen.
     pub(super) fn is_done(&self) -> bool {
         self.state == State::Done

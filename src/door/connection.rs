@@ -1,5 +1,7 @@
 //! What is known of a client connection, shared by the requests that arrive on it.
 
+use super::counters::Counted;
+use crate::model::Lingering;
 use bytes::BytesMut;
 use parking_lot::Mutex;
 use pingora_core::protocols::l4::ext::TCP_INFO;
@@ -18,6 +20,7 @@ pub struct Connection {
     pub started: Instant,
     /// Whether it came over TLS.
     pub secure: bool,
+    _counted: Counted,
     socket: Option<Arc<SocketDigest>>,
     requests: AtomicU32,
     sent: AtomicU64,
@@ -32,6 +35,8 @@ pub(super) struct Leftover {
     pub(super) stream: Stream,
     /// Bytes of this request or a later one were not read.
     pub(super) unread: bool,
+    /// How long it is read from before it is closed.
+    pub(super) lingering: Lingering,
     /// What was read of later requests, when the connection is to be used again.
     pub(super) kept: Option<BytesMut>,
 }
@@ -42,6 +47,7 @@ impl Connection {
             serial: SERIAL.fetch_add(1, Relaxed),
             started: Instant::now(),
             secure: stream.get_ssl_digest().is_some(),
+            _counted: Counted::connection(),
             socket: stream.get_socket_digest(),
             requests: AtomicU32::new(0),
             sent: AtomicU64::new(0),

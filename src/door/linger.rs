@@ -5,6 +5,7 @@
 //! limited time.
 
 use super::connection::Leftover;
+use crate::model::LingeringClose;
 use pingora::prelude::timeout;
 use pingora_core::protocols::Stream;
 use std::future::poll_fn;
@@ -12,23 +13,31 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::io::{AsyncRead, ReadBuf};
 
 /// Closes a connection that is not used again.
 pub(super) async fn close(leftover: Leftover) {
     let Leftover {
-        mut stream, unread, ..
+        mut stream,
+        unread,
+        lingering,
+        ..
     } = leftover;
-    if !unread && !has_more(&mut stream).await {
+    let is_wanted = match lingering.close {
+        LingeringClose::Off => false,
+        LingeringClose::Always => true,
+        LingeringClose::On => unread || has_more(&mut stream).await,
+    };
+    if !is_wanted {
         return;
     }
     stream.shutdown().await;
-    let end = Instant::now() + LINGERING_TIME;
+    let end = Instant::now() + lingering.time;
     loop {
         let left = end.saturating_duration_since(Instant::now());
         let read = poll_fn(|cx| poll_discard(&mut stream, cx));
-        match timeout(left.min(LINGERING_TIMEOUT), read).await {
+        match timeout(left.min(lingering.timeout), read).await {
             Ok(Ok(1..)) if !left.is_zero() => {}
             _ => return,
         }
@@ -47,9 +56,3 @@ fn poll_discard(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<us
     ready!(Pin::new(stream).poll_read(cx, &mut space))?;
     Poll::Ready(Ok(space.filled().len()))
 }
-
-/// nginx's `lingering_time`: in all.
-const LINGERING_TIME: Duration = Duration::from_secs(30);
-
-/// nginx's `lingering_timeout`: between two reads.
-const LINGERING_TIMEOUT: Duration = Duration::from_secs(5);

@@ -14,9 +14,11 @@ mod admission;
 mod canonical;
 mod chunked;
 mod connection;
+mod counters;
 mod fault;
 mod headers;
 mod host;
+mod lifelines;
 mod linger;
 mod path;
 mod reader;
@@ -27,8 +29,10 @@ mod stream;
 pub use admission::{Admission, Arrival, Framing, Refusal};
 pub use chunked::MalformedBody;
 pub use connection::Connection;
+pub use counters::Counts;
 pub use fault::Fault;
 pub use headers::Headers;
+pub use lifelines::Lifelines;
 pub use request_line::RequestLine;
 pub use serve::Door;
 pub use stream::{Collected, DoorStream};
@@ -56,6 +60,7 @@ pub trait Application: Send + Sync + 'static {
 
     /// Logs a request that was refused and gives the whole answer: status line, headers and body,
     /// or the body alone when [`Refusal::body_only`]. The connection closes after it, so the
-    /// answer says `Connection: close`. Not written when [`Fault::is_silent`].
-    fn refuse(&self, refusal: &Refusal<'_>) -> Bytes;
+    /// answer says `Connection: close`. Not written when [`Fault::is_silent`]. `None` when the answer
+    /// takes more than that: then [`serve`](Self::serve) is called, with the fault in the [`Admission`].
+    fn refuse(&self, refusal: &Refusal<'_>) -> Option<Bytes>;
 }

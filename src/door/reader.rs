@@ -6,7 +6,7 @@ use super::headers::{self, Headers};
 use super::request_line::{LineReader, RequestLine};
 use super::{Fault, Framing, host};
 use crate::model::{ClientLimits, HeaderBuffers};
-use crate::runtime::{Listener, Site};
+use crate::runtime::{Assigned, Listener, Site};
 use http::{HeaderName, HeaderValue, Version};
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub(super) struct Reader<'a> {
     pub(super) headers: &'a mut Headers,
     /// The normalised host, once it is known.
     pub(super) host: Option<Box<str>>,
+    /// What the pattern that it matched has written.
+    pub(super) assigned: Assigned,
     /// `None` once the request line is read.
     line_reader: Option<LineReader>,
     buffers: Buffers,
@@ -67,6 +69,7 @@ impl<'a> Reader<'a> {
             line: RequestLine::default(),
             headers,
             host: None,
+            assigned: Assigned::default(),
             line_reader: Some(LineReader::default()),
             buffers: Buffers {
                 room: listener.default_site().client.first_header_buffer,
@@ -174,7 +177,7 @@ impl<'a> Reader<'a> {
         self.line.normalise(self.site.client.merge_slashes)?;
         if let Some(authority) = self.line.authority() {
             let host = host::normalise(authority).ok_or(Fault::InvalidHostInRequestLine)?;
-            self.site = Arc::clone(self.listener.site(&host));
+            self.site = Arc::clone(self.listener.site(&host, &mut self.assigned));
             self.host = Some(host);
         }
         self.plain = canonical::is_plain(&self.line, received);
@@ -217,7 +220,7 @@ impl<'a> Reader<'a> {
                 self.known.host = true;
                 let host = host::normalise(value).ok_or(Fault::InvalidHost)?;
                 if self.host.is_none() {
-                    self.site = Arc::clone(self.listener.site(&host));
+                    self.site = Arc::clone(self.listener.site(&host, &mut self.assigned));
                     self.host = Some(host);
                 }
             }
@@ -251,7 +254,7 @@ impl<'a> Reader<'a> {
     /// What can be said once all lines are there.
     fn finish(&mut self, buffer: &[u8]) -> Result<Head, Fault> {
         if self.host.is_none() {
-            self.site = Arc::clone(self.listener.site(""));
+            self.site = Arc::clone(self.listener.site("", &mut self.assigned));
         }
         let version = self.line.version();
         if !self.known.host && version == Version::HTTP_11 {

@@ -79,7 +79,7 @@ impl RequestLine {
     }
 
     /// The host and port of an absolute URI.
-    pub(super) fn authority(&self) -> Option<&[u8]> {
+    pub fn authority(&self) -> Option<&[u8]> {
         // It follows a scheme or a method, so that none begins at 0; it may be empty.
         (self.authority.start > 0).then(|| &self.raw[self.authority.clone()])
     }

@@ -2,9 +2,11 @@
 
 use super::admission::{Admission, Arrival, Refusal};
 use super::canonical;
+use super::counters::Counted;
+use super::lifelines::{Lifeline, Lifelines};
 use super::reader::{Head, Reader};
-use super::{Application, Connection, DoorStream, Fault, Headers, RequestLine, linger};
-use crate::runtime::{Assigned, Generation, Listener, ListenerId};
+use super::{Application, Connection, DoorStream, Fault, Framing, Headers, RequestLine, linger};
+use crate::runtime::{Generation, Listener, ListenerId};
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
 use http::Version;
@@ -21,14 +23,16 @@ use tokio::io::AsyncWriteExt;
 pub struct Door<A> {
     application: Arc<A>,
     listener: ListenerId,
+    lifelines: Arc<Lifelines>,
 }
 
 impl<A> Door<A> {
     /// The door of a listener.
-    pub fn new(application: Arc<A>, listener: ListenerId) -> Self {
+    pub fn new(application: Arc<A>, listener: ListenerId, lifelines: Arc<Lifelines>) -> Self {
         Self {
             application,
             listener,
+            lifelines,
         }
     }
 }
@@ -42,7 +46,11 @@ impl<A: Application> ServerApp for Door<A> {
     ) -> Option<Stream> {
         let connection = Arc::new(Connection::new(&*stream));
         let stream = Box::new(DoorStream::new(stream, Arc::clone(&connection)));
-        self.converse(stream, &connection, shutdown).await;
+        let generation = self.application.live().pin().number();
+        let held = self.lifelines.hold(connection.serial, generation);
+        let line = held.line();
+        let conversation = self.converse(stream, &connection, line, shutdown);
+        line.until_cut(conversation).await?;
         if let Some(leftover) = connection.take_leftover() {
             linger::close(leftover).await;
         }
@@ -56,6 +64,7 @@ impl<A: Application> Door<A> {
         &self,
         mut stream: Box<DoorStream>,
         connection: &Arc<Connection>,
+        line: &Lifeline,
         shutdown: &ShutdownWatch,
     ) -> Option<()> {
         let mut ending = shutdown.clone();
@@ -63,9 +72,13 @@ impl<A: Application> Door<A> {
         let mut pause = self.before_first_request()?;
         loop {
             let pipelined = !stream.input().is_empty();
+            let waiting = Counted::waiting();
             pause.wait(&mut stream, &mut ending).await?;
+            drop(waiting);
+            let reading = Counted::reading();
             // Only now, so that a connection that waits does not hold an old generation.
             let generation = self.application.live().pin();
+            line.pinned(generation.number());
             let arriving = Arriving {
                 pipelined,
                 started: Instant::now(),
@@ -82,9 +95,14 @@ impl<A: Application> Door<A> {
             let (admission, header) = match arriving.receive(&mut stream, &mut headers).await {
                 Ok(admitted) => admitted,
                 Err((fault, arrival)) => {
-                    return self.refuse(fault, arrival, &headers, stream).await;
+                    match self.refuse(fault, arrival, &headers, &mut stream).await {
+                        Some(refused) => refused,
+                        None => return None,
+                    }
                 }
             };
+            drop(reading);
+            let _writing = Counted::writing();
             let site = Arc::clone(&admission.arrival.site);
             let mut admission = admission;
             admission.keepalive &= !*ending.borrow();
@@ -128,21 +146,36 @@ impl<A: Application> Door<A> {
         })
     }
 
-    /// Answers a request that cannot be served. The connection is not used again.
+    /// Answers a request that cannot be served. The connection is not used again. Gives what goes to
+    /// Pingora when its error's page is one that has to be served.
     async fn refuse(
         &self,
         fault: Fault,
         arrival: Arrival,
         headers: &Headers,
-        mut stream: Box<DoorStream>,
-    ) -> Option<()> {
+        stream: &mut DoorStream,
+    ) -> Option<(Box<Admission>, BytesMut)> {
+        let buffer = stream.input().split();
         let refusal = Refusal {
             fault,
             arrival,
             headers,
-            buffer: &stream.input().split(),
+            buffer: &buffer,
         };
-        let answer = self.application.refuse(&refusal);
+        let Some(answer) = self.application.refuse(&refusal) else {
+            stream.expect_body(Framing::None);
+            stream.break_off();
+            let header = canonical::write_refused(&refusal.arrival.line, headers.lines(), &buffer);
+            let admission = Admission {
+                framing: Framing::None,
+                upgrade: false,
+                keepalive: false,
+                surplus: Vec::new(),
+                fault: Some(refusal.fault),
+                arrival: refusal.arrival,
+            };
+            return Some((Box::new(admission), header));
+        };
         if refusal.fault.is_silent() {
             stream.abandon();
             return None;
@@ -295,6 +328,7 @@ impl Arriving<'_> {
             framing: head.framing,
             upgrade: head.upgrade,
             keepalive: head.keepalive,
+            fault: None,
             surplus,
             arrival,
         })
@@ -310,17 +344,17 @@ impl Arriving<'_> {
         let (sent_before, received_before) = (self.connection.sent(), self.connection.received());
         self.connection.count_received(header_length);
         let site = Arc::clone(&reader.site);
+        let host = reader.host.take();
         Arrival {
             generation: Some(self.generation),
             listener: self.id,
             connection: Arc::clone(self.connection),
-            host: reader
-                .host
-                .take()
-                .unwrap_or_else(|| site.name.as_str().into()),
+            real_client: None,
+            names_host: host.is_some(),
+            host: host.unwrap_or_else(|| site.name.as_str().into()),
             site,
             line,
-            assigned: Assigned::default(),
+            assigned: std::mem::take(&mut reader.assigned),
             started: self.started,
             pipelined: self.pipelined,
             header_length,

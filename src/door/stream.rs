@@ -7,8 +7,10 @@ mod held;
 mod output;
 mod pace;
 mod patience;
+mod raw;
 mod rules;
 mod stored;
+mod trailing;
 
 use super::chunked::Chunked;
 use super::connection::Leftover;
@@ -19,6 +21,7 @@ use body::Body;
 use bytes::BytesMut;
 pub use collect::Collected;
 use collect::Collecting;
+use crossbeam_utils::atomic::AtomicCell;
 use futures_util::task::AtomicWaker;
 use output::Output;
 use pingora_core::protocols::Stream;
@@ -30,6 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use trailing::Lines;
 
 /// A client connection as Pingora's session sees it.
 ///
@@ -56,6 +60,12 @@ pub struct DoorStream {
     output: Output,
     /// Whether the answer is taken as fast as it comes.
     ahead: AtomicBool,
+    /// Whether trailers will be written.
+    expects_trailers: AtomicBool,
+    /// These, once they are known.
+    trailers: AtomicCell<Option<Box<Lines>>>,
+    /// Header values of the answer for which words stand.
+    raw_values: AtomicCell<raw::Values>,
     /// What the next read is used for.
     errand: AtomicU8,
     /// A body that is read whole.
@@ -92,6 +102,9 @@ impl DoorStream {
             waiting: AtomicWaker::new(),
             output: Output::default(),
             ahead: AtomicBool::new(false),
+            expects_trailers: AtomicBool::new(false),
+            trailers: AtomicCell::new(None),
+            raw_values: AtomicCell::new(None),
             errand: AtomicU8::new(Errand::None as u8),
             collecting: None,
         }
@@ -140,6 +153,11 @@ impl DoorStream {
     /// How many bytes of the answer were taken and not sent.
     pub fn unsent(&self) -> u64 {
         self.output.held()
+    }
+
+    /// How many bytes stand before the body of this request's answer, once its header was written.
+    pub fn before_body(&self) -> Option<u64> {
+        self.output.before_body()
     }
 
     /// Sends the answer no faster than so many bytes a second; 0 is no limit. nginx's `limit_rate`.
@@ -199,6 +217,14 @@ impl DoorStream {
         }
     }
 
+    /// Whether what is here of the body, and not read, is malformed.
+    pub fn is_body_malformed(&self) -> bool {
+        match &self.body {
+            Body::Chunked(chunked) => chunked.clone().advance(&self.input).is_err(),
+            _ => false,
+        }
+    }
+
     /// Whether all of the request's body has been read.
     pub fn is_body_done(&self) -> bool {
         matches!(self.body, Body::Done | Body::Stored(_))
@@ -245,7 +271,10 @@ impl DoorStream {
     pub(super) fn expect_body(&mut self, framing: Framing) {
         self.rules.clear();
         self.output.pace.start();
+        self.output.begin(self.connection.sent());
         *self.ahead.get_mut() = false;
+        self.forget_trailers();
+        self.raw_values.take();
         self.body = match framing {
             Framing::None => Body::Done,
             Framing::Length(length) => Body::Length(length),
@@ -284,6 +313,10 @@ impl DoorStream {
     }
 }
 
+// A cell that were not free of locks would put one on the request path.
+const _: () = assert!(AtomicCell::<Option<Box<Lines>>>::is_lock_free());
+const _: () = assert!(AtomicCell::<raw::Values>::is_lock_free());
+
 impl Drop for DoorStream {
     /// Leaves the connection to the door, which closes it so that the client sees the answer.
     fn drop(&mut self) {
@@ -295,9 +328,12 @@ impl Drop for DoorStream {
             let whole = self.is_body_done();
             let unread = !whole || !self.input.is_empty();
             let kept = (whole && *self.kept.get_mut()).then(|| std::mem::take(&mut self.input));
+            let location = self.rules.location();
+            let lingering = location.map(|location| location.settings.limits.lingering);
             self.connection.leave(Leftover {
                 stream,
                 unread,
+                lingering: lingering.unwrap_or_default(),
                 kept,
             });
         }

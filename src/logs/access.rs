@@ -5,7 +5,8 @@
 //! target cannot keep up its lines are dropped and counted, so that a slow disk never stops a
 //! request; when it cannot be written the error log says so once, until it works again.
 
-use super::{OpenError, append, wait_a_little};
+use super::opener::Opener;
+use super::{OpenError, wait_a_little};
 use crate::model::{LogBuffer, LogTarget, Model};
 use crate::runtime::LogSink;
 use flate2::Compression;
@@ -14,9 +15,9 @@ use log::{error, info, warn};
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Instant;
 
@@ -29,6 +30,7 @@ const BATCH: usize = 64 * 1024;
 pub(super) struct Writer {
     target: LogTarget,
     buffer: Option<LogBuffer>,
+    opener: Arc<Opener>,
     /// Made with the first line: a server that has not begun to serve must have no threads yet.
     queue: OnceLock<SyncSender<Message>>,
     dropped: AtomicU64,
@@ -60,10 +62,15 @@ impl LogSink for Writer {
 }
 
 impl Writer {
-    pub(super) fn new(target: &LogTarget, buffer: Option<&LogBuffer>) -> Self {
+    pub(super) fn new(
+        target: &LogTarget,
+        buffer: Option<&LogBuffer>,
+        opener: &Arc<Opener>,
+    ) -> Self {
         Self {
             target: absolute(target),
             buffer: buffer.cloned(),
+            opener: Arc::clone(opener),
             queue: OnceLock::new(),
             dropped: AtomicU64::new(0),
         }
@@ -73,8 +80,10 @@ impl Writer {
         self.queue.get_or_init(|| {
             let (sender, receiver) = sync_channel(QUEUE);
             let (target, buffer) = (self.target.clone(), self.buffer.clone());
+            let opener = Arc::clone(&self.opener);
             let thread = thread::Builder::new().name("access log".into());
-            if let Err(cause) = thread.spawn(move || drain(&target, buffer.as_ref(), &receiver)) {
+            let body = move || drain(&target, buffer.as_ref(), &opener, &receiver);
+            if let Err(cause) = thread.spawn(body) {
                 error!("access log {}: no thread: {cause}", describe(&self.target));
             }
             sender
@@ -112,9 +121,15 @@ impl Writer {
 }
 
 /// The body of a target's thread: gathers lines and writes them until the sender is gone.
-fn drain(target: &LogTarget, buffer: Option<&LogBuffer>, queue: &Receiver<Message>) {
+fn drain(
+    target: &LogTarget,
+    buffer: Option<&LogBuffer>,
+    opener: &Opener,
+    queue: &Receiver<Message>,
+) {
     let mut output = Output {
         target,
+        opener,
         gzip: buffer.and_then(|buffer| buffer.gzip),
         open: None,
         failed: false,
@@ -153,7 +168,9 @@ fn drain(target: &LogTarget, buffer: Option<&LogBuffer>, queue: &Receiver<Messag
                 }
                 Message::Reopen => {
                     output.write(&mut batch);
-                    output.open = None;
+                    // The new file is there at once, as nginx's; what is wrong with it, its next line
+                    // says.
+                    output.open = open(target, opener).ok();
                 }
             }
             if batch.len() >= size {
@@ -182,6 +199,7 @@ fn drain(target: &LogTarget, buffer: Option<&LogBuffer>, queue: &Receiver<Messag
 /// An open target, and whether its last write failed.
 struct Output<'a> {
     target: &'a LogTarget,
+    opener: &'a Opener,
     gzip: Option<u32>,
     open: Option<Box<dyn Write>>,
     failed: bool,
@@ -217,7 +235,7 @@ impl Output<'_> {
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let output = match &mut self.open {
             Some(output) => output,
-            None => self.open.insert(open(self.target)?),
+            None => self.open.insert(open(self.target, self.opener)?),
         };
         output.write_all(bytes)?;
         output.flush()
@@ -233,7 +251,7 @@ fn compress(bytes: &[u8], level: u32) -> io::Result<Vec<u8>> {
 
 /// Makes sure that every file of a model's access logs can be opened: nginx does not start when one
 /// cannot.
-pub(super) fn check(model: &Model) -> Result<(), OpenError> {
+pub(super) fn check(model: &Model, opener: &Opener) -> Result<(), OpenError> {
     let mut known = HashSet::new();
     let sites = model.sites.iter();
     let locations = sites.flat_map(|site| site.locations.iter().chain([&site.nowhere]));
@@ -247,7 +265,7 @@ pub(super) fn check(model: &Model) -> Result<(), OpenError> {
             continue;
         }
         if known.insert(path) {
-            append(path).map_err(|cause| OpenError {
+            opener.append(path).map_err(|cause| OpenError {
                 path: path.clone(),
                 cause,
             })?;
@@ -256,11 +274,11 @@ pub(super) fn check(model: &Model) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn open(target: &LogTarget) -> io::Result<Box<dyn Write>> {
+fn open(target: &LogTarget, opener: &Opener) -> io::Result<Box<dyn Write>> {
     Ok(match target {
         LogTarget::Stdout => Box::new(io::stdout()),
         LogTarget::Stderr => Box::new(io::stderr()),
-        LogTarget::File(path) => Box::new(append(path)?),
+        LogTarget::File(path) => Box::new(opener.append(path)?),
         LogTarget::Syslog(_) | LogTarget::Named(_) => return Err(io::ErrorKind::Unsupported.into()),
     })
 }

@@ -1,6 +1,6 @@
 //! Error logs: files, standard error and syslog servers, written to at once and without a lock.
 
-use super::append;
+use super::opener::Opener;
 use super::syslog::SyslogSink;
 use crate::model::{self, Level, LogTarget, Model};
 use crate::os_error::OsError;
@@ -40,7 +40,7 @@ pub struct OpenError {
 pub(super) struct ErrorFiles(HashMap<PathBuf, Weak<ErrorFile>>);
 
 impl ErrorFiles {
-    pub(super) fn open(&mut self, model: &Model) -> Result<ErrorLogs, OpenError> {
+    pub(super) fn open(&mut self, model: &Model, opener: &Opener) -> Result<ErrorLogs, OpenError> {
         self.0.retain(|_, file| file.strong_count() > 0);
         let mut opened = ErrorLogs::default();
         let sites = model.sites.iter();
@@ -50,7 +50,7 @@ impl ErrorFiles {
             if list.is_empty() || opened.logs.contains_key(list) {
                 continue;
             }
-            let outlet = |log: &model::ErrorLog| Ok((self.sink(&log.target)?, log.level));
+            let outlet = |log: &model::ErrorLog| Ok((self.sink(&log.target, opener)?, log.level));
             let outlets = list.iter().map(outlet).collect::<Result<_, _>>()?;
             opened
                 .logs
@@ -59,7 +59,11 @@ impl ErrorFiles {
         Ok(opened)
     }
 
-    fn sink(&mut self, target: &LogTarget) -> Result<Arc<dyn ErrorSink>, OpenError> {
+    fn sink(
+        &mut self,
+        target: &LogTarget,
+        opener: &Opener,
+    ) -> Result<Arc<dyn ErrorSink>, OpenError> {
         Ok(match target {
             LogTarget::Stdout => Arc::new(Stdout),
             // An error log's file has a fixed name.
@@ -73,16 +77,16 @@ impl ErrorFiles {
                     path: path.clone(),
                     cause,
                 };
-                let file = Arc::new(ErrorFile::open(path).map_err(failed)?);
+                let file = Arc::new(ErrorFile::open(path, opener).map_err(failed)?);
                 self.0.insert(path.clone(), Arc::downgrade(&file));
                 file
             }
         })
     }
 
-    pub(super) fn reopen(&self) {
+    pub(super) fn reopen(&self, opener: &Opener) {
         for file in self.0.values().filter_map(Weak::upgrade) {
-            file.reopen();
+            file.reopen(opener);
         }
     }
 }
@@ -96,17 +100,21 @@ pub(super) struct ErrorFile {
 }
 
 impl ErrorFile {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, opener: &Opener) -> io::Result<Self> {
         // The process may go to another folder.
         let path = std::path::absolute(path)?;
-        let file = append(&path)?;
+        let file = opener.append(&path)?;
         Ok(Self { path, file })
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Puts what is now at its path under the same descriptor.
-    pub(super) fn reopen(&self) {
+    pub(super) fn reopen(&self, opener: &Opener) {
         // When it cannot be opened, the file that was moved away is better than none.
-        if let Ok(new) = append(&self.path) {
+        if let Ok(new) = opener.append(&self.path) {
             // SAFETY: both descriptors are open and ours. Writers of other threads see the one file
             // or the other.
             unsafe { libc::dup3(new.as_raw_fd(), self.file.as_raw_fd(), libc::O_CLOEXEC) };

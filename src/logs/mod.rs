@@ -6,26 +6,27 @@
 //! | access logs whose files each request names | `named` |
 //! | error logs of the process, of sites and of locations | `error` |
 //! | the `log` crate's lines | `process` |
+//! | files that another process opens | `opener` |
 //! | messages to a syslog server | `syslog` |
 
 mod access;
 mod error;
 mod named;
+mod opener;
 pub mod process;
 mod syslog;
 
 pub use error::{ErrorLogs, OpenError};
+pub use opener::OpenLog;
 
 use crate::model::{LogBuffer, LogTarget, Model};
 use crate::runtime::{LogSink, NamedLogSink};
 use access::Writer;
 use error::ErrorFiles;
 use named::NamedFiles;
+use opener::Opener;
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io;
-use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -42,6 +43,7 @@ type Writers = HashMap<(LogTarget, Option<LogBuffer>), Weak<Writer>>;
 pub struct LogFiles {
     /// Held by the generations that log to them.
     writers: Mutex<Writers>,
+    opener: Arc<Opener>,
     named: Arc<NamedFiles>,
     errors: Mutex<ErrorFiles>,
 }
@@ -63,7 +65,7 @@ impl LogFiles {
         if let Some(writer) = writers.get(&key).and_then(Weak::upgrade) {
             return writer;
         }
-        let writer = Arc::new(Writer::new(target, buffer));
+        let writer = Arc::new(Writer::new(target, buffer, &self.opener));
         writers.insert(key, Arc::downgrade(&writer));
         writer
     }
@@ -73,8 +75,8 @@ impl LogFiles {
     /// # Errors
     /// A file cannot be opened.
     pub fn error_logs(&self, model: &Model) -> Result<ErrorLogs, OpenError> {
-        access::check(model)?;
-        self.errors.lock().open(model)
+        access::check(model, &self.opener)?;
+        self.errors.lock().open(model, &self.opener)
     }
 
     /// Waits until every line handed over so far is written, but not for a target that has stopped
@@ -89,10 +91,28 @@ impl LogFiles {
 
     /// Opens every file again: after it was moved away.
     pub fn reopen(&self) {
-        self.errors.lock().reopen();
+        self.errors.lock().reopen(&self.opener);
+        process::reopen(&self.opener);
         for writer in self.writers() {
             writer.reopen(Instant::now() + FLUSH_LIMIT);
         }
+    }
+
+    /// Opens the logs of a model for a process that may not, and gives those that are new to it.
+    pub fn keep(&self, model: &Model) -> Vec<OpenLog> {
+        self.opener.keep(model, process::file())
+    }
+
+    /// Opens what is kept again, for this user, and gives it.
+    pub fn reopen_kept(&self, user: u32) -> Vec<OpenLog> {
+        let opened = self.opener.reopen(user);
+        self.reopen();
+        opened
+    }
+
+    /// Takes logs that another process has opened.
+    pub fn take_over(&self, files: Vec<OpenLog>) {
+        self.opener.take_over(files);
     }
 
     fn writers(&self) -> Vec<Arc<Writer>> {
@@ -102,11 +122,6 @@ impl LogFiles {
             .filter_map(Weak::upgrade)
             .collect()
     }
-}
-
-/// Opens a log file as nginx does: appended to, made when it is not there.
-fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path)
 }
 
 fn wait_a_little() {

@@ -1,12 +1,12 @@
 //! Access logs whose files' names have variables: one thread opens the file of each line, as nginx
 //! does, and closes it when the lines that wait for it are written.
 
-use super::append;
 use crate::os_error::OsError;
 use crate::runtime::NamedLogSink;
 use log::error;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -121,7 +121,11 @@ fn write(folder: &[u8], file: &[u8], lines: &[u8]) -> Result<(), String> {
     if !folder.is_empty() && !path(folder).is_dir() {
         return Err(format!("testing \"{}\" existence failed", shown(folder)));
     }
-    let written = append(path(file)).and_then(|mut file| file.write_all(lines));
+    let opened = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path(file));
+    let written = opened.and_then(|mut file| file.write_all(lines));
     written.map_err(|cause| {
         let cause = OsError(&cause);
         format!("[crit] open() \"{}\" failed ({cause})", shown(file))

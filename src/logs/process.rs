@@ -2,13 +2,14 @@
 //! file until a configuration names error logs, then to these.
 
 use super::error::{ErrorFile, Stderr};
+use super::opener::Opener;
 use crate::model::Level;
 use crate::runtime::{ErrorLog, ErrorSink};
 use env_logger::{Builder, Env, Logger};
 use log::{LevelFilter, Log, Metadata, Record};
 use parking_lot::RwLock;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// Whose lines are logged when `RUST_LOG` does not say otherwise; how severe they must be is the
@@ -19,8 +20,8 @@ const FILTER: &str = "warn,gapura=trace,pingora=error,pingora_core=error,pingora
 struct ProcessLog {
     filter: Logger,
     /// Where lines go while no configuration says otherwise.
-    default: Arc<ErrorLog>,
-    file: Option<Arc<ErrorFile>>,
+    default: RwLock<Arc<ErrorLog>>,
+    file: RwLock<Option<Arc<ErrorFile>>>,
     /// Read for each line: these are few, and not those of requests.
     current: RwLock<Arc<ErrorLog>>,
 }
@@ -39,21 +40,40 @@ pub fn init(file: Option<&Path>) -> io::Result<()> {
         true => Level::Debug,
         false => Level::Notice,
     };
-    let file = file.map(ErrorFile::open).transpose()?.map(Arc::new);
-    let sink: Arc<dyn ErrorSink> = match &file {
-        Some(file) => Arc::clone(file) as _,
-        None => Arc::new(Stderr),
-    };
-    let default = Arc::new(ErrorLog::new(vec![(sink, level)]));
+    let file = file.map(open).transpose()?.map(Arc::new);
+    let default = Arc::new(outlet(file.as_ref(), level));
     let logger = LOGGER.get_or_init(|| ProcessLog {
         filter,
         current: RwLock::new(Arc::clone(&default)),
-        default,
-        file,
+        default: RwLock::new(default),
+        file: RwLock::new(file),
     });
     // An error means that the embedding program has set a logger: its choice holds.
     if log::set_logger(logger).is_ok() {
         logger.set_max_level();
+    }
+    Ok(())
+}
+
+fn outlet(file: Option<&Arc<ErrorFile>>, level: Level) -> ErrorLog {
+    let sink: Arc<dyn ErrorSink> = match file {
+        Some(file) => Arc::clone(file) as _,
+        None => Arc::new(Stderr),
+    };
+    ErrorLog::new(vec![(sink, level)])
+}
+
+/// Sends lines to this file instead of standard error, of nginx's level for a file that nobody named.
+///
+/// # Errors
+/// The file cannot be opened.
+pub fn send_to(file: &Path) -> io::Result<()> {
+    if let Some(logger) = LOGGER.get() {
+        let file = Arc::new(open(file)?);
+        let default = Arc::new(outlet(Some(&file), Level::Error));
+        *logger.file.write() = Some(file);
+        *logger.default.write() = Arc::clone(&default);
+        replace(default);
     }
     Ok(())
 }
@@ -63,16 +83,28 @@ pub fn replace(logs: Arc<ErrorLog>) {
     if let Some(logger) = LOGGER.get() {
         *logger.current.write() = match logs.level() {
             Some(_) => logs,
-            None => Arc::clone(&logger.default),
+            None => Arc::clone(&logger.default.read()),
         };
         logger.set_max_level();
     }
 }
 
-/// Opens the command line's file again: after it was moved away.
-pub fn reopen() {
-    if let Some(file) = LOGGER.get().and_then(|logger| logger.file.as_ref()) {
-        file.reopen();
+fn open(file: &Path) -> io::Result<ErrorFile> {
+    ErrorFile::open(file, &Opener::default())
+}
+
+/// The file that lines go to while no configuration says otherwise.
+pub(super) fn file() -> Option<PathBuf> {
+    let file = LOGGER.get()?.file.read();
+    file.as_ref().map(|file| file.path().to_owned())
+}
+
+/// Opens that file again: after it was moved away.
+pub(super) fn reopen(opener: &Opener) {
+    if let Some(logger) = LOGGER.get()
+        && let Some(file) = &*logger.file.read()
+    {
+        file.reopen(opener);
     }
 }
 

@@ -38,6 +38,24 @@ impl Clients {
     }
 }
 
+/// Who says the client's address in place of its connection: `set_real_ip_from` and its kin.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RealIp {
+    /// The proxies that are believed; without any nobody is.
+    pub from: Vec<Clients>,
+    /// The header that says it, in lower case.
+    pub header: Box<str>,
+    /// Whether proxies that are believed are passed over in a list.
+    pub recursive: bool,
+}
+
+impl RealIp {
+    /// Whether all lines of the header are one list.
+    pub fn is_list(&self) -> bool {
+        &*self.header == "x-forwarded-for"
+    }
+}
+
 /// `limit_except METHOD … { … }`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LimitExcept {

@@ -38,6 +38,39 @@ impl Default for ClientKeepalive {
     }
 }
 
+/// How a connection that is not kept is closed while its client may still be sending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lingering {
+    /// `lingering_close`: whether what it sends is read away first.
+    pub close: LingeringClose,
+    /// `lingering_time`: for how long in all (30 s).
+    pub time: Duration,
+    /// `lingering_timeout`: how long a pause may be in that (5 s).
+    pub timeout: Duration,
+}
+
+/// A word of `lingering_close`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LingeringClose {
+    /// Never.
+    Off,
+    /// When something is there or to be expected.
+    On,
+    /// Whatever is there.
+    Always,
+}
+
+/// nginx's defaults.
+impl Default for Lingering {
+    fn default() -> Self {
+        Self {
+            close: LingeringClose::On,
+            time: Duration::from_secs(30),
+            timeout: Duration::from_secs(5),
+        }
+    }
+}
+
 /// How fast an answer is sent: `limit_rate` and `limit_rate_after`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SendRate {

@@ -2,7 +2,7 @@
 
 use super::{Regex, Template};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// The place of a variable in [`Model::variables`](super::Model::variables).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,8 +20,10 @@ pub struct Definition {
 /// Where the value of a defined variable comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Source {
-    /// `set`, or a named group of a regular expression that matched.
+    /// A named group of a regular expression that matched.
     Written,
+    /// `set`: what was not written is empty.
+    Set,
     /// `map`: what another text is mapped to.
     Map(Box<Map>),
     /// `geo`: what an address is mapped to.
@@ -60,6 +62,8 @@ pub struct Geo {
     pub default: String,
     /// The networks: the first address, and how many of its bits count.
     pub networks: BTreeMap<(IpAddr, u8), String>,
+    /// Ranges: the first and the last address. They come before the networks, the last range first.
+    pub ranges: Vec<(Ipv4Addr, Ipv4Addr, String)>,
 }
 
 /// `split_clients SOURCE $variable { … }`.

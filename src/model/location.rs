@@ -1,9 +1,10 @@
 //! A location: what is done with the requests of one part of a site.
 
 use super::{
-    AccessLog, AccessRule, ActedOn, AnswerBuffering, AnswerRewrites, BodyStore, ClientKeepalive,
-    Compression, ErrorLog, Expires, Files, HttpVersion, IgnoredHeaders, LimitExcept, OwnAnswers,
-    PassedBody, Resolver, SendRate, Step, Template, TryFiles, UpstreamId,
+    AccessLog, AccessRule, ActedOn, AnswerBuffering, AnswerRewrites, BodyStore, Charset,
+    ClientKeepalive, Compression, ErrorLog, Expires, Files, HttpVersion, IgnoredHeaders,
+    LimitExcept, Lingering, OwnAnswers, PassedBody, RealIp, Resolver, SendRate, Step,
+    Substitutions, Template, TryFiles, UpstreamId,
 };
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -21,6 +22,8 @@ pub struct Location {
     pub internal: bool,
     /// `allow` and `deny`, in their order.
     pub access: Vec<AccessRule>,
+    /// `set_real_ip_from` and its kin: whose word for the client's address is taken.
+    pub real_ip: Arc<RealIp>,
     /// `limit_except`: what holds for other methods.
     pub limit_except: Option<Box<LimitExcept>>,
     /// What happens to a request before anything answers it: `rewrite`, `set`, `if` and their kin.
@@ -32,14 +35,25 @@ pub struct Location {
     pub pass: ProxyPass,
     /// What becomes of headers of an upstream's answer.
     pub rewrites: AnswerRewrites,
+    /// `early_hints`: 103 answers of an upstream are passed on when one of these is neither empty nor `0`.
+    pub early_hints: Vec<Template>,
     /// Sizes and times of the client's side.
     pub limits: Limits,
     /// Headers added to answers: `add_header`.
     pub add_header: Vec<AddHeader>,
+    /// Trailers added to answers: `add_trailer`.
+    pub add_trailer: Vec<AddHeader>,
+    /// Whether HTTP/1.1 answers of unknown length are in chunks: `chunked_transfer_encoding`. Without it
+    /// they go to the connection's end.
+    pub chunked: bool,
     /// How long answers may be kept: `expires`.
     pub expires: Expires,
     /// Which answers are compressed: `gzip`.
     pub compression: Arc<Compression>,
+    /// What is replaced in answers: `sub_filter`.
+    pub substitutions: Arc<Substitutions>,
+    /// The charset of answers: `charset`.
+    pub charset: Arc<Charset>,
     /// Pages shown in place of errors: `error_page`.
     pub error_pages: Vec<ErrorPage>,
     /// `recursive_error_pages`: whether what an error page leads to has error pages too.
@@ -56,6 +70,8 @@ pub struct Location {
     pub files: Arc<Files>,
     /// Where what goes wrong with its requests is said; none is where the process says everything.
     pub error_log: Vec<ErrorLog>,
+    /// `stub_status`: whether it answers with nginx's page of counters, whatever else it does.
+    pub stub_status: bool,
     /// `try_files`: files that are looked for first.
     pub try_files: Option<TryFiles>,
 }
@@ -68,15 +84,21 @@ impl Location {
             inside: None,
             internal: false,
             access: Vec::new(),
+            real_ip: Arc::default(),
             limit_except: None,
             steps: Vec::new(),
             action,
             pass: ProxyPass::default(),
             rewrites: AnswerRewrites::default(),
+            early_hints: Vec::new(),
             limits: Limits::default(),
             add_header: Vec::new(),
+            add_trailer: Vec::new(),
+            chunked: true,
             expires: Expires::Off,
             compression: Arc::default(),
+            substitutions: Arc::default(),
+            charset: Arc::default(),
             error_pages: Vec::new(),
             recursive_error_pages: false,
             own: OwnAnswers::default(),
@@ -85,6 +107,7 @@ impl Location {
             access_log: Vec::new(),
             files: Arc::default(),
             error_log: Vec::new(),
+            stub_status: false,
             try_files: None,
         }
     }
@@ -329,6 +352,8 @@ pub struct Limits {
     pub rate: SendRate,
     /// `keepalive_timeout` and its kin.
     pub keepalive: ClientKeepalive,
+    /// `lingering_close` and its kin.
+    pub lingering: Lingering,
 }
 
 /// nginx's defaults.
@@ -342,6 +367,7 @@ impl Default for Limits {
             send_timeout: minute,
             rate: SendRate::default(),
             keepalive: ClientKeepalive::default(),
+            lingering: Lingering::default(),
         }
     }
 }

@@ -13,6 +13,7 @@ mod client;
 mod compression;
 mod defined;
 mod files;
+mod filters;
 mod listener;
 mod location;
 mod log;
@@ -26,17 +27,18 @@ mod template;
 mod upstream;
 mod variable;
 
-pub use access::{AccessRule, Clients, LimitExcept};
+pub use access::{AccessRule, Clients, LimitExcept, RealIp};
 pub use answer::{AnswerRewrites, CookieFlags, Found, Replacement};
 pub use buffering::{AnswerBuffering, BodyInFile, BodyStore};
 pub use caching::{Expires, Start};
-pub use client::{Amount, ClientKeepalive, SendRate, parse_size};
+pub use client::{Amount, ClientKeepalive, Lingering, LingeringClose, SendRate, parse_size};
 pub use compression::{Compression, Proxied, ProxiedWhen, TypeSet};
 pub use defined::{Definition, Geo, Map, Source, Split, VariableId, network_of};
 pub use files::{
     Alias, Files, Folder, IfModifiedSince, Listing, ListingFormat, Symlinks, TriedFile, TryFiles,
     TryLast, Types,
 };
+pub use filters::{CHARSET_TYPES, Charset, Substitution, Substitutions};
 pub use listener::{ListenAddress, Listener, SocketOptions, TcpKeepalive};
 pub use location::{
     Action, AddHeader, ErrorPage, ErrorResponse, ErrorTarget, Limits, Location, LocationMatch,
@@ -45,7 +47,7 @@ pub use location::{
 pub use log::{AccessLog, ErrorLog, Escape, Level, LogBuffer, LogTarget, Syslog, SyslogServer};
 pub use own::{BuiltInPages, OwnAnswers, ServerTokens};
 pub use pass::{ActedOn, HttpVersion, IgnoredHeaders, PassedBody};
-pub use process::{Process, Validity};
+pub use process::{Process, User, Validity};
 pub use resolver::Resolver;
 pub use rewrite::{Condition, FileTest, If, Regex, Return, Rewrite, Settable, Step, Test, Then};
 pub use site::{ClientLimits, HeaderBuffers, HostPattern, Site};

@@ -32,9 +32,8 @@ macro_rules! variables {
                     _ => {}
                 }
                 $(
-                    if let Some(suffix) = name.strip_prefix($prefix)
-                        && !suffix.is_empty()
-                    {
+                    // As in nginx the name may be empty: then there is never a value.
+                    if let Some(suffix) = name.strip_prefix($prefix) {
                         return Some(Self::$named(suffix.to_owned()));
                     }
                 )*
@@ -80,6 +79,7 @@ variables! {
         Https = "https", "\"on\" on a TLS connection, else empty";
         IsArgs = "is_args", "\"?\" when there is a query string, else empty";
         IsRequestPort = "is_request_port", "\":\" when the request names a port, else empty";
+        LimitRate = "limit_rate", "how fast the answer is sent, in bytes a second, where the request or its answer says so; else 0";
         Msec = "msec", "now, in seconds with milliseconds";
         NginxVersion = "nginx_version", "the nginx version whose behaviour is followed";
         Pid = "pid", "the process's number";
@@ -135,6 +135,7 @@ variables! {
         Arg = "arg_", "an argument of the query string";
         Cookie = "cookie_", "a cookie of the request";
         Http = "http_", "a header of the request, lower case, dashes as underscores";
+        SentTrailer = "sent_trailer_", "a trailer of the answer";
         SentHttp = "sent_http_", "a header of the answer";
         UpstreamCookie = "upstream_cookie_", "a cookie that the upstream's answer sets";
         UpstreamHttp = "upstream_http_", "a header of the upstream's answer";
@@ -159,8 +160,9 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_needs_a_suffix() {
-        assert_eq!(Variable::parse("http_"), None);
+    fn a_prefix_takes_any_suffix_and_none() {
+        assert_eq!(Variable::parse("http_"), Some(Variable::Http("".into())));
+        assert_eq!(Variable::parse("http"), None);
         assert_eq!(
             Variable::parse("HTTP_Host"),
             Some(Variable::Http("host".into()))

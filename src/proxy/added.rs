@@ -2,15 +2,17 @@
 
 use super::context::RequestContext;
 use super::files::conditional::{format_time, parse_time};
-use super::names;
 use super::values::Exchange;
+use super::{local, names};
+use crate::door::DoorStream;
 use crate::model::{AddHeader, Expires, Start};
 use crate::runtime::render;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, Version, header};
 use jiff::{Timestamp, ToSpan, Zoned};
 use pingora_core::Result;
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
+use std::sync::Arc;
 
 /// Adds what the location says to an answer that is shaped otherwise.
 pub(super) fn add_headers(
@@ -28,13 +30,75 @@ pub(super) fn add_headers(
         if ordinary || header.always {
             value.clear();
             render(&header.value, &exchange(session, ctx, response), &mut value);
-            add(header, &value, response)?;
+            add(
+                header,
+                &value,
+                response,
+                DoorStream::of(session.as_downstream()),
+            )?;
         }
     }
     for (name, value) in &ctx.response_headers {
         response.append_header(names::written(name), value.clone())?;
     }
     Ok(())
+}
+
+/// Prepares an answer whose header is complete for `add_trailer`: its body is in chunks then.
+pub(super) fn expect_trailers(
+    session: &mut Session,
+    response: &mut ResponseHeader,
+    ctx: &mut RequestContext,
+) -> Result<()> {
+    let ordinary = is_ordinary(response.status);
+    let trailers = &ctx.settings().add_trailer;
+    if !trailers.iter().any(|trailer| ordinary || trailer.always)
+        || session.req_header().method == Method::HEAD
+        || local::is_bodiless(response.status)
+    {
+        return Ok(());
+    }
+    if session.req_header().version != Version::HTTP_11 || !ctx.settings().chunked {
+        return Ok(());
+    }
+    let Some(stream) = DoorStream::of(session.as_downstream()) else {
+        return Ok(());
+    };
+    stream.expect_trailers();
+    response.remove_header(&header::CONTENT_LENGTH);
+    let chunked = HeaderValue::from_static("chunked");
+    response.insert_header(header::TRANSFER_ENCODING, chunked)?;
+    ctx.expects_trailers = Some(Box::new(response.clone()));
+    Ok(())
+}
+
+/// `add_trailer`, when the body is about to end.
+pub(super) fn write_trailers(session: &Session, ctx: &mut RequestContext) {
+    // Pingora may not have written it yet.
+    let Some(response) = ctx.expects_trailers.take() else {
+        return;
+    };
+    let ordinary = is_ordinary(response.status);
+    let location = Arc::clone(ctx.place());
+    let mut lines = Vec::new();
+    for trailer in &location.settings.add_trailer {
+        if !ordinary && !trailer.always {
+            continue;
+        }
+        // Each may ask for those before it.
+        let value = exchange(session, ctx, &response).rendered(&trailer.value);
+        if !value.is_empty() && HeaderValue::from_bytes(&value).is_ok() {
+            lines.extend_from_slice(trailer.name.as_bytes());
+            lines.extend_from_slice(b": ");
+            lines.extend_from_slice(&value);
+            lines.extend_from_slice(b"\r\n");
+            let name = trailer.name.to_ascii_lowercase().replace('-', "_");
+            ctx.trailers.push((name, value));
+        }
+    }
+    if let Some(stream) = DoorStream::of(session.as_downstream()) {
+        stream.set_trailers(lines);
+    }
 }
 
 /// The statuses that `expires`, and `add_header` without `always`, are for.
@@ -46,16 +110,28 @@ fn is_ordinary(status: StatusCode) -> bool {
 }
 
 /// One `add_header`. As in nginx, there is one `Last-Modified` and one `ETag`: an empty value removes it.
-fn add(header: &AddHeader, value: &[u8], response: &mut ResponseHeader) -> Result<()> {
+fn add(
+    header: &AddHeader,
+    value: &[u8],
+    response: &mut ResponseHeader,
+    stream: Option<&DoorStream>,
+) -> Result<()> {
     let single = [header::LAST_MODIFIED, header::ETAG]
         .into_iter()
         .find(|single| header.name.eq_ignore_ascii_case(single.as_str()));
     if let Some(single) = single {
         response.remove_header(&single);
     }
-    if !value.is_empty()
-        && let Ok(value) = HeaderValue::from_bytes(value)
-    {
+    if value.is_empty() {
+        return Ok(());
+    }
+    let value = HeaderValue::from_bytes(value).ok().or_else(|| {
+        // Control characters are passed on, but nothing that would end the line.
+        let ends_line = |byte: &u8| matches!(byte, b'\r' | b'\n' | 0);
+        let stream = stream.filter(|_| !value.iter().any(ends_line))?;
+        HeaderValue::from_str(&stream.stand_in(value)).ok()
+    });
+    if let Some(value) = value {
         response.append_header(header.name.clone(), value)?;
     }
     Ok(())
@@ -171,14 +247,14 @@ mod tests {
         };
         let mut response = ResponseHeader::build(200, None).expect("a status");
         response.insert_header("ETag", "\"a\"").expect("a header");
-        add(&header("etag"), b"\"b\"", &mut response).expect("a header");
-        add(&header("X-A"), b"1", &mut response).expect("a header");
-        add(&header("X-A"), b"2", &mut response).expect("a header");
-        add(&header("X-A"), b"", &mut response).expect("a header");
+        add(&header("etag"), b"\"b\"", &mut response, None).expect("a header");
+        add(&header("X-A"), b"1", &mut response, None).expect("a header");
+        add(&header("X-A"), b"2", &mut response, None).expect("a header");
+        add(&header("X-A"), b"", &mut response, None).expect("a header");
         let values = |name| response.headers.get_all(name).iter().count();
         assert_eq!((values("etag"), values("x-a")), (1, 2));
         assert_eq!(response.headers["etag"], "\"b\"");
-        add(&header("ETag"), b"", &mut response).expect("a header");
+        add(&header("ETag"), b"", &mut response, None).expect("a header");
         assert!(!response.headers.contains_key(header::ETAG));
     }
 }

@@ -4,7 +4,7 @@ use super::context::{Passage, RequestContext};
 use super::flow::Entry;
 use super::phases::Next;
 use super::router::{Route, RouteRequest, Target};
-use super::{Gateway, error_log, local, values};
+use super::{Gateway, error_log, local};
 use crate::door::DoorStream;
 use crate::runtime::upstream::{Servers, Upstream};
 use crate::runtime::{Destination, ProxyPass};
@@ -32,7 +32,14 @@ impl Gateway {
             session.set_ignore_info_resp(true);
         }
         ctx.expects_continue = expects_continue(session);
-        if self.run(session, ctx, Entry::Site).await? == Next::Written {
+        let entry = match &ctx.admission().fault {
+            None => Entry::Site,
+            Some(fault) => {
+                let status = StatusCode::from_u16(fault.error_page_code());
+                Entry::Failed(status.unwrap_or(StatusCode::BAD_REQUEST))
+            }
+        };
+        if self.run(session, ctx, entry).await? == Next::Written {
             return Ok(true);
         }
         Ok(false)
@@ -75,7 +82,7 @@ impl Gateway {
             target: arrival.line.target(),
             query: ctx.query(),
             headers: &header.headers,
-            client: values::ip(arrival.connection.client()),
+            client: arrival.client().map(|client| client.ip()),
             site: &arrival.site.name,
             generation: arrival
                 .generation
@@ -116,7 +123,7 @@ pub(super) fn may(ctx: &RequestContext) -> bool {
     if rules.is_empty() {
         return true;
     }
-    let client = values::ip(ctx.arrival().connection.client());
+    let client = ctx.arrival().client().map(|client| client.ip());
     let rule = rules.iter().find(|rule| rule.clients.has(client));
     rule.is_none_or(|rule| rule.allow)
 }

@@ -4,11 +4,13 @@ use super::context::{Passage, RequestContext};
 use super::error_page;
 use super::failure::Failure;
 use super::flow::Entry;
+use super::values::Exchange;
 use super::{
-    added, compress, local, names, nginx_page, pace, pass, phases, request, retry, rewrite_answer,
+    added, charset, compress, local, names, nginx_page, pace, pass, phases, request, retry,
+    rewrite_answer, substitute,
 };
 use crate::door::DoorStream;
-use crate::model::{ActedOn, ErrorTarget};
+use crate::model::{ActedOn, ErrorTarget, Template};
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderValue, Method, StatusCode, Version};
@@ -61,7 +63,7 @@ pub(super) fn from_upstream(
             && let Some(target) = response.headers.get(X_ACCEL_REDIRECT)
         {
             let target = target.as_bytes().to_vec();
-            return follow_redirect(response, ctx, target);
+            return follow_redirect(session, response, ctx, target);
         }
         if pass.settings.intercept_errors
             && status.as_u16() >= 300
@@ -101,6 +103,7 @@ fn has_no_body(session: &Session, response: &ResponseHeader) -> bool {
 
 /// `X-Accel-Redirect`: the answer is another location's, with what the upstream says of the content.
 fn follow_redirect(
+    session: &Session,
     response: &ResponseHeader,
     ctx: &mut RequestContext,
     target: Vec<u8>,
@@ -121,7 +124,12 @@ fn follow_redirect(
     }
     ctx.detour = Some(match target.strip_prefix(b"@") {
         Some(name) => phases::named(ctx, name),
-        None => phases::redirect(target),
+        None => {
+            if *ctx.method(session) != Method::HEAD {
+                ctx.flow.method = Some(Method::GET);
+            }
+            phases::redirect(target)
+        }
     });
     Err(Error::new_up(ErrorType::Custom(DETOUR)))
 }
@@ -167,7 +175,7 @@ pub(super) fn shape(
         let upgrade = HeaderValue::from_static("upgrade");
         response.insert_header(header::CONNECTION, upgrade)?;
     } else if response.status.is_informational() {
-        return Ok(());
+        return pass_hints(session, response, ctx);
     } else {
         remove_hop_by_hop(response, ctx);
         keep_first(response)?;
@@ -194,6 +202,10 @@ pub(super) fn shape(
         keep(response, name, value)?;
     }
     added::add_headers(session, response, ctx)?;
+    if !response.status.is_informational() {
+        substitute::start(session, response, ctx)?;
+        charset::name(session, response, ctx)?;
+    }
     compress::start(session, response, ctx)?;
     // Pingora frames an answer of unknown length in chunks, which an HTTP/1.0 client cannot read.
     let bodiless =
@@ -201,15 +213,40 @@ pub(super) fn shape(
     if bodiless {
         response.remove_header(&header::TRANSFER_ENCODING);
     }
-    if session.req_header().version == Version::HTTP_10
-        && response.headers.contains_key(header::TRANSFER_ENCODING)
-    {
+    if !response.status.is_informational() && !bodiless {
+        added::expect_trailers(session, response, ctx)?;
+    }
+    let unchunked = session.req_header().version == Version::HTTP_10 || !ctx.settings().chunked;
+    if unchunked && response.headers.contains_key(header::TRANSFER_ENCODING) {
         response.remove_header(&header::TRANSFER_ENCODING);
         session.set_keepalive(None);
     }
     if !response.status.is_informational() {
         pace::settle(session, ctx, response)?;
     }
+    Ok(())
+}
+
+/// A server's answer before its answer. Clients of HTTP/1.0 cannot read any.
+fn pass_hints(
+    session: &mut Session,
+    response: &mut ResponseHeader,
+    ctx: &RequestContext,
+) -> Result<()> {
+    let exchange = Exchange::now(session, ctx);
+    let is_true = |text: &Template| {
+        let text = exchange.rendered(text);
+        !text.is_empty() && text != b"0"
+    };
+    let wanted = response.status != StatusCode::EARLY_HINTS
+        || ctx.settings().early_hints.iter().any(is_true);
+    if let Some(passage) = &ctx.passage {
+        for name in &passage.pass.hide_headers {
+            response.remove_header(name);
+        }
+    }
+    let reads_them = session.req_header().version == Version::HTTP_11;
+    session.set_ignore_info_resp(!(wanted && reads_them));
     Ok(())
 }
 
@@ -285,7 +322,7 @@ fn keep_first(response: &mut ResponseHeader) -> Result<()> {
 
 /// `X-Accel-Charset`: the charset of an answer that names none.
 fn set_charset(response: &mut ResponseHeader, ctx: &RequestContext) -> Result<()> {
-    let Some(charset) = response.headers.get("x-accel-charset") else {
+    let Some(word) = response.headers.get("x-accel-charset") else {
         return Ok(());
     };
     let (Some(passage), Some(content_type)) =
@@ -293,12 +330,11 @@ fn set_charset(response: &mut ResponseHeader, ctx: &RequestContext) -> Result<()
     else {
         return Ok(());
     };
-    let lower = content_type.as_bytes().to_ascii_lowercase();
-    let has_one = memchr::memmem::find(&lower, b"charset=").is_some();
-    if charset.is_empty() || has_one || passage.pass.settings.ignores(ActedOn::XAccelCharset) {
+    let has_one = charset::has_one(content_type.as_bytes());
+    if word.is_empty() || has_one || passage.pass.settings.ignores(ActedOn::XAccelCharset) {
         return Ok(());
     }
-    let value = [content_type.as_bytes(), b"; charset=", charset.as_bytes()].concat();
+    let value = [content_type.as_bytes(), b"; charset=", word.as_bytes()].concat();
     match HeaderValue::try_from(value) {
         Ok(value) => response.insert_header(header::CONTENT_TYPE, value),
         Err(_) => Ok(()),
@@ -321,6 +357,12 @@ fn remove_hop_by_hop(response: &mut ResponseHeader, ctx: &RequestContext) {
     }
     response.remove_header(&header::CONNECTION);
     response.remove_header(&HeaderName::from_static("keep-alive"));
+}
+
+/// Answers that the client has it already.
+pub(super) async fn not_modified(session: &mut Session, ctx: &mut RequestContext) -> Result<()> {
+    let response = ResponseHeader::build(StatusCode::NOT_MODIFIED, Some(4))?;
+    local::write(session, ctx, response, Bytes::new()).await
 }
 
 /// Answers with a text: `return 200 text`.

@@ -39,6 +39,11 @@ pub(super) async fn rewind(session: &mut Session) -> Result<()> {
     Ok(())
 }
 
+/// Whether the body cannot be read away: what has come of it is malformed, which nginx answers with 400.
+pub(super) fn is_malformed(session: &Session) -> bool {
+    DoorStream::of(session.as_downstream()).is_some_and(DoorStream::is_body_malformed)
+}
+
 /// Whether the body can be sent as often as it takes.
 pub(super) fn is_stored(session: &Session) -> bool {
     DoorStream::of(session.as_downstream()).is_some_and(DoorStream::has_collected)

@@ -57,7 +57,7 @@ pub(super) fn start(
     response.remove_header(&header::CONTENT_LENGTH);
     response.remove_header(&header::ACCEPT_RANGES);
     weaken_etag(response)?;
-    local::frame(session, response)?;
+    local::frame(session, ctx, response)?;
     if session.req_header().method == Method::HEAD {
         return Ok(true);
     }
@@ -93,7 +93,7 @@ fn is_worth_it(settings: &Compression, response: &ResponseHeader) -> bool {
 }
 
 /// The bytes are others than those of the tag.
-fn weaken_etag(response: &mut ResponseHeader) -> Result<()> {
+pub(super) fn weaken_etag(response: &mut ResponseHeader) -> Result<()> {
     let Some(etag) = response.headers.get(header::ETAG) else {
         return Ok(());
     };

@@ -5,6 +5,7 @@ use super::evaluate::Unresolved;
 use super::failure::Failure;
 use super::flow::{Entry, Flow};
 use super::line::{Line, Meter, Traffic};
+use super::substitute::Substitute;
 use super::values::upstream_port;
 use crate::door::{Admission, Arrival};
 use crate::model;
@@ -12,6 +13,7 @@ use crate::runtime::upstream::{Peer, Selected, Servers, UnknownServer};
 use crate::runtime::{Assigned, Location, ProxyPass};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
+use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,8 +47,13 @@ pub struct RequestContext {
     pub(super) cut: bool,
     /// The status that is logged when no answer was written.
     pub(super) logged_status: Option<StatusCode>,
+    /// What is replaced in the answer, when something is.
+    pub(super) substitute: Option<Substitute>,
     /// The answer's compression, when it is compressed.
     pub(super) gzip: Option<Gzip>,
+    /// The header of an answer that gets trailers, and those it got.
+    pub(super) expects_trailers: Option<Box<ResponseHeader>>,
+    pub(super) trailers: Vec<(String, Vec<u8>)>,
     /// `$request_id`, made when it is first asked for.
     pub(super) request_id: std::sync::OnceLock<String>,
 }
@@ -212,6 +219,11 @@ impl RequestContext {
         }
         self.failure = None;
         self.passage = Some(passage);
+    }
+
+    /// The client is this one, as a proxy says.
+    pub(super) fn set_real_client(&mut self, client: std::net::SocketAddr) {
+        self.arrival_mut().real_client = Some(client);
     }
 
     fn arrival_mut(&mut self) -> &mut Arrival {

@@ -5,7 +5,6 @@ use super::context::RequestContext;
 use super::failure::{Failure, has_begun};
 use super::request;
 use super::target::Mistake;
-use super::values::ip;
 use crate::door::{DoorStream, Fault, Refusal};
 use crate::model::Level;
 use crate::os_error::{self, OsError};
@@ -156,6 +155,12 @@ pub(super) fn no_named_location(session: &Session, ctx: &RequestContext, name: &
     say(Level::Error, session, ctx, &what);
 }
 
+/// An error's page is a location with a name, but the error was in the path.
+pub(super) fn named_location_without_path(session: &Session, ctx: &RequestContext) {
+    let what = "empty URI in redirect to named location";
+    say(Level::Error, session, ctx, &what);
+}
+
 /// The request's body did not fit its memory.
 pub(super) fn body_in_file(session: &Session, ctx: &RequestContext) {
     let stream = DoorStream::of(session.as_downstream());
@@ -243,7 +248,7 @@ pub(super) fn refused(refusal: &Refusal<'_>) {
         Shown(fault.as_bytes()),
         Previous(previous),
         refusal.fault.activity(),
-        Client(ip(arrival.connection.client())),
+        Client(arrival.client().map(|client| client.ip())),
         arrival.site.name,
         Request(arrival.line.raw()),
         From {
@@ -315,7 +320,7 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(session, ctx, message) = self;
         let arrival = ctx.arrival();
-        let client = Client(ip(arrival.connection.client()));
+        let client = Client(arrival.client().map(|client| client.ip()));
         let request = Request(arrival.line.raw());
         write!(
             f,

@@ -196,8 +196,25 @@ pub(super) fn built_in_page(
     }
 }
 
-/// The whole answer to a request that never became one, and its log lines.
-pub(super) fn refuse(refusal: &Refusal<'_>) -> Bytes {
+/// The whole answer to a request that never became one, and its log lines. `None` when the site has a page
+/// of its own for it, which is served as for every other error.
+pub(super) fn refuse(refusal: &Refusal<'_>) -> Option<Bytes> {
+    if has_page(refusal) {
+        error_log::refused(refusal);
+        return None;
+    }
+    Some(refuse_at_once(refusal))
+}
+
+fn has_page(refusal: &Refusal<'_>) -> bool {
+    let pages = &refusal.arrival.site.fallback().settings.error_pages;
+    let code = refusal.fault.error_page_code();
+    !refusal.fault.is_silent()
+        && !refusal.body_only()
+        && pages.iter().any(|page| page.codes.contains(&code))
+}
+
+fn refuse_at_once(refusal: &Refusal<'_>) -> Bytes {
     let status = StatusCode::from_u16(refusal.fault.status()).unwrap_or(StatusCode::BAD_REQUEST);
     let own = refusal.arrival.site.fallback().settings.own;
     let (code, reason) = match own.pages {

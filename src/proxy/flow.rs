@@ -37,8 +37,6 @@ pub(super) struct Flow {
     pub(super) changed: bool,
     /// How often that happened.
     pub(super) changes: u8,
-    /// `set $limit_rate`: bytes a second.
-    pub(super) limit_rate: Option<u64>,
 }
 
 /// Where the way through a configuration goes on.

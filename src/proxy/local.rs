@@ -3,7 +3,7 @@
 use super::context::RequestContext;
 use super::files::body::Body;
 use super::files::conditional;
-use super::{added, answer, compress, error_page, nginx_page, pace, redirect};
+use super::{added, answer, charset, compress, error_page, nginx_page, pace, redirect, substitute};
 use crate::door::DoorStream;
 use crate::model::BuiltInPages;
 use bytes::Bytes;
@@ -17,8 +17,8 @@ use std::time::Duration;
 /// An answer with the headers that every answer gets, not yet sent.
 pub(super) struct Answer {
     pub(super) response: ResponseHeader,
-    /// Then no ranges of it can be sent.
-    pub(super) is_compressed: bool,
+    /// Whether its bytes become others on their way. Then no ranges of it can be sent.
+    pub(super) is_changed: bool,
 }
 
 /// Gives an answer the headers that every answer gets.
@@ -45,10 +45,12 @@ pub(super) fn shape(
     response.insert_header(header::SERVER, error_page::server(own))?;
     added::add_headers(session, &mut response, ctx)?;
     pace::settle(session, ctx, &mut response)?;
-    let is_compressed = compress::start(session, &mut response, ctx)?;
+    let is_changed = substitute::start(session, &mut response, ctx)?;
+    charset::name(session, &mut response, ctx)?;
+    let is_changed = compress::start(session, &mut response, ctx)? || is_changed;
     Ok(Answer {
         response,
-        is_compressed,
+        is_changed,
     })
 }
 
@@ -74,12 +76,16 @@ pub(super) async fn write(
 }
 
 /// An answer whose length is not known is sent in chunks, or to the connection's end.
-pub(super) fn frame(session: &mut Session, response: &mut ResponseHeader) -> Result<()> {
+pub(super) fn frame(
+    session: &mut Session,
+    ctx: &RequestContext,
+    response: &mut ResponseHeader,
+) -> Result<()> {
     let request = session.req_header();
     if request.method == Method::HEAD {
         return Ok(());
     }
-    if request.version == Version::HTTP_11 {
+    if request.version == Version::HTTP_11 && ctx.settings().chunked {
         let chunked = HeaderValue::from_static("chunked");
         response.insert_header(header::TRANSFER_ENCODING, chunked)?;
     } else {
@@ -108,7 +114,7 @@ impl Answer {
     /// Writes it. A request's body that nobody asked for would cost the connection: it is read away,
     /// what is there before the answer, the rest after it.
     pub(super) async fn send(
-        self,
+        mut self,
         session: &mut Session,
         ctx: &mut RequestContext,
         mut body: Body,
@@ -128,8 +134,9 @@ impl Answer {
             downstream.set_close_on_response_before_downstream_finish(false);
             downstream.set_total_drain_timeout(Some(LINGERING_TIME));
         }
-        let headers_only =
-            session.req_header().method == Method::HEAD || is_bodiless(status) || body.is_empty();
+        added::expect_trailers(session, &mut self.response, ctx)?;
+        let bodiless = session.req_header().method == Method::HEAD || is_bodiless(status);
+        let headers_only = bodiless || (body.is_empty() && ctx.expects_trailers.is_none());
         session
             .write_response_header(Box::new(self.response), headers_only)
             .await
@@ -139,11 +146,23 @@ impl Answer {
         }
         while let Some((chunk, last)) = body.next().await? {
             let mut chunk = Some(chunk);
+            substitute::take(session, ctx, &mut chunk, last);
             if let Some(gzip) = &mut ctx.gzip {
                 gzip.take(&mut chunk, last)?;
             }
+            if last {
+                added::write_trailers(session, ctx);
+            }
             session
                 .write_response_body(chunk, last)
+                .await
+                .map_err(Error::into_down)?;
+        }
+        if ctx.expects_trailers.is_some() {
+            // There was no body.
+            added::write_trailers(session, ctx);
+            session
+                .write_response_body(None, true)
                 .await
                 .map_err(Error::into_down)?;
         }

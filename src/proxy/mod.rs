@@ -4,6 +4,7 @@
 //! |---|---|
 //! | site's steps, location, its steps, what it does; error pages that lead elsewhere | `phases`, `flow` |
 //! | `rewrite`, `set`, `if` and their kin | `rewrite` |
+//! | the client's address, when a proxy says it | `real_ip` |
 //! | router, body limit | `admit` |
 //! | the request's body, where it is read first | `body` |
 //! | choosing a backend | `pass` |
@@ -14,7 +15,10 @@
 //! | the answer | `answer`, `rewrite_answer`, `cookie`, `pace` |
 //! | what went wrong, and its status | `failure` |
 //! | answers made from files | `files/` |
+//! | `stub_status` | `status_page` |
 //! | headers added: `expires`, `add_header` | `added` |
+//! | `charset` | `charset` |
+//! | `sub_filter` | `substitute` |
 //! | `gzip` | `compress` |
 //! | the way out of Gapura's own answers | `local` |
 //! | an error's page | `error_page`, `built_in`, `nginx_page` |
@@ -28,6 +32,7 @@ mod admit;
 mod answer;
 mod body;
 mod built_in;
+mod charset;
 mod compress;
 mod context;
 mod cookie;
@@ -45,12 +50,15 @@ mod nginx_page;
 mod pace;
 mod pass;
 mod phases;
+mod real_ip;
 mod redirect;
 mod request;
 mod retry;
 mod rewrite;
 mod rewrite_answer;
 mod router;
+mod status_page;
+mod substitute;
 mod target;
 mod tunnel;
 mod uri;
@@ -115,7 +123,7 @@ impl Application for Proxy {
         self.0.process_new_http(session, shutdown).await
     }
 
-    fn refuse(&self, refusal: &Refusal<'_>) -> Bytes {
+    fn refuse(&self, refusal: &Refusal<'_>) -> Option<Bytes> {
         error_page::refuse(refusal)
     }
 }
@@ -230,13 +238,17 @@ impl ProxyHttp for Gateway {
 
     fn response_body_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
         ctx: &mut Self::CTX,
     ) -> Result<Option<Duration>> {
+        substitute::take(session, ctx, body, end);
         if let Some(gzip) = &mut ctx.gzip {
             gzip.take(body, end)?;
+        }
+        if end {
+            added::write_trailers(session, ctx);
         }
         Ok(None)
     }

@@ -63,11 +63,7 @@ fn balancing_key(session: &Session, ctx: &RequestContext) -> Vec<u8> {
     match ctx.passage.as_ref().map(|passage| passage.servers.key()) {
         None | Some(Key::None) => {}
         Some(Key::Client) => {
-            let client = ctx.arrival().connection.client();
-            match client
-                .and_then(|address| address.as_inet())
-                .map(|inet| inet.ip())
-            {
+            match ctx.arrival().client().map(|client| client.ip()) {
                 Some(IpAddr::V4(address)) => key.extend_from_slice(&address.octets()[..3]),
                 Some(IpAddr::V6(address)) => key.extend_from_slice(&address.octets()),
                 // As nginx has it for clients of a Unix socket.

@@ -6,12 +6,16 @@
 //! an upstream failed or asked for something else, from `upstream_peer`.
 
 use super::context::RequestContext;
+use super::files::conditional::{self, Verdict};
 use super::files::{self, Served};
 use super::flow::{self, Entry};
 use super::rewrite::{self, End};
 use super::values::Exchange;
-use super::{Gateway, admit, answer, error_log, error_page, evaluate, redirect, uri};
-use crate::model::{ErrorResponse, ErrorTarget, Return};
+use super::{
+    Gateway, admit, answer, body, error_log, error_page, evaluate, pass, real_ip, redirect,
+    status_page, uri,
+};
+use crate::model::{BuiltInPages, ErrorResponse, ErrorTarget, Return};
 use crate::runtime::{Action, Location};
 use http::{Method, StatusCode};
 use pingora_core::Result;
@@ -61,6 +65,7 @@ impl Gateway {
     }
 
     async fn at_site(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<Turn> {
+        real_ip::find(session, ctx);
         let site = Arc::clone(&ctx.arrival().site);
         if site.steps.is_empty() {
             return Ok(Turn::Go(Entry::Location));
@@ -108,6 +113,10 @@ impl Gateway {
         if let Some(cycle) = count_change(session, ctx) {
             return Ok(cycle);
         }
+        if ctx.path().is_empty() {
+            error_log::named_location_without_path(session, ctx);
+            return Ok(Turn::Go(Entry::Failed(StatusCode::INTERNAL_SERVER_ERROR)));
+        }
         ctx.flow.changed = false;
         ctx.flow.internal = true;
         let location = enter(session, ctx, location);
@@ -136,6 +145,7 @@ impl Gateway {
 
     /// What the location does.
     async fn answer_from(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<Turn> {
+        real_ip::find(session, ctx);
         if !admit::may(ctx) {
             error_log::access_forbidden(session, ctx);
             return Ok(Turn::Go(Entry::Failed(StatusCode::FORBIDDEN)));
@@ -157,6 +167,11 @@ impl Gateway {
                 Ok(next) => Turn::End(next),
                 Err(status) => Turn::Go(Entry::Failed(status)),
             });
+        }
+        if location.settings.stub_status {
+            let status = status_page::write(session, ctx).await?;
+            let error = status.map(|status| Turn::Go(Entry::Failed(status)));
+            return Ok(error.unwrap_or(Turn::End(Next::Written)));
         }
         Ok(match location.action {
             Action::Proxy(_) => Turn::End(Next::Pass),
@@ -253,16 +268,36 @@ async fn returned(
         return Ok(Turn::Go(Entry::Failed(StatusCode::INTERNAL_SERVER_ERROR)));
     };
     if REDIRECTS.contains(&answer.status) {
+        pass::send_continue(session, ctx).await?;
         ctx.flow.location = Some(text.unwrap_or_default());
         return Ok(Turn::Go(Entry::Failed(status)));
     }
-    match text {
-        None if answer.status >= 400 => Ok(Turn::Go(Entry::Failed(status))),
-        text => {
+    if text.is_none() && answer.status >= 400 {
+        return Ok(Turn::Go(Entry::Failed(status)));
+    }
+    if body::is_malformed(session) {
+        return Ok(Turn::Go(Entry::Failed(StatusCode::BAD_REQUEST)));
+    }
+    let verdict = match status {
+        StatusCode::OK if !ctx.flow.is_error() => {
+            conditional::check_text(&session.req_header().headers)
+        }
+        _ => Verdict::Send,
+    };
+    match verdict {
+        Verdict::Failed => {
+            ctx.flow.returning = None;
+            return Ok(Turn::Go(Entry::Failed(StatusCode::PRECONDITION_FAILED)));
+        }
+        Verdict::NotModified => {
+            ctx.flow.returning = None;
+            answer::not_modified(session, ctx).await?;
+        }
+        Verdict::Send => {
             answer::text(session, ctx, status, text.unwrap_or_default()).await?;
-            Ok(Turn::End(Next::Written))
         }
     }
+    Ok(Turn::End(Next::Written))
 }
 
 /// nginx's status for closing the connection without an answer.
@@ -277,6 +312,10 @@ async fn failed(
     ctx: &mut RequestContext,
     status: StatusCode,
 ) -> Result<Turn> {
+    if status == StatusCode::REQUEST_TIMEOUT && ctx.settings().own.pages == BuiltInPages::Nginx {
+        error_page::close_silently(session, ctx, status)?;
+        return Ok(Turn::End(Next::Written));
+    }
     match detour(session, ctx, status) {
         Some(Detour::Go(entry)) => return Ok(Turn::Go(entry)),
         Some(Detour::Page(status)) => {
@@ -347,13 +386,17 @@ fn detour(session: &Session, ctx: &mut RequestContext, status: StatusCode) -> Op
     }
 }
 
-/// A redirect inside, to a path and maybe a query. nginx refuses a path that leaves the root.
+/// A redirect inside, to a path that may be escaped and maybe a query. nginx refuses a path that leaves
+/// the root, escaped or not.
 pub(super) fn redirect(target: Vec<u8>) -> Entry {
     let (path, query) = flow::split(target);
-    match uri::is_safe(&path) {
-        true => Entry::Redirect(path, query),
-        false => Entry::Failed(StatusCode::NOT_FOUND),
+    if uri::is_safe(&path) {
+        let path = uri::unescape(&path);
+        if uri::is_safe(&path) {
+            return Entry::Redirect(path, query);
+        }
     }
+    Entry::Failed(StatusCode::NOT_FOUND)
 }
 
 /// The location `@name`, by what is behind the `@`.

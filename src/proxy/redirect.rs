@@ -2,6 +2,7 @@
 
 use super::context::RequestContext;
 use crate::model::Redirects;
+use std::borrow::Cow;
 
 /// A path with the request's query behind it.
 pub(super) fn with_query(path: &str, query: Option<&[u8]>) -> Vec<u8> {
@@ -38,15 +39,17 @@ fn origin(ctx: &RequestContext) -> Vec<u8> {
         true => ("https", 443),
         false => ("http", 80),
     };
-    let host = match server_name {
-        true => arrival.site.name.as_str(),
-        false => &arrival.host,
+    let local = arrival.connection.server();
+    let local = local.and_then(|address| address.as_inet().copied());
+    let host = match (server_name, local) {
+        (true, _) => arrival.site.name.as_str().into(),
+        // As nginx: who names no host is sent to the address that was asked.
+        (false, Some(local)) if !arrival.names_host => Cow::from(local.ip().to_string()),
+        (false, _) => Cow::from(&*arrival.host),
     };
     let mut origin = format!("{scheme}://{host}");
-    let local = arrival.connection.server();
-    let local = local.and_then(|address| address.as_inet().map(|inet| inet.port()));
-    if let Some(local) = local.filter(|local| port && *local != default_port) {
-        origin.push_str(&format!(":{local}"));
+    if let Some(local) = local.filter(|local| port && local.port() != default_port) {
+        origin.push_str(&format!(":{}", local.port()));
     }
     origin.into_bytes()
 }

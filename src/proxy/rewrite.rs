@@ -4,7 +4,8 @@ use super::context::RequestContext;
 use super::error_log;
 use super::uri;
 use super::values::Exchange;
-use crate::model::{FileTest, Return, Settable, Template, Then};
+use crate::door::DoorStream;
+use crate::model::{FileTest, Return, Settable, Template, Then, parse_size};
 use crate::runtime::{Condition, GaveUp, Pattern, Rewrite, Step, Test, render};
 use http::StatusCode;
 use pingora_proxy::Session;
@@ -80,19 +81,15 @@ fn set(to: Settable, value: &Template, session: &Session, ctx: &mut RequestConte
             ctx.flow.query = Some(Some(value));
             ctx.flow.rewritten = true;
         }
-        Settable::LimitRate => ctx.flow.limit_rate = rate(&value),
+        Settable::LimitRate => {
+            // As nginx: what is no size changes nothing.
+            let rate = std::str::from_utf8(&value).ok().and_then(parse_size);
+            let stream = DoorStream::of(session.as_downstream());
+            if let (Some(rate), Some(stream)) = (rate, stream) {
+                stream.set_rate(rate);
+            }
+        }
     }
-}
-
-/// A rate such as `10k`, in bytes a second.
-fn rate(text: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(text).ok()?;
-    let (digits, unit) = match text.as_bytes().last()? {
-        b'k' | b'K' => (&text[..text.len() - 1], 1 << 10),
-        b'm' | b'M' => (&text[..text.len() - 1], 1 << 20),
-        _ => (text, 1),
-    };
-    digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
 async fn holds(

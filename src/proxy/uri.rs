@@ -98,6 +98,32 @@ pub(super) fn unescape_for_redirect(url: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Takes back the escapes of a path. As in nginx, what is no escape loses its `%` and what was read of it.
+pub(super) fn unescape(path: &[u8]) -> Vec<u8> {
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    let mut out = Vec::with_capacity(path.len());
+    let mut bytes = path.iter().copied();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            out.push(byte);
+            continue;
+        }
+        let Some(first) = bytes.next() else { break };
+        match digit(first) {
+            None => out.push(first),
+            Some(high) => {
+                let low = bytes.next().and_then(digit);
+                out.extend(low.map(|low| high << 4 | low));
+            }
+        }
+    }
+    out
+}
+
 /// Whether a path that an upstream named stays below the root.
 pub(super) fn is_safe(path: &[u8]) -> bool {
     let mut segments = path.split(|byte| *byte == b'/');
@@ -174,6 +200,15 @@ mod tests {
             "/b?c=%41"
         );
         assert_eq!(shown("/a", "/b", "/a?", "/a", Some("")), "/b");
+    }
+
+    #[test]
+    fn escapes_are_taken_back() {
+        let shown = |path: &str| String::from_utf8(unescape(path.as_bytes())).expect("UTF-8");
+        assert_eq!(shown("/a%20b%2e%2E/%c3%a9"), "/a b../é");
+        assert_eq!(shown("/a%"), "/a");
+        assert_eq!(shown("/a%z1"), "/az1");
+        assert_eq!(shown("/a%1z"), "/a");
     }
 
     #[test]

@@ -4,13 +4,14 @@ use super::{Assigned, Pattern, Values, render};
 use crate::model::{self, Geo, Split, Template, Variable, VariableId, network_of};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Every variable of a configuration, by its [`VariableId`].
 pub struct Defined(Box<[Source]>);
 
 enum Source {
     Written,
+    Set,
     Map(Box<Map>),
     Geo(Box<Networks>),
     Split(Box<Split>),
@@ -32,6 +33,7 @@ struct Networks {
     source: Option<Template>,
     default: Box<str>,
     lengths: Vec<(u8, HashMap<IpAddr, Box<str>>)>,
+    ranges: Ranges,
 }
 
 impl Defined {
@@ -46,6 +48,7 @@ impl Defined {
         let build = |definition: &model::Definition| {
             Ok(match &definition.source {
                 model::Source::Written => Source::Written,
+                model::Source::Set => Source::Set,
                 model::Source::Map(map) => Source::Map(Box::new(Map::build(map, variable)?)),
                 model::Source::Geo(geo) => Source::Geo(Box::new(Networks::build(geo))),
                 model::Source::Split(split) => Source::Split(split.clone()),
@@ -76,6 +79,8 @@ impl Defined {
         };
         let is_volatile = match source {
             Source::Map(map) => map.volatile,
+            // As nginx: what `set` did not write is there, and empty.
+            Source::Set => return true,
             Source::Written | Source::Geo(_) | Source::Split(_) => false,
         };
         if !is_volatile && let Some(value) = assigned.found(variable) {
@@ -85,6 +90,7 @@ impl Defined {
         let start = out.len();
         let is_there = assigned.deeper(|| match source {
             Source::Written => false,
+            Source::Set => true,
             Source::Map(map) => {
                 map.write(values, assigned, self.0.len(), out);
                 true
@@ -216,6 +222,51 @@ impl Values for WithGroups<'_> {
     }
 }
 
+/// Ranges of addresses that do not overlap, in their order.
+struct Ranges(Box<[(u32, u32, Box<str>)]>);
+
+impl Ranges {
+    /// Of ranges that overlap the last one counts.
+    fn build(written: &[(Ipv4Addr, Ipv4Addr, String)]) -> Self {
+        let mut apart: BTreeMap<u32, (u32, Box<str>)> = BTreeMap::new();
+        for (first, last, value) in written {
+            let (first, last) = (u32::from(*first), u32::from(*last));
+            let before = apart.range(..first).next_back();
+            let before = before.map(|(start, (end, value))| (*start, *end, value.clone()));
+            if let Some((start, end, value)) = before
+                && end >= first
+            {
+                apart.insert(start, (first - 1, value.clone()));
+                if end > last {
+                    apart.insert(last + 1, (end, value));
+                }
+            }
+            let covered: Vec<u32> = apart.range(first..=last).map(|(start, _)| *start).collect();
+            for start in covered {
+                if let Some((end, value)) = apart.remove(&start)
+                    && end > last
+                {
+                    apart.insert(last + 1, (end, value));
+                }
+            }
+            apart.insert(first, (last, value.as_str().into()));
+        }
+        let apart = apart.into_iter();
+        Self(
+            apart
+                .map(|(start, (end, value))| (start, end, value))
+                .collect(),
+        )
+    }
+
+    fn find(&self, address: Ipv4Addr) -> Option<&str> {
+        let address = u32::from(address);
+        let after = self.0.partition_point(|(start, ..)| *start <= address);
+        let (_, end, value) = self.0.get(after.checked_sub(1)?)?;
+        (address <= *end).then_some(value)
+    }
+}
+
 impl Networks {
     fn build(geo: &Geo) -> Self {
         let mut lengths: BTreeMap<u8, HashMap<IpAddr, Box<str>>> = BTreeMap::new();
@@ -227,6 +278,7 @@ impl Networks {
             source: geo.source.clone(),
             default: geo.default.as_str().into(),
             lengths: lengths.into_iter().rev().collect(),
+            ranges: Ranges::build(&geo.ranges),
         }
     }
 
@@ -248,6 +300,11 @@ impl Networks {
     }
 
     fn find(&self, address: IpAddr) -> Option<&str> {
+        if let IpAddr::V4(address) = address
+            && let Some(value) = self.ranges.find(address)
+        {
+            return Some(value);
+        }
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let lengths = self.lengths.iter().filter(|(bits, _)| *bits <= longest);
         lengths
@@ -316,6 +373,7 @@ mod tests {
         let network =
             |text: &str, bits| ((text.parse().expect("an address"), bits), text.to_owned());
         let networks = Networks::build(&Geo {
+            ranges: Vec::new(),
             source: None,
             default: "none".into(),
             networks: [

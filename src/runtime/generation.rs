@@ -29,6 +29,8 @@ pub struct Generation {
     upstreams: HashMap<Box<str>, Arc<Upstream>>,
     keeps_answers: bool,
     counts_upstream_bytes: bool,
+    /// Counts generations of one server.
+    number: u64,
 }
 
 /// What is served on one socket.
@@ -151,8 +153,8 @@ impl Builder<'_> {
             .collect();
         let named = |name: &str| variables.get(name.to_ascii_lowercase().as_str()).copied();
         let defined = Arc::new(Defined::build(&model.variables, &named)?);
-        let named = model.upstreams.iter().zip(&upstreams);
-        let destinations = Arc::new(Destinations::new(named.take(model.named_upstreams)));
+        let all = model.upstreams.iter().zip(&upstreams);
+        let destinations = Arc::new(Destinations::new(all.take(model.named_upstreams)));
         let known = Known {
             upstreams: &upstreams,
             destinations: &destinations,
@@ -179,7 +181,7 @@ impl Builder<'_> {
             let mut hosts = Hosts::default();
             for id in &listener.sites {
                 for pattern in &model.site(*id).hosts {
-                    hosts.insert(pattern, &sites[id.0])?;
+                    hosts.insert(pattern, &sites[id.0], named)?;
                 }
             }
             let of_port = |(address, _): &&(SocketAddr, Arc<Listener>)| {
@@ -204,6 +206,7 @@ impl Builder<'_> {
             upstreams,
             keeps_answers: model.keeps_answers,
             counts_upstream_bytes: model.counts_upstream_bytes,
+            number: 0,
         })
     }
 
@@ -320,6 +323,16 @@ impl Known<'_> {
 }
 
 impl Generation {
+    /// How many generations the server had before this one.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The one after another.
+    pub(super) fn numbered(self, number: u64) -> Self {
+        Self { number, ..self }
+    }
+
     /// A generation whose access logs go nowhere: for tests and benches.
     ///
     /// # Errors
@@ -392,9 +405,11 @@ impl Listener {
         &self.default_site
     }
 
-    /// The site for a host, which must be lower case, without its port and without a final dot.
-    pub fn site(&self, host: &str) -> &Arc<Site> {
-        self.hosts.find(host).unwrap_or(&self.default_site)
+    /// The site for a host, which must be lower case, without its port and without a final dot. A name
+    /// with a regular expression leaves its groups in `assigned`.
+    pub fn site(&self, host: &str, assigned: &mut Assigned) -> &Arc<Site> {
+        let found = self.hosts.find(host, assigned);
+        found.unwrap_or(&self.default_site)
     }
 }
 
@@ -442,7 +457,18 @@ fn escaped(path: &str) -> Box<str> {
     let mut out = String::with_capacity(path.len());
     for byte in path.bytes() {
         match byte {
-            0..=b' ' | b'#' | b'%' | b'?' | 0x7f.. => out.push_str(&format!("%{byte:02X}")),
+            0..=b' '
+            | b'"'
+            | b'#'
+            | b'%'
+            | b'<'
+            | b'>'
+            | b'?'
+            | b'\\'
+            | b'^'
+            | b'`'
+            | b'{'..=b'}'
+            | 0x7f.. => out.push_str(&format!("%{byte:02X}")),
             _ => out.push(char::from(byte)),
         }
     }

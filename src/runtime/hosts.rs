@@ -1,7 +1,7 @@
 //! Which site answers for a host: nginx's order, found by hashing.
 
-use super::{Pattern, Site};
-use crate::model::{HostPattern, Regex};
+use super::{Assigned, Pattern, Site};
+use crate::model::{HostPattern, Regex, VariableId};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -22,10 +22,12 @@ pub(super) struct Hosts {
 
 impl Hosts {
     /// Adds a site under one of its patterns. The first site of a name keeps it, as in nginx.
+    /// `variable` names the variables of named groups.
     pub(super) fn insert(
         &mut self,
         pattern: &HostPattern,
         site: &Arc<Site>,
+        variable: impl Fn(&str) -> Option<VariableId>,
     ) -> Result<(), pcre2::Error> {
         let (table, name) = match pattern {
             HostPattern::Exact(name) => (&mut self.exact, name),
@@ -36,7 +38,7 @@ impl Hosts {
                     pattern: pattern.clone(),
                     ignore_case: true,
                 };
-                let pattern = Pattern::build(&regex, |_| None)?;
+                let pattern = Pattern::build(&regex, variable)?;
                 self.patterns.push((pattern, Arc::clone(site)));
                 return Ok(());
             }
@@ -47,8 +49,9 @@ impl Hosts {
         Ok(())
     }
 
-    /// The site for a host, which must be lower case and without its port.
-    pub(super) fn find(&self, host: &str) -> Option<&Arc<Site>> {
+    /// The site for a host, which must be lower case and without its port. One that is found by a
+    /// regular expression leaves its groups in `assigned`.
+    pub(super) fn find(&self, host: &str, assigned: &mut Assigned) -> Option<&Arc<Site>> {
         if let Some(site) = self.exact.get(host) {
             return Some(site);
         }
@@ -70,7 +73,7 @@ impl Hosts {
         }
         // An error here is the pattern's limit: such a host matches nothing.
         let matches = |(pattern, _): &&(Pattern, Arc<Site>)| {
-            pattern.is_match(host.as_bytes()).unwrap_or(false)
+            pattern.find(host.as_bytes(), assigned).unwrap_or(false)
         };
         self.patterns.iter().find(matches).map(|(_, site)| site)
     }

@@ -26,6 +26,8 @@ impl Live {
     /// Makes this the generation of every request that has not been pinned yet. Gives back the
     /// one before, which lives until its last request is done.
     pub fn swap(&self, generation: Generation) -> Arc<Generation> {
-        self.current.swap(Arc::new(generation))
+        // There is one reload at a time.
+        let number = self.current.load().number() + 1;
+        self.current.swap(Arc::new(generation.numbered(number)))
     }
 }

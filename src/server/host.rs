@@ -5,9 +5,11 @@
 //! how listeners come and go while the process serves.
 
 use super::StartError;
+use super::parent::Handover;
+use super::shutdown::without_program;
 use super::state::{Next, State};
-use crate::door::Door;
-use crate::logs;
+use crate::door::{Door, Lifelines};
+use crate::logs::OpenLog;
 use crate::model::ListenAddress;
 use crate::proxy::{Gateway, Proxy};
 use crate::runtime::ListenerId;
@@ -33,6 +35,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::sleep;
 
 /// How long a start or a reload waits for names to resolve before it serves without them.
 const NAMES_LIMIT: Duration = Duration::from_secs(2);
@@ -40,8 +43,16 @@ const NAMES_LIMIT: Duration = Duration::from_secs(2);
 /// What a running server can be told.
 pub(super) enum Command {
     /// Read the configuration again; the reply says why nothing changed.
-    Reload(Option<std::sync::mpsc::Sender<Result<(), StartError>>>),
+    Reload(Option<Reply>),
+    /// Take the one that the parent hands over.
+    Take(Handover, Reply),
+    /// Write to these logs.
+    Reopen(Vec<OpenLog>),
+    /// Accept again on every address.
+    Accept,
 }
+
+type Reply = std::sync::mpsc::Sender<Result<(), StartError>>;
 
 type Ready = std::sync::mpsc::Sender<mpsc::UnboundedSender<Command>>;
 
@@ -54,6 +65,7 @@ pub(super) struct Host {
     ready: Mutex<Option<Ready>>,
     listeners: Arc<Mutex<HashMap<ListenAddress, watch::Sender<bool>>>>,
     at_work: Arc<AtWork>,
+    lifelines: Arc<Lifelines>,
     /// No listener starts any more.
     quitting: AtomicBool,
 }
@@ -68,7 +80,7 @@ struct AtWork {
 
 impl Host {
     pub(super) fn new(
-        state: State,
+        state: Arc<State>,
         gateway: Gateway,
         conf: &Arc<ServerConf>,
         ready: Option<Ready>,
@@ -76,13 +88,14 @@ impl Host {
         let proxy = Proxy::new(Arc::new(http_proxy(conf, gateway)), Arc::clone(&state.live));
         let (commands, inbox) = mpsc::unbounded_channel();
         Self {
-            state: Arc::new(state),
+            state,
             proxy: Arc::new(proxy),
             commands,
             inbox: Mutex::new(Some(inbox)),
             ready: Mutex::new(ready),
             listeners: Arc::default(),
             at_work: Arc::default(),
+            lifelines: Arc::default(),
             quitting: AtomicBool::new(false),
         }
     }
@@ -90,7 +103,12 @@ impl Host {
     /// Opens the logs again: after they were moved away.
     pub(super) fn reopen_logs(&self) {
         self.state.log_files.reopen();
-        logs::process::reopen();
+    }
+
+    /// Does what the parent says, in the service's runtime.
+    pub(super) fn obey(&self, command: Command) -> Result<(), StartError> {
+        let sent = self.commands.send(command);
+        sent.map_err(|_| StartError::Thread("it has ended".into()))
     }
 
     /// Asks for a reload; its outcome goes to the log.
@@ -112,31 +130,56 @@ impl Host {
         }
     }
 
-    async fn obey_reload(&self, reply: Option<std::sync::mpsc::Sender<Result<(), StartError>>>) {
+    /// Stops accepting for as long as another binary does it. The sockets stay.
+    pub(super) fn pause(&self) {
+        for (_, stop) in self.listeners.lock().drain() {
+            // An error means that it has ended already.
+            let _ = stop.send(true);
+        }
+    }
+
+    /// Accepts again.
+    pub(super) fn go_on(&self) {
+        // Sockets are opened in the service's runtime.
+        let _ = self.commands.send(Command::Accept);
+    }
+
+    /// What the server does beside serving.
+    pub(super) fn state(&self) -> &State {
+        &self.state
+    }
+
+    fn accept(&self) {
+        for (address, _) in &self.state.addresses() {
+            let id = self.state.sockets().id(address);
+            self.listen(address, id);
+        }
+    }
+
+    async fn obey_reload(&self, reply: Option<Reply>) {
         info!("reconfiguring");
-        let outcome = self.reload().await;
-        match &outcome {
-            Ok(()) => info!("reconfigured"),
-            Err(cause) => {
-                let text = cause.to_string();
-                let bare = text
-                    .strip_prefix("gapura: ")
-                    .or_else(|| text.strip_prefix("nginx: "));
-                error!("{}", bare.unwrap_or(&text));
-            }
+        let outcome = self.reload(None).await;
+        let text = outcome.as_ref().err().map(ToString::to_string);
+        match &text {
+            None => info!("reconfigured"),
+            Some(text) => error!("{}", without_program(text)),
+        }
+        if let Some(duties) = &self.state.duties {
+            duties.report(text.as_deref().map_or(Ok(()), Err));
         }
         if let Some(reply) = reply {
             let _ = reply.send(outcome);
         }
     }
 
-    async fn reload(&self) -> Result<(), StartError> {
+    async fn reload(&self, handed: Option<Handover>) -> Result<(), StartError> {
         // Reading files and compiling patterns would hold up the requests of this thread.
         let state = Arc::clone(&self.state);
-        let next = tokio::task::spawn_blocking(move || state.next()).await;
+        let next = tokio::task::spawn_blocking(move || state.next(handed)).await;
         let Next {
             generation,
             listeners,
+            shutdown_timeout,
             ..
         } = next.map_err(|cause| StartError::Thread(cause.to_string()))??;
         if self.quitting.load(Ordering::Acquire) {
@@ -149,6 +192,14 @@ impl Host {
             .resolve_names(generation.upstreams(), NAMES_LIMIT)
             .await;
         self.state.live.swap(generation);
+        if let Some(limit) = shutdown_timeout {
+            let number = self.state.live.pin().number();
+            let lifelines = Arc::clone(&self.lifelines);
+            tokio::spawn(async move {
+                sleep(limit).await;
+                lifelines.cut_before(number);
+            });
+        }
         self.state
             .registry
             .retain(self.state.live.pin().upstreams());
@@ -183,7 +234,11 @@ impl Host {
         let mut fds = Fds::new();
         fds.add(name.clone(), descriptor);
         let door = AcceptingDoor {
-            door: Arc::new(Door::new(Arc::clone(&self.proxy), id)),
+            door: Arc::new(Door::new(
+                Arc::clone(&self.proxy),
+                id,
+                Arc::clone(&self.lifelines),
+            )),
             at_work: Arc::clone(&self.at_work),
         };
         self.at_work.listeners.fetch_add(1, Ordering::AcqRel);
@@ -242,11 +297,7 @@ impl BackgroundService for Host {
         let registry = Arc::clone(&self.state.registry);
         let loops_end = shutdown.clone();
         tokio::spawn(async move { registry.run(loops_end).await });
-        let addresses = self.state.addresses();
-        for (address, _) in &addresses {
-            let id = self.state.sockets().id(address);
-            self.listen(address, id);
-        }
+        self.accept();
         if let Some(ready) = self.ready.lock().take() {
             // An error means that whoever waited has gone; the server serves all the same.
             let _ = ready.send(self.commands.clone());
@@ -256,6 +307,15 @@ impl BackgroundService for Host {
             tokio::select! {
                 command = inbox.recv() => match command {
                     Some(Command::Reload(reply)) => self.obey_reload(reply).await,
+                    Some(Command::Take(handed, reply)) => {
+                        // An error means that the parent has gone.
+                        let _ = reply.send(self.reload(Some(handed)).await);
+                    }
+                    Some(Command::Reopen(logs)) => {
+                        self.state.log_files.take_over(logs);
+                        self.state.log_files.reopen();
+                    }
+                    Some(Command::Accept) => self.accept(),
                     None => return,
                 },
                 _ = shutdown.changed() => return,

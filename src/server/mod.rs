@@ -4,13 +4,22 @@
 //! and Pingora's runtime. Everything before that happens on the calling thread, so that a later
 //! fork or change of user finds a process without threads.
 
+mod daemon;
+mod duties;
 mod host;
+mod limits;
+mod notify;
+mod parent;
 mod pid_file;
+mod program;
 mod shutdown;
 mod socket_options;
 mod sockets;
 mod state;
+mod upgrade;
 
+#[cfg(feature = "cli")]
+pub(crate) use pid_file::waiting_place;
 pub use sockets::BindError;
 
 use crate::config::{CommandLine, Diagnostics};
@@ -23,7 +32,7 @@ use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server as PingoraServer};
 use pingora_core::services::background::GenBackgroundService;
 use shutdown::{Shutdown, Stop};
-use state::{Source, State};
+use state::{Prepared, Source, State};
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -74,6 +83,9 @@ pub enum StartError {
     /// A log file cannot be opened.
     #[error(transparent)]
     Log(#[from] OpenError),
+    /// The system refused something.
+    #[error("[emerg] {0} failed ({cause})", cause = OsError(.1))]
+    Call(&'static str, #[source] io::Error),
     /// The server's thread could not be made, or ended before it served.
     #[error("[emerg] the server did not start: {0}")]
     Thread(String),
@@ -156,8 +168,9 @@ impl Server {
     }
 
     /// Serves until the process gets a signal, nginx's: TERM and INT stop at once, QUIT finishes
-    /// the requests in flight first, HUP reloads. The process is this server's: its number is
-    /// written to the file of `pid`, its current folder is `working_directory`.
+    /// the requests in flight first, HUP reloads, USR1 opens the logs again, USR2 starts another
+    /// binary on the same sockets. The process is this server's: its number is written to the file of
+    /// `pid`, its current folder is `working_directory`. It stays in the foreground.
     ///
     /// # Errors
     /// The configuration is wrong, or an address cannot be listened on; nothing was served.
@@ -165,11 +178,15 @@ impl Server {
     /// # Panics
     /// Inside of a tokio runtime: it has runtimes of its own. See [`start`](Self::start).
     pub fn run(self) -> Result<(), StartError> {
-        let shutdown = Shutdown::on_signals();
-        let mut state = State::load(self.source)?;
-        state.own_process()?;
-        serve(state, self.gateway, shutdown, None);
-        Ok(())
+        program::run(self.source, self.gateway, program::Place::Foreground)
+    }
+
+    /// As [`run`](Self::run), in the background when the configuration says so (`daemon`). Errors go to
+    /// `error_log` there when the configuration names no file, or to nginx's own.
+    #[cfg(feature = "cli")]
+    pub(crate) fn run_as_program(self, error_log: Option<PathBuf>) -> Result<(), StartError> {
+        let place = program::Place::AsConfigured { error_log };
+        program::run(self.source, self.gateway, place)
     }
 
     /// Serves on threads of its own until [`Running::stop`] or [`Running::quit`]. Signals are left
@@ -178,7 +195,7 @@ impl Server {
     /// # Errors
     /// The configuration is wrong, or an address cannot be listened on; nothing was served.
     pub fn start(self) -> Result<Running, StartError> {
-        let state = State::load(self.source)?;
+        let state = State::build(Prepared::load(self.source, Vec::new())?)?;
         let addresses = state.addresses();
         let (shutdown, stop) = Shutdown::on_request();
         let (ready, wait) = std::sync::mpsc::channel();
@@ -274,7 +291,8 @@ fn serve(
     ready: Option<std::sync::mpsc::Sender<mpsc::UnboundedSender<Command>>>,
 ) {
     let threads = state
-        .worker_threads
+        .process
+        .worker_processes
         .map_or_else(processors, NonZeroUsize::get);
     let mut conf = ServerConf {
         threads,
@@ -286,16 +304,20 @@ fn serve(
     let mut server = PingoraServer::new_with_opt_and_conf(None, conf);
     server.bootstrap();
     // The generation holds the logs open until the last lines are written.
-    let (log_files, _live) = (Arc::clone(&state.log_files), Arc::clone(&state.live));
-    let pid_file = Arc::clone(&state.pid_file);
-    let host = Arc::new(Host::new(state, gateway, &server.configuration, ready));
+    let state = Arc::new(state);
+    let host = Host::new(Arc::clone(&state), gateway, &server.configuration, ready);
+    let host = Arc::new(host);
     let mut service = GenBackgroundService::new("gapura".into(), Arc::clone(&host));
     service.threads = Some(threads);
     server.add_service(service);
     let shutdown_signal = Box::new(shutdown.watching(host));
     server.run(RunArgs { shutdown_signal });
-    log_files.flush();
-    pid_file.lock().take();
+    state.log_files.flush();
+    // What Pingora's threads still hold keeps neither the sockets nor files.
+    state.sockets().retain(|_| false);
+    if let Some(duties) = &state.duties {
+        duties.pid_file.lock().take();
+    }
 }
 
 fn processors() -> usize {

@@ -1,13 +1,20 @@
 //! When the server ends: nginx's signals, or a call.
 
-use super::host::Host;
+use super::StartError;
+use super::duties::Duties;
+use super::host::{Command, Host};
+use super::parent::{Channel, Message};
+use super::state::State;
 use async_trait::async_trait;
-use log::{info, warn};
+use log::{error, info};
 use pingora_core::server::{ShutdownSignal, ShutdownSignalWatch};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, mpsc};
+use tokio::time::timeout;
 
 /// How a server ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +27,7 @@ pub(super) enum Stop {
 
 /// Where the word to stop comes from.
 pub(super) enum Shutdown {
-    Signals,
+    Signals(Option<Arc<Channel>>),
     Requests(mpsc::UnboundedReceiver<Stop>),
 }
 
@@ -29,7 +36,12 @@ impl Shutdown {
     /// are held back until the server is up. To be called before there are other threads.
     pub(super) fn on_signals() -> Self {
         early::hold_back();
-        Self::Signals
+        Self::Signals(None)
+    }
+
+    /// Waits for signals and for what a parent says.
+    pub(super) fn on_signals_and(parent: Arc<Channel>) -> Self {
+        Self::Signals(Some(parent))
     }
 
     pub(super) fn on_request() -> (Self, mpsc::UnboundedSender<Stop>) {
@@ -56,12 +68,15 @@ pub(super) struct Watch {
 impl ShutdownSignalWatch for Watch {
     async fn recv(&self) -> ShutdownSignal {
         match &mut *self.shutdown.lock().await {
-            Shutdown::Signals => match Signals::new() {
+            Shutdown::Signals(parent) => match Signals::new() {
                 Ok(signals) => {
+                    if let Some(parent) = parent.take() {
+                        listen_to(parent, Arc::clone(&self.host));
+                    }
                     early::release();
                     signals.serve(&self.host).await;
                 }
-                Err(cause) => log::error!("signals cannot be caught: {cause}"),
+                Err(cause) => error!("signals cannot be caught: {cause}"),
             },
             Shutdown::Requests(requests) => {
                 // A second word, or nobody left to give one, ends the waiting.
@@ -78,6 +93,45 @@ impl ShutdownSignalWatch for Watch {
     }
 }
 
+/// Does what the parent says, on a thread of its own. When the parent has gone the process ends as at
+/// QUIT: there is nobody who could start it again, and another server may want its addresses.
+fn listen_to(parent: Arc<Channel>, host: Arc<Host>) {
+    let body = move || {
+        while let Ok(message) = parent.receive() {
+            let done = match message {
+                Message::Reload(handed) => {
+                    let (reply, answer) = std::sync::mpsc::channel();
+                    let outcome = host.obey(Command::Take(handed, reply)).and_then(|()| {
+                        let ended = |_| StartError::Thread("it has ended".into());
+                        answer.recv().map_err(ended)?
+                    });
+                    parent.answer(outcome.map_err(|cause| cause.to_string()))
+                }
+                Message::Reopen(logs) => {
+                    // An error means that the service has ended.
+                    let _ = host.obey(Command::Reopen(logs));
+                    Ok(())
+                }
+                Message::Accept => {
+                    host.go_on();
+                    Ok(())
+                }
+            };
+            if done.is_err() {
+                break;
+            }
+        }
+        // SAFETY: kill(2) touches no memory.
+        unsafe { libc::kill(libc::getpid(), libc::SIGQUIT) };
+    };
+    if let Err(cause) = std::thread::Builder::new()
+        .name("parent".into())
+        .spawn(body)
+    {
+        error!("[alert] there is no thread for the parent's words: {cause}");
+    }
+}
+
 /// nginx's signals.
 struct Signals {
     terminate: Signal,
@@ -87,7 +141,12 @@ struct Signals {
     reopen: Signal,
     upgrade: Signal,
     winch: Signal,
+    child: Signal,
 }
+
+/// How long a fast stop waits for requests whose answers are out already: their lines are not in the
+/// access log yet, and nginx would have written them.
+const ANSWERED_LIMIT: Duration = Duration::from_millis(100);
 
 impl Signals {
     fn new() -> io::Result<Self> {
@@ -99,42 +158,142 @@ impl Signals {
             reopen: signal(SignalKind::user_defined1())?,
             upgrade: signal(SignalKind::user_defined2())?,
             winch: signal(SignalKind::window_change())?,
+            child: signal(SignalKind::child())?,
         })
     }
 
-    /// Reloads at HUP; returns when the process is to end.
+    /// Does what signals say; returns when the process is to end.
     async fn serve(mut self, host: &Host) {
+        let duties = Obeying::new(host);
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => {
                     info!("signal 15 (SIGTERM) received, exiting");
-                    return;
+                    return duties.stop().await;
                 }
                 _ = self.interrupt.recv() => {
                     info!("signal 2 (SIGINT) received, exiting");
-                    return;
+                    return duties.stop().await;
                 }
                 _ = self.hangup.recv() => {
                     info!("signal 1 (SIGHUP) received, reconfiguring");
-                    host.request_reload();
+                    duties.reload();
                 }
                 _ = self.reopen.recv() => {
                     info!("signal 10 (SIGUSR1) received, reopening logs");
                     host.reopen_logs();
                 }
-                _ = self.upgrade.recv() => warn!("signal 12 (SIGUSR2) received: upgrading in place is not supported yet"),
-                // nginx ends its workers at this one when a new binary has taken over.
-                _ = self.winch.recv() => {}
+                _ = self.upgrade.recv() => duties.upgrade(),
+                _ = self.winch.recv() => duties.pause(),
+                _ = self.child.recv() => duties.reap(),
                 _ = self.quit.recv() => break,
             }
         }
-        info!("signal 3 (SIGQUIT) received, gracefully shutting down");
+        info!("signal 3 (SIGQUIT) received, shutting down");
+        info!("gracefully shutting down");
+        let limit = *duties.state().shutdown_timeout.lock();
+        duties.share_sockets();
+        let drained = async {
+            match limit {
+                None => host.drain().await,
+                // What is not done by then is cut.
+                Some(limit) => drop(timeout(limit, host.drain()).await),
+            }
+        };
         tokio::select! {
-            () = host.drain() => info!("exit"),
+            () = drained => info!("exit"),
             _ = self.terminate.recv() => info!("signal 15 (SIGTERM) received, exiting"),
             _ = self.interrupt.recv() => info!("signal 2 (SIGINT) received, exiting"),
         }
     }
+}
+
+/// What signals ask for beside an end.
+struct Obeying<'a> {
+    host: &'a Host,
+    /// Nobody is let in, because of WINCH.
+    is_paused: AtomicBool,
+}
+
+impl<'a> Obeying<'a> {
+    fn new(host: &'a Host) -> Self {
+        Self {
+            host,
+            is_paused: AtomicBool::new(false),
+        }
+    }
+
+    fn state(&self) -> &State {
+        self.host.state()
+    }
+
+    fn duties(&self) -> Option<&Duties> {
+        self.state().duties.as_ref()
+    }
+
+    /// TERM and INT.
+    async fn stop(&self) {
+        self.share_sockets();
+        // Requests that take longer are cut.
+        drop(timeout(ANSWERED_LIMIT, self.host.drain()).await);
+        info!("exit");
+    }
+
+    /// Leaves the files of Unix sockets to the other binary, when there is one.
+    fn share_sockets(&self) {
+        if let Some(duties) = self.duties() {
+            self.state().sockets().leave_files(duties.shares_sockets());
+        }
+    }
+
+    /// HUP: the configuration again; or, when a new binary is there, this one takes over again. A
+    /// parent's business, where there is one.
+    fn reload(&self) {
+        if self.duties().is_some_and(|duties| duties.has_parent) {
+            return;
+        }
+        let has_successor = |duties: &Duties| duties.upgrade.lock().has_successor();
+        if self.is_paused.swap(false, Ordering::Relaxed) && self.duties().is_some_and(has_successor)
+        {
+            return self.host.go_on();
+        }
+        self.host.request_reload();
+    }
+
+    /// USR2.
+    fn upgrade(&self) {
+        info!("signal 12 (SIGUSR2) received, changing binary");
+        let Some(duties) = self.duties() else { return };
+        if !duties.has_parent {
+            let sockets = self.state().sockets().descriptors();
+            duties.change_binary(&sockets);
+        }
+    }
+
+    /// WINCH: nobody new is let in. In the foreground it says that a window has another size.
+    fn pause(&self) {
+        if self.duties().is_some_and(|duties| duties.is_daemon) {
+            info!("signal 28 (SIGWINCH) received, stop accepting connections");
+            self.is_paused.store(true, Ordering::Relaxed);
+            self.host.pause();
+        }
+    }
+
+    /// CHLD: the new binary has ended.
+    fn reap(&self) {
+        if self.duties().is_some_and(Duties::reap_binary)
+            && self.is_paused.swap(false, Ordering::Relaxed)
+        {
+            self.host.go_on();
+        }
+    }
+}
+
+/// What a configuration's error says, without the program's name in front, for a log.
+pub(super) fn without_program(text: &str) -> &str {
+    let bare = text.strip_prefix("gapura: ");
+    bare.or_else(|| text.strip_prefix("nginx: "))
+        .unwrap_or(text)
 }
 
 /// Signals that come before the server can obey them.
@@ -160,6 +319,7 @@ mod early {
             libc::SIGUSR1,
             libc::SIGUSR2,
             libc::SIGWINCH,
+            libc::SIGCHLD,
         ];
         let mut set = MaybeUninit::uninit();
         // SAFETY: sigemptyset makes the set valid before it is used; the signal numbers are valid.

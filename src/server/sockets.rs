@@ -1,19 +1,29 @@
 //! The listening sockets, which outlive every generation.
 
 use super::socket_options;
+use super::upgrade::Bound;
 use crate::model::{ListenAddress, Listener, SocketOptions};
 use crate::os_error::OsError;
 use crate::runtime::ListenerId;
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::fmt;
+use std::fs::Permissions;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::PermissionsExt;
 
 /// Every address that was ever bound, by its id. An id is never given to another address.
 #[derive(Debug, Default)]
 pub(super) struct Sockets {
     slots: Vec<Slot>,
+    /// Sockets that another process has bound, for addresses that are not bound here.
+    offered: Vec<Bound>,
+    /// The files of Unix sockets are another process's too.
+    leaves_files: bool,
+    /// A file of the process's own, where those are not.
+    own_file: Option<OwnedFd>,
 }
 
 #[derive(Debug)]
@@ -51,6 +61,25 @@ impl std::error::Error for BindError {
 }
 
 impl Sockets {
+    /// Takes sockets that another process has bound, for those of the next [`bind`](Self::bind) that
+    /// listen there.
+    pub(super) fn offer(&mut self, sockets: Vec<Bound>) {
+        self.offered = sockets;
+    }
+
+    /// Says whose the files of Unix sockets are: not only this process's, or its own.
+    pub(super) fn leave_files(&mut self, leaves: bool) {
+        self.leaves_files = leaves;
+    }
+
+    /// Gives Pingora a file of the process's own to change: it makes the file of a Unix socket that it
+    /// is given one for everybody, which it is already, and gives up when it may not.
+    pub(super) fn are_of_another_user(&mut self) -> io::Result<()> {
+        self.leaves_files = true;
+        self.own_file = Some(memfd_create("gapura", MFdFlags::MFD_CLOEXEC)?);
+        Ok(())
+    }
+
     /// Binds those of these addresses that are not bound yet. On an error none of them stays.
     /// Addresses that a wildcard among them covers get no socket of their own, unless they ask for
     /// one. Sockets that stay get what is asked of them now.
@@ -66,9 +95,11 @@ impl Sockets {
             let slot = self.slots.iter().position(|slot| slot.address == *address);
             match slot.filter(|slot| self.slots[*slot].socket.is_some()) {
                 Some(slot) => kept.push((slot, options)),
-                None => new.push((address, options, bind(address, options)?)),
+                None => new.push((address, options, self.obtain(address, options)?)),
             }
         }
+        // What nobody listens on any more is closed.
+        self.offered.clear();
         for (slot, options) in kept {
             self.slots[slot].change(options);
         }
@@ -86,6 +117,58 @@ impl Sockets {
             }
         }
         Ok(())
+    }
+
+    /// As [`bind`](Self::bind), for another process: gives the sockets that are new.
+    pub(super) fn bind_for_another(
+        &mut self,
+        listeners: &[Listener],
+    ) -> Result<Vec<Bound>, BindError> {
+        let is_open = |slot: &&Slot| slot.socket.is_some();
+        let before = self.slots.iter().filter(is_open);
+        let before: Vec<ListenAddress> = before.map(|slot| slot.address.clone()).collect();
+        self.bind(listeners)?;
+        let mut new = Vec::new();
+        for slot in self.slots.iter().filter(is_open) {
+            if let Some(socket) = &slot.socket
+                && !before.contains(&slot.address)
+            {
+                let copy = socket.try_clone().map_err(|cause| BindError {
+                    address: slot.address.clone(),
+                    call: "dup()",
+                    cause,
+                })?;
+                new.push((slot.address.clone(), copy));
+            }
+        }
+        Ok(new)
+    }
+
+    /// A socket for an address: one that is there already, or a new one.
+    fn obtain(
+        &mut self,
+        address: &ListenAddress,
+        options: &SocketOptions,
+    ) -> Result<Socket, BindError> {
+        let found = self.offered.iter().position(|(at, _)| at == address);
+        let Some(found) = found else {
+            return bind(address, options);
+        };
+        let socket = Socket::from(self.offered.swap_remove(found).1);
+        let failed = |call, cause| BindError {
+            address: address.clone(),
+            call,
+            cause,
+        };
+        socket_options::apply(&SockRef::from(&socket), address, options)
+            .map_err(|(call, cause)| failed(call, cause))?;
+        socket
+            .listen(socket_options::backlog(options))
+            .map_err(|cause| failed("listen()", cause))?;
+        socket
+            .set_nonblocking(true)
+            .map_err(|cause| failed("ioctl(FIONBIO)", cause))?;
+        Ok(socket)
     }
 
     /// Listens again with the address's own backlog: Pingora has asked for a longer one.
@@ -128,7 +211,11 @@ impl Sockets {
         let name = match (address, bound) {
             (ListenAddress::Inet(_), Some(bound)) => bound.to_string(),
             (ListenAddress::Inet(address), None) => address.to_string(),
-            (ListenAddress::Unix(path), _) => path.display().to_string(),
+            (ListenAddress::Unix(path), _) => match &self.own_file {
+                // The name is used for nothing else.
+                Some(file) => format!("/proc/self/fd/{}", file.as_raw_fd()),
+                None => path.display().to_string(),
+            },
         };
         let copy = std::os::fd::IntoRawFd::into_raw_fd(socket.try_clone()?);
         Ok(Some((name, copy)))
@@ -138,9 +225,15 @@ impl Sockets {
     pub(super) fn retain(&mut self, keep: impl Fn(&ListenAddress) -> bool) {
         for slot in &mut self.slots {
             if !keep(&slot.address) {
-                slot.close();
+                slot.close(self.leaves_files);
             }
         }
+    }
+
+    /// The descriptors of all that are bound.
+    pub(super) fn descriptors(&self) -> Vec<RawFd> {
+        let sockets = self.slots.iter().filter_map(|slot| slot.socket.as_ref());
+        sockets.map(AsRawFd::as_raw_fd).collect()
     }
 
     /// Every bound address, with the port it really has.
@@ -172,8 +265,9 @@ impl Slot {
     }
 
     /// Closes the socket. The file of a Unix socket goes with it, or nobody could bind it again.
-    fn close(&mut self) {
+    fn close(&mut self, leaves_file: bool) {
         if self.socket.take().is_some()
+            && !leaves_file
             && let ListenAddress::Unix(path) = &self.address
         {
             // An error means that somebody has removed it already.
@@ -182,9 +276,9 @@ impl Slot {
     }
 }
 
-impl Drop for Slot {
+impl Drop for Sockets {
     fn drop(&mut self) {
-        self.close();
+        self.retain(|_| false);
     }
 }
 
@@ -221,6 +315,10 @@ fn bind(address: &ListenAddress, options: &SocketOptions) -> Result<Socket, Bind
             .map_err(failed("setsockopt(IPV6_V6ONLY)"))?;
     }
     socket.bind(&target).map_err(failed("bind()"))?;
+    if let ListenAddress::Unix(path) = address {
+        let everybody = Permissions::from_mode(0o666);
+        std::fs::set_permissions(path, everybody).map_err(failed("chmod()"))?;
+    }
     socket_options::apply(&SockRef::from(&socket), address, options)
         .map_err(|(call, cause)| failed(call)(cause))?;
     socket

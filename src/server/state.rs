@@ -2,9 +2,11 @@
 //! state, its logs, and the generation of now.
 
 use super::StartError;
-use super::pid_file::PidFile;
+use super::duties::Duties;
+use super::parent::Handover;
 use super::sockets::Sockets;
-use crate::config::{self, CommandLine, draft::Draft};
+use super::upgrade::Bound;
+use crate::config::{self, CommandLine, FileReader, Loaded, draft::Draft};
 use crate::logs::{self, LogFiles};
 use crate::model::{ListenAddress, Model, Process};
 use crate::runtime::upstream::Registry;
@@ -12,9 +14,9 @@ use crate::runtime::{Builder, ErrorLog, Generation, ListenerId, Live};
 use log::warn;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Idle upstream connections kept by the whole process when upstreams ask for fewer.
 const MIN_IDLE_CONNECTIONS: usize = 128;
@@ -28,6 +30,15 @@ pub(super) enum Source {
     Model(Box<Model>),
 }
 
+/// A configuration that was read, with its sockets bound and its error logs open. There is no thread
+/// yet.
+pub(super) struct Prepared {
+    pub(super) source: Source,
+    pub(super) model: Model,
+    pub(super) sockets: Sockets,
+    pub(super) log_files: Arc<LogFiles>,
+}
+
 /// What outlives every generation.
 pub(super) struct State {
     source: Source,
@@ -35,15 +46,14 @@ pub(super) struct State {
     pub(super) registry: Arc<Registry>,
     pub(super) log_files: Arc<LogFiles>,
     pub(super) live: Arc<Live>,
-    /// `worker_processes`, as it was when the process started.
-    pub(super) worker_threads: Option<NonZeroUsize>,
     /// What the process was started with.
-    process: Process,
+    pub(super) process: Process,
+    /// `worker_shutdown_timeout`, of now.
+    pub(super) shutdown_timeout: Mutex<Option<Duration>>,
     /// The process's error log, as it was when the process started.
     error_log: Arc<ErrorLog>,
-    owns_process: bool,
-    /// The file with the process's number, when this server is all that the process is for.
-    pub(super) pid_file: Arc<Mutex<Option<PidFile>>>,
+    /// What the process is beside a server, when this server is all that it is for.
+    pub(super) duties: Option<Duties>,
     /// The size of the pool of idle connections, as it was when the process started.
     pub(super) idle_connections: usize,
 }
@@ -52,17 +62,54 @@ pub(super) struct State {
 pub(super) struct Next {
     pub(super) generation: Generation,
     pub(super) listeners: Vec<(ListenAddress, ListenerId)>,
+    /// How long connections may keep to the generation before.
+    pub(super) shutdown_timeout: Option<Duration>,
     /// The process's own.
     error_log: Arc<ErrorLog>,
 }
 
-impl State {
-    /// Reads the configuration, binds its sockets and builds its generation. Starts nothing.
-    pub(super) fn load(source: Source) -> Result<Self, StartError> {
-        let model = read(&source)?;
-        let registry = Arc::new(Registry::new());
+impl Prepared {
+    /// Reads the configuration and binds its sockets: those of `inherited` are bound already. Starts
+    /// nothing.
+    pub(super) fn load(source: Source, inherited: Vec<Bound>) -> Result<Self, StartError> {
+        let model = read(&source, &FileReader::default())?;
         let log_files = Arc::new(LogFiles::default());
+        // Before anything is bound: what cannot be logged is said first.
+        log_files.error_logs(&model)?;
         let mut sockets = Sockets::default();
+        sockets.offer(inherited);
+        sockets.bind(&model.listeners)?;
+        Ok(Self {
+            source,
+            model,
+            sockets,
+            log_files,
+        })
+    }
+}
+
+impl Prepared {
+    /// Itself, in a process that was forked: what is left is of no use.
+    pub(super) fn for_server(&mut self) -> Self {
+        Self {
+            source: std::mem::replace(&mut self.source, Source::Yaml(String::new())),
+            model: std::mem::take(&mut self.model),
+            sockets: std::mem::take(&mut self.sockets),
+            log_files: Arc::clone(&self.log_files),
+        }
+    }
+}
+
+impl State {
+    /// Builds the generation of a configuration. Starts nothing.
+    pub(super) fn build(prepared: Prepared) -> Result<Self, StartError> {
+        let Prepared {
+            source,
+            model,
+            mut sockets,
+            log_files,
+        } = prepared;
+        let registry = Arc::new(Registry::new());
         let next = build(&model, &mut sockets, &registry, &log_files)?;
         let asked: usize = model
             .upstreams
@@ -75,54 +122,54 @@ impl State {
             registry,
             log_files,
             live: Arc::new(Live::new(next.generation)),
-            worker_threads: model.process.worker_processes,
+            shutdown_timeout: Mutex::new(model.process.shutdown_timeout),
             process: model.process,
-            pid_file: Arc::default(),
-            owns_process: false,
             error_log: next.error_log,
+            duties: None,
             idle_connections: asked.max(MIN_IDLE_CONNECTIONS),
         })
     }
 
-    /// Makes the process this server's own: its current folder, and the file with its number.
-    pub(super) fn own_process(&mut self) -> Result<(), StartError> {
+    /// Makes the process this server's own: its current folder, its error log.
+    pub(super) fn own_process(&mut self, duties: Duties) -> Result<(), StartError> {
         if let Some(folder) = &self.process.working_directory {
             self.source.make_absolute()?;
             let failed = |cause| StartError::File("chdir()", folder.clone(), cause);
             std::env::set_current_dir(folder).map_err(failed)?;
         }
-        let mut pid_file = self.pid_file.lock();
-        if let Some(path) = &self.process.pid {
-            *pid_file = Some(PidFile::write(path)?);
+        if duties.has_parent {
+            let failed = |cause| StartError::Call("memfd_create()", cause);
+            self.sockets
+                .get_mut()
+                .are_of_another_user()
+                .map_err(failed)?;
         }
-        self.owns_process = true;
+        self.duties = Some(duties);
         logs::process::replace(Arc::clone(&self.error_log));
-        Ok(())
-    }
-
-    /// Has the file with the process's number where a new configuration wants it.
-    fn move_pid_file(&self, path: Option<&Path>) -> Result<(), StartError> {
-        let mut pid_file = self.pid_file.lock();
-        if let (Some(old), Some(path)) = (pid_file.as_ref(), path)
-            && old.path() != path
-        {
-            *pid_file = Some(PidFile::write(path)?);
-        }
         Ok(())
     }
 
     /// The next generation of the same source. Nothing has changed when it fails; new sockets are
     /// bound when it succeeds.
-    pub(super) fn next(&self) -> Result<Next, StartError> {
-        let model = read(&self.source)?;
+    pub(super) fn next(&self, handed: Option<Handover>) -> Result<Next, StartError> {
+        let model = match handed {
+            None => read(&self.source, &FileReader::default())?,
+            Some(handed) => {
+                self.sockets.lock().offer(handed.sockets);
+                self.log_files.take_over(handed.logs);
+                // Warnings are the parent's to say.
+                self.source.read(&FileReader::of(handed.files))?.model
+            }
+        };
         let next = build(
             &model,
             &mut self.sockets.lock(),
             &self.registry,
             &self.log_files,
         )?;
-        if self.owns_process {
-            self.move_pid_file(model.process.pid.as_deref())?;
+        *self.shutdown_timeout.lock() = next.shutdown_timeout;
+        if let Some(duties) = &self.duties {
+            duties.move_pid_file(model.process.pid.as_deref())?;
             logs::process::replace(Arc::clone(&next.error_log));
         }
         Ok(next)
@@ -140,6 +187,26 @@ impl State {
 }
 
 impl Source {
+    /// Reads it, with files that are read this way.
+    pub(super) fn read(&self, reader: &FileReader) -> Result<Loaded, StartError> {
+        let nowhere = Path::new("");
+        Ok(match self {
+            Source::Model(model) => Loaded {
+                model: Model::clone(model),
+                warnings: Vec::new(),
+                files: Vec::new(),
+                sources: Vec::new(),
+            },
+            Source::File(path, given) => config::load_through(reader, path, given)?,
+            Source::Yaml(text) => {
+                config::load_yaml_through(reader, text, "configuration", nowhere)?
+            }
+            Source::Draft(draft) => {
+                config::load_draft_through(reader, Draft::clone(draft), nowhere)?
+            }
+        })
+    }
+
     /// Finds its files wherever the process goes.
     fn make_absolute(&mut self) -> Result<(), StartError> {
         let Self::File(file, given) = self else {
@@ -153,13 +220,8 @@ impl Source {
     }
 }
 
-fn read(source: &Source) -> Result<Model, StartError> {
-    let loaded = match source {
-        Source::Model(model) => return Ok(Model::clone(model)),
-        Source::File(path, given) => config::load_with(path, given)?,
-        Source::Yaml(text) => config::load_yaml(text, "configuration", Path::new(""))?,
-        Source::Draft(draft) => config::load_draft(Draft::clone(draft), Path::new(""))?,
-    };
+fn read(source: &Source, reader: &FileReader) -> Result<Model, StartError> {
+    let loaded = source.read(reader)?;
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
@@ -191,6 +253,7 @@ fn build(
     Ok(Next {
         generation,
         listeners,
+        shutdown_timeout: model.process.shutdown_timeout,
         error_log: error_logs.of(&model.process.error_log),
     })
 }

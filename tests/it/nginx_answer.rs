@@ -236,3 +236,36 @@ fn a_request_goes_on_without_its_client_where_it_may() {
             line.contains("GET /slow HTTP/1.1\" 200")
         });
 }
+
+#[test]
+fn hints_are_passed_on_where_it_is_said() {
+    let backend = Backend::start(|_, stream| {
+        let hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nX-Accel-Expires: 0\r\n\r\n";
+        stream.write_all(hints)?;
+        respond(stream, 200, "", "final")
+    });
+    let conf = "events {} http { server { listen LISTEN; early_hints $arg_hints $http_x;
+         location / { proxy_pass http://BACKEND; }
+         location /never { early_hints 0; proxy_pass http://BACKEND; } } }";
+    let conf = conf.replace("BACKEND", &backend.address().to_string());
+    let gapura = Launch::nginx(&conf).start();
+    for (path, hinted) in [
+        ("/?hints=1", true),
+        ("/?hints=0", false),
+        ("/", false),
+        ("/never?hints=1", false),
+    ] {
+        let mut client = gapura.connect();
+        client.send(request("GET", path, ""));
+        let mut answer = client.read();
+        if hinted {
+            assert_eq!(
+                (answer.status, answer.header("link")),
+                (103, Some("</a.css>"))
+            );
+            assert_eq!(answer.header("x-accel-expires"), None);
+            answer = client.read();
+        }
+        assert_eq!((answer.status, answer.text()), (200, "final"), "{path}");
+    }
+}

@@ -1,7 +1,8 @@
 //! The process: its number in a file, its folder, and what the command line adds to an nginx.conf.
 
-use super::support::{Gapura, Launch, run_with, wait_until};
+use super::support::{Gapura, Launch, PATIENCE, run_with, wait_until};
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 
 const SERVER: &str = "events {}\nhttp {\n    access_log off;\n    server { listen LISTEN; location / { return 204; } }\n}\n";
 
@@ -44,7 +45,7 @@ fn a_reload_moves_the_pid_file() {
 
 #[test]
 fn a_pid_file_that_cannot_be_written_is_an_error() {
-    let conf = "pid missing/gapura.pid; events {} http { access_log off; server { listen 127.0.0.1:0; location / { return 204; } } }";
+    let conf = "daemon off; pid missing/gapura.pid; events {} http { access_log off; server { listen 127.0.0.1:0; location / { return 204; } } }";
     let run = run_with(&[("nginx.conf", conf)], &["-p", ".", "-c", "nginx.conf"]);
     assert_eq!(run.status.code(), Some(1));
     let folder = run.path.parent().expect("a folder").display();
@@ -113,4 +114,61 @@ fn g_is_nginx_s_language_alone() {
         run.stderr
             .starts_with("gapura: [emerg] \"-g\" takes directives of an nginx.conf")
     );
+}
+
+#[test]
+fn the_kernel_is_asked_for_the_limits() {
+    let gapura = start("daemon off; worker_rlimit_nofile 777; worker_priority 5;").start();
+    let read = |file: &str| {
+        let path = format!("/proc/{}/{file}", gapura.id());
+        fs::read_to_string(path).expect("what the kernel says")
+    };
+    // It accepts before it serves.
+    wait_until("the limit of open files", || {
+        let limits = read("limits");
+        let files = limits
+            .lines()
+            .find(|line| line.starts_with("Max open files"));
+        let words: Vec<&str> = files.expect("the limit").split_whitespace().collect();
+        words[3..5] == ["777", "777"]
+    });
+    wait_until("the priority", || {
+        let stat = read("stat");
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+        fields[16] == "5"
+    });
+    gapura.errors().wait_for("a warning", |line| {
+        line.contains("[warn]") && line.contains("777 files may be open, which is few")
+    });
+}
+
+#[test]
+fn a_user_that_is_not_known_is_an_error_for_root() {
+    let conf = "user nobody-knows-it;\nevents {}\nhttp {}\n";
+    let run = run_with(&[("nginx.conf", conf)], &["-t", "-c", "CONFIG"]);
+    // SAFETY: geteuid(2) touches no memory.
+    let is_root = unsafe { libc::geteuid() } == 0;
+    let first = run.stderr.lines().next().unwrap_or_default();
+    let said = match is_root {
+        true => "nginx: [emerg] getpwnam(\"nobody-knows-it\") failed in ",
+        false => {
+            "nginx: [warn] the \"user\" directive makes sense only if the master process runs with super-user privileges, ignored in "
+        }
+    };
+    assert!(first.starts_with(said), "{first}");
+}
+
+#[test]
+fn a_service_manager_hears_that_it_serves() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&place).expect("a socket");
+    let gapura = start("daemon off;")
+        .environment("NOTIFY_SOCKET", place.to_str().expect("UTF-8"))
+        .start();
+    manager.set_read_timeout(Some(PATIENCE)).expect("a limit");
+    let mut word = [0; 256];
+    let length = manager.recv(&mut word).expect("a word");
+    let said = format!("READY=1\nMAINPID={}\n", gapura.id());
+    assert_eq!(String::from_utf8_lossy(&word[..length]), said);
 }

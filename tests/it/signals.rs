@@ -106,3 +106,37 @@ fn the_access_log_is_whole_after_a_stop() {
         );
     }
 }
+
+/// `worker_shutdown_timeout`.
+#[test]
+fn a_graceful_stop_ends_when_its_time_is_over() {
+    let gate = Gate::default();
+    let backend = halting(&gate);
+    let yaml = format!("worker_shutdown_timeout: 50ms\n{}", site(&[&backend], ""));
+    let mut gapura = Gapura::start(&yaml);
+    let mut client = downloading(&gapura);
+    gapura.signal(libc::SIGQUIT);
+    assert_eq!(gapura.wait_for_exit().code(), Some(0));
+    client.expect_end();
+    gate.open();
+}
+
+/// `worker_shutdown_timeout`: what keeps to the configuration of before is closed, and nothing else.
+#[test]
+fn what_keeps_to_an_old_configuration_ends_when_its_time_is_over() {
+    let gate = Gate::default();
+    let (old, new) = (halting(&gate), Backend::named("new"));
+    let with =
+        |backend: &Backend| format!("worker_shutdown_timeout: 300ms\n{}", site(&[backend], ""));
+    let gapura = Gapura::start(&with(&old));
+    let mut client = downloading(&gapura);
+    gapura.reload(&with(&new));
+    gapura
+        .errors()
+        .wait_for("the reload", |line| line.ends_with("reconfigured"));
+    let mut another = gapura.connect();
+    assert_eq!(another.get("/").text(), "new");
+    client.expect_end();
+    assert_eq!(another.get("/").text(), "new");
+    gate.open();
+}

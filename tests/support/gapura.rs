@@ -25,6 +25,7 @@ pub struct Launch {
     yaml: String,
     files: Vec<(String, String)>,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 impl Launch {
@@ -34,6 +35,7 @@ impl Launch {
             yaml: yaml.to_owned(),
             files: Vec::new(),
             arguments: Vec::new(),
+            environment: Vec::new(),
         }
     }
 
@@ -57,6 +59,12 @@ impl Launch {
         self
     }
 
+    /// A variable of its environment.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Starts the program and waits until it accepts connections on every address.
     #[track_caller]
     pub fn start(self) -> Gapura {
@@ -69,13 +77,30 @@ impl Launch {
         panic!("five times the port was taken");
     }
 
+    /// The configuration. What nginx does by itself and a test cannot use, it is told not to do: it
+    /// stays in the foreground, and its number is in a file of its own.
+    fn text(&self, folder: &Folder) -> String {
+        let says = |word: &str| {
+            let given = self.arguments.iter().any(|given| given.starts_with(word));
+            given || self.yaml.contains(word)
+        };
+        let mut before = String::new();
+        if self.name == "nginx.conf" && !says("daemon ") {
+            before.push_str("daemon off; ");
+        }
+        if self.name == "nginx.conf" && !says("pid ") {
+            before.push_str(&format!("pid {}; ", folder.path("nginx.pid").display()));
+        }
+        before + &self.yaml
+    }
+
     #[track_caller]
     fn try_start(&self) -> Option<Gapura> {
         let folder = Folder::new();
         let addresses: Vec<SocketAddr> = (0..placeholders(&self.yaml))
             .map(|_| SocketAddr::from(([127, 0, 0, 1], free_port())))
             .collect();
-        folder.write(self.name, &fill_in(&self.yaml, &addresses));
+        folder.write(self.name, &fill_in(&self.text(&folder), &addresses));
         for (path, text) in &self.files {
             folder.write(path, &fill_in(text, &addresses));
         }
@@ -83,6 +108,7 @@ impl Launch {
             .arg("-c")
             .arg(folder.path(self.name))
             .args(&self.arguments)
+            .envs(self.environment.iter().cloned())
             .current_dir(&folder.0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

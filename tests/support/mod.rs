@@ -17,6 +17,7 @@
 
 mod backend;
 mod client;
+mod daemon;
 mod dns;
 mod gapura;
 mod lines;
@@ -27,6 +28,8 @@ mod wire;
 
 pub use backend::{Backend, Gate, Request, Then, respond};
 pub use client::{Client, Response};
+#[allow(unused_imports, reason = "not every test goes to the background")]
+pub use daemon::{Daemon, is_running};
 pub use dns::{Entry, NameServer};
 pub use gapura::{Gapura, Launch, request, run, run_with};
 pub use node::NodeBackend;

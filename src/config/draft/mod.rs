@@ -167,6 +167,14 @@ levels! {
         keepalive_time: Time,
         /// The browsers whose connections are not kept: `msie6` (after a POST), `safari`, or `none`.
         keepalive_disable: OneOrMany<Word>,
+        /// Whether what a client still sends is read away before its connection is closed: `on` when
+        /// something is to be expected, `always`, `off`.
+        #[schemars(extend("enum" = ["on", "off", "always", null]))]
+        lingering_close: Word,
+        /// For how long it is read away.
+        lingering_time: Time,
+        /// How long a pause may be in that.
+        lingering_timeout: Time,
         /// How long connecting to a server may take.
         proxy_connect_timeout: Time,
         /// How long a server may pause while it takes the request.
@@ -245,6 +253,9 @@ levels! {
         resolver: OneOrMany<Word>,
         /// How long a request waits for the addresses of a name; 0 is no limit.
         resolver_timeout: Time,
+        /// When a server's 103 answers are passed on: texts in which `$variables` may stand, one of which is
+        /// then neither empty nor `0`.
+        early_hints: OneOrMany<Word>,
         /// Response headers that are passed to the client though they are hidden by default, such as
         /// `Server`. Replaces the enclosing level's list.
         proxy_pass_header: OneOrMany<Word>,
@@ -256,10 +267,26 @@ levels! {
         /// Which clients may, the first rule that speaks of one decides: `allow` or `deny` and an address, a
         /// network, `unix:` or `all`. Replaces the enclosing level's as a group.
         access: OneOrMany<Word>,
+        /// The proxies whose word for the client's address is taken: addresses, networks, `unix:`. Replaces
+        /// the enclosing level's list.
+        set_real_ip_from: OneOrMany<Word>,
+        /// The header in which they say it.
+        real_ip_header: Word,
+        /// Whether it is the last address of that header that is no such proxy's, instead of the last one.
+        real_ip_recursive: Switch,
         /// What `add_header` does with the enclosing level's headers: `on` replaces them all, `merge` adds
         /// to them, `off` ignores them.
         #[schemars(extend("enum" = ["on", "merge", "off", null]))]
         add_header_inherit: Word,
+        /// Trailers added to answers: header lines behind the body, which is in chunks then. As
+        /// `add_header`.
+        add_trailer: IndexMap<String, OneOrMany<Short<AddHeader>>>,
+        /// What `add_trailer` does with the enclosing level's: as `add_header_inherit`.
+        #[schemars(extend("enum" = ["on", "merge", "off", null]))]
+        add_trailer_inherit: Word,
+        /// Whether HTTP/1.1 answers of unknown length are in chunks; otherwise they end with the
+        /// connection.
+        chunked_transfer_encoding: Switch,
         /// How long an answer may be kept: a time, which is said in `Expires` and `Cache-Control`;
         /// `modified TIME` counts from the last change, `@15h30m` is a time of the day, `epoch` is the
         /// past, `max` is for ever, `off` says nothing. `$variables` may stand in it.
@@ -282,6 +309,20 @@ levels! {
         gzip_http_version: Word,
         /// Browsers that get nothing compressed: regular expressions of `User-Agent`, or `msie6`.
         gzip_disable: OneOrMany<Word>,
+        /// Text in answers that is replaced: `{ from, to }` or several. Replaces the enclosing level's as a
+        /// group.
+        sub_filter: OneOrMany<Substitution>,
+        /// The types of the answers in which it is, beside `text/html`; `*` is every one.
+        sub_filter_types: OneOrMany<Word>,
+        /// Whether each is replaced only the first time.
+        sub_filter_once: Switch,
+        /// Whether such an answer keeps its `Last-Modified`.
+        sub_filter_last_modified: Switch,
+        /// The charset that `Content-Type` names where an answer names none; `off` names none.
+        /// `$variables` may stand in it.
+        charset: Word,
+        /// The types of the answers that get one, beside `text/html`; `*` is every one.
+        charset_types: OneOrMany<Word>,
         /// Pages shown for errors: a status, or several in one key (`502 503 504`), and a file
         /// beside the configuration, or `{ html }`, or `{ uri, response }`. Replaces the enclosing
         /// level's as a group.
@@ -382,6 +423,22 @@ levels! {
         process_error_log: OneOrMany<Short<ErrorLog>>,
         /// The file that holds the process's number while it serves.
         pid: String,
+        /// Whether the program goes to the background.
+        daemon: Switch,
+        /// Whether a parent of a few lines keeps root's rights when root starts the program and
+        /// another `user` serves.
+        master_process: Switch,
+        /// The user that serves, when root starts the program.
+        user: Word,
+        /// The group that serves; without it the one of the user's name.
+        group: Word,
+        /// The scheduler's priority: from -20, the first, to 20.
+        worker_priority: Word,
+        /// How many files may be open.
+        worker_rlimit_nofile: u64,
+        /// How long a graceful stop may take, and how long connections may keep to a configuration
+        /// that a reload has replaced; without it, for as long as their requests need.
+        worker_shutdown_timeout: Time,
         /// The current folder of the process.
         working_directory: String,
         /// How long what the system's name servers say of a server's name is used at least.
@@ -462,6 +519,8 @@ levels! {
         uri: String,
         /// Answers with this status and its page, without asking any server.
         r#return: u64,
+        /// Whether it answers with nginx's page of counters.
+        stub_status: Switch,
         /// Files that are looked for before anything else is done, each `/path` or, for a folder, `/path/`;
         /// the first that is there is answered. The last says what is done when none is: another path,
         /// a location such as `@fallback`, or a status such as `=404`.
@@ -515,6 +574,16 @@ record! {
         /// behind `~` (`~*` ignores the case of letters). `$variables` may stand in text.
         from: Word,
         /// What stands in its place. `$variables` may stand in it, and `$1` to `$9`.
+        to: Word,
+    }
+}
+
+record! {
+    /// Text in answers, and what stands in its place.
+    Substitution {
+        /// What is looked for, in any case of its letters. `$variables` may stand in it.
+        from: Word,
+        /// What stands in its place. `$variables` may stand in it.
         to: Word,
     }
 }

@@ -28,8 +28,21 @@ const ROOT: &str = "html";
 const ACCESS_LOG: &str = LogTarget::NGINX_ACCESS;
 const ACCESS_LOG_IN_PREFIX: &str = "logs/access.log";
 
+/// Where errors are logged in the background when nothing else is written.
+const ERROR_LOG: &str = "/var/log/nginx/error.log";
+const ERROR_LOG_IN_PREFIX: &str = "logs/error.log";
+
+/// Where the process's number is when nothing else is written.
+const PID: &str = "/run/nginx.pid";
+const PID_IN_PREFIX: &str = "logs/nginx.pid";
+
 /// Writes nginx's defaults into a Draft, where nothing else was written.
 pub(super) fn apply(draft: &mut Draft, prefix: Option<&Path>) {
+    draft.daemon.get_or_insert(Switch(true));
+    draft.pid.get_or_insert_with(|| match prefix {
+        Some(_) => in_prefix(prefix, PID_IN_PREFIX),
+        None => PID.to_owned(),
+    });
     draft.access_log.get_or_insert_with(|| {
         let path = match prefix {
             Some(_) => in_prefix(prefix, ACCESS_LOG_IN_PREFIX),
@@ -179,6 +192,14 @@ fn hide(level: CommonMut<'_>, around: &Shown) -> Shown {
         *level.proxy_hide_header = Some(OneOrMany(names));
     }
     shown
+}
+
+/// Where errors are logged in the background when nothing else is written.
+pub(super) fn error_log(prefix: Option<&Path>) -> std::path::PathBuf {
+    match prefix {
+        Some(_) => in_prefix(prefix, ERROR_LOG_IN_PREFIX).into(),
+        None => ERROR_LOG.into(),
+    }
 }
 
 /// A file as nginx reads it: relative ones are below the prefix, and not below the configuration's

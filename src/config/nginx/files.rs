@@ -1,17 +1,17 @@
 //! The files of a configuration: found by the patterns of `include`, each read once, and bounded in
 //! all.
 
+use crate::config::file_reader::FileReader;
 use crate::config::problem::Problem;
 use crate::config::source::Source;
 use std::collections::HashMap;
-use std::ffi::{CStr, CString, OsStr};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The files read so far.
 pub(super) struct Files {
+    reader: FileReader,
     /// What relative patterns are below: the folder of the first file.
     folder: PathBuf,
     read: HashMap<PathBuf, Arc<Source>>,
@@ -35,8 +35,9 @@ const MOST_BYTES: usize = 256 << 20;
 
 impl Files {
     /// Files around a first one, relative to `folder`.
-    pub(super) fn new(first: &Arc<Source>, folder: &Path) -> Self {
+    pub(super) fn new(first: &Arc<Source>, folder: &Path, reader: &FileReader) -> Self {
         Self {
+            reader: reader.clone(),
             folder: folder.to_owned(),
             read: HashMap::new(),
             order: vec![Arc::clone(first)],
@@ -57,7 +58,7 @@ impl Files {
         if !pattern.contains(['*', '?', '[']) {
             return Ok(vec![path]);
         }
-        glob(&path).map_err(|error| Problem::Glob {
+        self.reader.matching(&path).map_err(|error| Problem::Glob {
             pattern: path.display().to_string(),
             reason: error.to_string(),
         })
@@ -69,7 +70,7 @@ impl Files {
         let source = match self.read.get(path) {
             Some(source) => Arc::clone(source),
             None => {
-                let source = open(path).map_err(Refused::Because)?;
+                let source = open(path, &self.reader).map_err(Refused::Because)?;
                 self.read.insert(path.to_owned(), Arc::clone(&source));
                 self.order.push(Arc::clone(&source));
                 source
@@ -84,8 +85,8 @@ impl Files {
 }
 
 /// Reads a file. nginx knows no encodings: what is not UTF-8, as old comments are, is shown as U+FFFD.
-pub(super) fn open(path: &Path) -> Result<Arc<Source>, Problem> {
-    let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+pub(super) fn open(path: &Path, reader: &FileReader) -> Result<Arc<Source>, Problem> {
+    let bytes = reader.read(path).map_err(|error| match error.kind() {
         // nginx opens a folder and fails to read it.
         io::ErrorKind::IsADirectory => Problem::Read {
             path: path.display().to_string(),
@@ -95,28 +96,4 @@ pub(super) fn open(path: &Path) -> Result<Arc<Source>, Problem> {
     let text = String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
     Ok(Source::new(path.display().to_string(), text))
-}
-
-/// glob(3).
-fn glob(pattern: &Path) -> io::Result<Vec<PathBuf>> {
-    let pattern = CString::new(pattern.as_os_str().as_bytes())?;
-    // SAFETY: a glob_t of zeros is what glob(3) takes without GLOB_APPEND and GLOB_DOOFFS.
-    let mut found: libc::glob_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the pattern ends with a zero byte and `found` is ours; no function is called back.
-    let result = unsafe { libc::glob(pattern.as_ptr(), 0, None, &raw mut found) };
-    let mut paths = Vec::new();
-    if result == 0 {
-        for index in 0..found.gl_pathc {
-            // SAFETY: glob(3) filled `gl_pathv` with `gl_pathc` strings, which live until globfree.
-            let path = unsafe { CStr::from_ptr(*found.gl_pathv.add(index)) };
-            paths.push(PathBuf::from(OsStr::from_bytes(path.to_bytes())));
-        }
-    }
-    // SAFETY: `found` was initialised above and is not used again.
-    unsafe { libc::globfree(&raw mut found) };
-    match result {
-        0 | libc::GLOB_NOMATCH => Ok(paths),
-        libc::GLOB_NOSPACE => Err(io::ErrorKind::OutOfMemory.into()),
-        _ => Err(io::Error::other("a folder cannot be read")),
-    }
 }

@@ -26,6 +26,7 @@ pub(super) use comments::Comment;
 
 use super::diagnostic::{Diagnostic, Diagnostics, Severity};
 use super::draft::Draft;
+use super::file_reader::FileReader;
 use super::path::Finding;
 use super::problem::Problem;
 use super::resolve::{self, Outcome};
@@ -99,17 +100,23 @@ pub fn configure_arguments() -> Vec<String> {
     modules::configure_arguments()
 }
 
+/// The file for errors when nothing names one, with this prefix.
+pub(super) fn default_error_log(prefix: Option<&Path>) -> std::path::PathBuf {
+    defaults::error_log(prefix)
+}
+
 /// Reads the file at a path.
 ///
 /// # Errors
 /// It cannot be opened.
-pub(super) fn open(path: &Path) -> Result<Arc<Source>, Diagnostics> {
-    files::open(path).map_err(|problem| Diagnostic::emerg(problem, None, None).of_nginx().into())
+pub(super) fn open(path: &Path, reader: &FileReader) -> Result<Arc<Source>, Diagnostics> {
+    files::open(path, reader)
+        .map_err(|problem| Diagnostic::emerg(problem, None, None).of_nginx().into())
 }
 
 /// What becomes of each directive of an nginx.conf, as far as it can be read.
 pub(super) fn uses(source: &Arc<Source>, folder: &Path, given: &CommandLine) -> Vec<DirectiveUse> {
-    let mut files = files::Files::new(source, folder);
+    let mut files = files::Files::new(source, folder, &FileReader::default());
     let tree = parser::parse(source, &mut files);
     let table = table::Table::new();
     reader::read(&tree.directives, &table, given.prefix.as_deref(), true).uses
@@ -117,7 +124,7 @@ pub(super) fn uses(source: &Arc<Source>, folder: &Path, given: &CommandLine) -> 
 
 /// The Draft of an nginx.conf that loads, the comment it begins with, and the others.
 pub(super) fn draft(source: &Arc<Source>, folder: &Path, given: &CommandLine) -> Written {
-    let mut files = files::Files::new(source, folder);
+    let mut files = files::Files::new(source, folder, &FileReader::default());
     let tree = parser::parse(source, &mut files);
     let table = table::Table::new();
     let read = reader::read(&tree.directives, &table, given.prefix.as_deref(), true);
@@ -130,9 +137,14 @@ pub(super) fn draft(source: &Arc<Source>, folder: &Path, given: &CommandLine) ->
 
 /// Reads an nginx.conf, and before it what stands in the command line. What it includes is looked for
 /// in `folder`, log files below the prefix.
-pub(super) fn parse(source: &Arc<Source>, folder: &Path, given: &CommandLine) -> Parsed {
+pub(super) fn parse(
+    source: &Arc<Source>,
+    folder: &Path,
+    given: &CommandLine,
+    reader: &FileReader,
+) -> Parsed {
     let prefix = given.prefix.as_deref();
-    let mut files = files::Files::new(source, folder);
+    let mut files = files::Files::new(source, folder, reader);
     let parser::Tree {
         mut directives,
         mut diagnostics,
@@ -149,7 +161,7 @@ pub(super) fn parse(source: &Arc<Source>, folder: &Path, given: &CommandLine) ->
     let said = read.diagnostics.into_iter();
     diagnostics.extend(said.filter(|found| !only_lost(found)));
     let base = defaults::in_prefix(prefix, "");
-    let mut outcome = resolve::resolve(&read.draft, Path::new(&base));
+    let mut outcome = resolve::resolve_through(&read.draft, Path::new(&base), reader);
     let findings = std::mem::take(&mut outcome.findings);
     if !findings.is_empty() {
         let has_errors = has_errors(&diagnostics);

@@ -40,6 +40,28 @@ impl Resolver {
         rules
     }
 
+    /// The proxies that are believed.
+    pub(super) fn real_ip_from(
+        &mut self,
+        written: &OneOrMany<Word>,
+        path: &Path<'_>,
+    ) -> Vec<Clients> {
+        let mut proxies = Vec::with_capacity(written.0.len());
+        for (index, word) in written.0.iter().enumerate() {
+            match clients(word).filter(|_| &**word != "all") {
+                Some(clients) => proxies.push(clients),
+                None => {
+                    let text = format!("host not found in set_real_ip_from \"{}\"", &**word);
+                    let finding = path.index(index).error(Problem::Syntax(text));
+                    let label =
+                        "expected an address, a network or `unix:`; names are not looked up here";
+                    self.report(finding.label(label));
+                }
+            }
+        }
+        proxies
+    }
+
     /// `limit_except` of a location.
     pub(super) fn limit_except<'d>(
         &mut self,

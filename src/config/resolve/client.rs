@@ -1,17 +1,20 @@
 //! A client's connection as a location wants it: how long it is kept, how fast it is written to.
 
-use super::super::draft::{Common, OrOff, Word};
+use super::super::draft::{Common, OrOff, Time, Word};
 use super::super::path::Path;
 use super::super::suggest;
 use super::site::MOST_NUMBER;
 use super::{Resolver, fit, invalid};
-use crate::model::{Amount, ClientKeepalive, SendRate, parse_size};
+use crate::model::{Amount, ClientKeepalive, Lingering, LingeringClose, SendRate, parse_size};
 
 impl Resolver {
     /// Checks what a level wrote.
     pub(super) fn check_connection(&mut self, written: Common<'_>, path: &Path<'_>) {
         if let Some(&number) = written.keepalive_requests {
             self.number(number, 1, MOST_NUMBER, &path.key("keepalive_requests"));
+        }
+        if let Some(word) = written.lingering_close {
+            self.choice(word, &LINGERING, &path.key("lingering_close"));
         }
         for (index, word) in written
             .keepalive_disable
@@ -89,5 +92,29 @@ pub(super) fn keepalive(in_force: &Common<'_>) -> ClientKeepalive {
         not_for_safari,
     }
 }
+
+/// How they are closed.
+pub(super) fn lingering(in_force: &Common<'_>) -> Lingering {
+    let default = Lingering::default();
+    let close = in_force.lingering_close.and_then(|word| {
+        let known = LINGERING.iter().find(|(name, _)| **word == **name);
+        known.map(|(_, close)| *close)
+    });
+    let time = |written: Option<&Time>, default| written.map_or(default, |time| time.0);
+    Lingering {
+        close: close.unwrap_or(default.close),
+        time: time(in_force.lingering_time, default.time),
+        timeout: time(in_force.lingering_timeout, default.timeout),
+    }
+}
+
+/// YAML 1.1 knows the first two as switches.
+const LINGERING: [(&str, LingeringClose); 5] = [
+    ("on", LingeringClose::On),
+    ("off", LingeringClose::Off),
+    ("always", LingeringClose::Always),
+    ("true", LingeringClose::On),
+    ("false", LingeringClose::Off),
+];
 
 const BROWSERS: [&str; 3] = ["msie6", "safari", "none"];

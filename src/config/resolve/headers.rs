@@ -90,6 +90,9 @@ impl Resolver {
     }
 
     fn header_value(&mut self, name: &str, value: &str, path: &Path<'_>) -> Template {
+        // nginx writes a line end at the value's end as it is, and the header ends there; without it
+        // the value is what was meant.
+        let value = value.trim_end_matches(['\r', '\n']);
         // What would end the line lets a value become a header of its own.
         if value
             .bytes()

@@ -136,6 +136,7 @@ impl Resolver {
             let tried = written.try_files.as_ref();
             location.try_files = tried.map(|words| self.try_files(words, &at.key("try_files")));
             location.internal = written.internal.is_some_and(|switch| switch.0);
+            location.stub_status = written.stub_status.is_some_and(|switch| switch.0);
             let place = Place {
                 level: &level,
                 location: Some(&location),
@@ -187,6 +188,7 @@ impl Resolver {
             .any(|step| step.r#return.is_some());
         let proxy_pass = written.proxy_pass.as_ref().map(|text| text.0.as_str());
         let target = target!(written, proxy_pass, written.r#return, files);
+        let ends = ends || written.stub_status.is_some_and(|switch| switch.0);
         let is_silent = target.upstream.is_none()
             && target.proxy_pass.is_none()
             && target.written.is_none()
@@ -211,6 +213,7 @@ impl Resolver {
         for (key, is_written) in [
             ("path", written.path.is_some()),
             ("internal", written.internal.is_some()),
+            ("stub_status", written.stub_status.is_some()),
             ("limit_except", written.limit_except.is_some()),
             ("uri", written.uri.is_some()),
         ] {
@@ -415,15 +418,21 @@ fn location(matcher: LocationMatch, action: Action, level: &Level<'_>) -> Locati
         inside: None,
         internal: false,
         access: level.access(),
+        real_ip: level.real_ip(),
         limit_except: None,
         steps: Vec::new(),
         action,
         pass: level.proxy_pass(),
         rewrites: AnswerRewrites::default(),
+        early_hints: level.early_hints(),
         limits: level.limits(),
         add_header: level.add_header(),
+        add_trailer: level.add_trailer(),
+        chunked: level.chunked(),
         expires: level.groups.expires.clone(),
         compression: Arc::clone(&level.groups.compression),
+        substitutions: Arc::clone(&level.groups.substitutions),
+        charset: Arc::clone(&level.groups.charset),
         error_pages: level.error_pages(),
         recursive_error_pages: level.recursive_error_pages(),
         own: level.own_answers(),
@@ -432,6 +441,7 @@ fn location(matcher: LocationMatch, action: Action, level: &Level<'_>) -> Locati
         access_log: level.access_log(),
         files: Arc::clone(&level.groups.files),
         error_log: level.error_log(),
+        stub_status: false,
         try_files: None,
     }
 }

@@ -6,7 +6,7 @@ use super::super::problem::Problem;
 use super::{Resolver, invalid};
 use crate::model::{Geo, Map, Regex, Source, Split, Template, VARIABLES};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 impl Resolver {
     /// Makes their names known.
@@ -139,11 +139,16 @@ impl Resolver {
         let template = self.template(source, &path.key("geo"));
         self.only_of_map(variable, path);
         let mut networks = BTreeMap::new();
+        let mut ranges = Vec::new();
         let values = path.key("values");
         for (key, value) in variable.values.iter().flatten() {
+            if let Some((first, last)) = range(key) {
+                ranges.push((first, last, value.0.clone()));
+                continue;
+            }
             let Some(network) = network(key) else {
                 let problem = Problem::Syntax(format!("invalid network \"{key}\""));
-                let label = "expected an address or a network, such as `192.0.2.0/24`";
+                let label = "expected an address, a network such as `192.0.2.0/24`, or a range of addresses";
                 self.report(values.key(key).key_error(problem).label(label));
                 continue;
             };
@@ -154,6 +159,7 @@ impl Resolver {
             source: (!client).then_some(template),
             default: variable.default.as_deref().unwrap_or_default().to_owned(),
             networks,
+            ranges,
         }))
     }
 
@@ -225,6 +231,13 @@ fn hundredths(text: &str) -> Option<u64> {
     let part = format!("{part:0<2}");
     let share = whole.parse::<u64>().ok()? * 100 + part.parse::<u64>().ok()?;
     (share > 0).then_some(share)
+}
+
+/// `192.0.2.1-192.0.2.9`: the first and the last of several addresses.
+fn range(text: &str) -> Option<(Ipv4Addr, Ipv4Addr)> {
+    let (first, last) = text.split_once('-')?;
+    let range = (first.parse().ok()?, last.parse().ok()?);
+    (range.0 <= range.1).then_some(range)
 }
 
 /// A network, with the bits that do not count cleared.

@@ -10,6 +10,7 @@ mod buffering;
 mod client;
 mod compression;
 mod files;
+mod filters;
 mod headers;
 mod host;
 mod listeners;
@@ -19,6 +20,7 @@ mod mapped;
 mod own;
 mod pages;
 mod pass;
+mod process;
 mod resolver;
 mod settings;
 mod site;
@@ -31,16 +33,16 @@ pub(super) use address::Names;
 pub(super) use listeners::default_listen;
 
 use super::draft::{Common, Draft};
+use super::file_reader::FileReader;
 use super::path::{Finding, Path};
 use super::problem::Problem;
 use super::suggest;
 use crate::model::{
-    Definition, ErrorLog, ListenAddress, Model, Part, Process, Site, Template, Upstream,
-    UpstreamId, VARIABLES, Validity, Variable, VariableId,
+    Definition, ListenAddress, Model, Part, Site, Template, Upstream, UpstreamId, VARIABLES,
+    Variable, VariableId,
 };
 use listeners::Listen;
 use std::collections::{HashMap, HashSet};
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,10 +58,19 @@ pub struct Outcome {
 
 /// Checks a Draft and says what it means. Relative files are looked for in `base`.
 pub fn resolve(draft: &Draft, base: &std::path::Path) -> Outcome {
+    resolve_through(draft, base, &FileReader::default())
+}
+
+/// As [`resolve`], with files that are read this way.
+pub(super) fn resolve_through(
+    draft: &Draft,
+    base: &std::path::Path,
+    reader: &FileReader,
+) -> Outcome {
     let mut resolver = Resolver {
         base: base.to_owned(),
         findings: Vec::new(),
-        pages: pages::Pages::default(),
+        pages: pages::Pages::new(reader),
         upstreams: Vec::new(),
         upstream_names: HashMap::new(),
         taken_names: HashSet::new(),
@@ -157,51 +168,6 @@ impl Resolver {
         self.findings.push(finding);
     }
 
-    fn process(&mut self, draft: &Draft, error_log: Vec<ErrorLog>) -> Process {
-        let file = |written: &Option<String>| written.as_ref().map(|path| self.base.join(path));
-        let (pid, working_directory) = (file(&draft.pid), file(&draft.working_directory));
-        Process {
-            worker_processes: self.worker_processes(draft),
-            pid,
-            error_log,
-            working_directory,
-            names: self.validity(draft),
-        }
-    }
-
-    fn validity(&mut self, draft: &Draft) -> Validity {
-        let default = Validity::default();
-        let least = draft.names_valid_least.map_or(default.least, |time| time.0);
-        let most = draft.names_valid_most;
-        let most = most.map_or(default.most.max(least), |time| time.0);
-        self.time(Some(least), &Path::Root.key("names_valid_least"));
-        if least > most {
-            let path = Path::Root.key("names_valid_most");
-            let text = format!("{}s", most.as_secs());
-            let label =
-                "expected no less than `names_valid_least`, which is 1s where it is not written";
-            self.report(invalid(&path, &text).label(label));
-        }
-        Validity { least, most }
-    }
-
-    fn worker_processes(&mut self, draft: &Draft) -> Option<NonZeroUsize> {
-        let word = draft.worker_processes.as_deref()?;
-        if word == "auto" {
-            return None;
-        }
-        let number = word
-            .parse::<NonZeroUsize>()
-            .ok()
-            .filter(|number| number.get() <= MOST_WORKERS);
-        if number.is_none() {
-            let path = Path::Root.key("worker_processes");
-            let label = format!("expected `auto` or a number from 1 to {MOST_WORKERS}");
-            self.report(invalid(&path, word).label(label));
-        }
-        number
-    }
-
     /// A time that must not be zero.
     fn time(&mut self, time: Option<Duration>, path: &Path<'_>) {
         if time == Some(Duration::ZERO) {
@@ -287,9 +253,6 @@ impl Resolver {
         self.report(path.error(problem).within(offset + at, length));
     }
 }
-
-/// As many threads as make sense on any machine.
-const MOST_WORKERS: usize = 1024;
 
 /// The finding for a value that is not what its key takes.
 fn invalid<'a>(path: &Path<'a>, found: &str) -> Finding {

@@ -1,6 +1,7 @@
 //! Error pages: their statuses and their files, each read once however many sites show it.
 
 use super::super::draft::{self, Short};
+use super::super::file_reader::FileReader;
 use super::super::path::Path;
 use super::super::problem::Problem;
 use super::Resolver;
@@ -11,26 +12,36 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The files read so far; what could not be read is remembered as its error.
-#[derive(Default)]
-pub(super) struct Pages(HashMap<PathBuf, Result<Page, Arc<std::io::Error>>>);
+pub(super) struct Pages {
+    reader: FileReader,
+    read: HashMap<PathBuf, Result<Page, Arc<std::io::Error>>>,
+}
 
 impl Pages {
+    pub(super) fn new(reader: &FileReader) -> Self {
+        Self {
+            reader: reader.clone(),
+            read: HashMap::new(),
+        }
+    }
+
     /// Every file that was asked for.
     pub(super) fn files(&self) -> Vec<PathBuf> {
-        let mut files: Vec<PathBuf> = self.0.keys().cloned().collect();
+        let mut files: Vec<PathBuf> = self.read.keys().cloned().collect();
         files.sort();
         files
     }
 
     fn read(&mut self, path: PathBuf, content_type: &str) -> Result<Page, Arc<std::io::Error>> {
-        let read = |path: &PathBuf| match std::fs::read(path) {
+        let reader = &self.reader;
+        let read = |path: &PathBuf| match reader.read(path) {
             Ok(body) => Ok(Page {
                 content_type: content_type.to_owned(),
                 body: body.into(),
             }),
             Err(error) => Err(Arc::new(error)),
         };
-        let page = self.0.entry(path).or_insert_with_key(read);
+        let page = self.read.entry(path).or_insert_with_key(read);
         page.clone()
     }
 }

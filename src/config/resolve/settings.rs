@@ -2,7 +2,7 @@
 //! Scalars are inherited as they were written; groups (headers, pages, logs) are checked once, at
 //! the level that wrote them, and inherited as a whole, as in nginx.
 
-use super::super::draft::{Common, OneOrMany, Switch, Word};
+use super::super::draft::{AddHeader as DraftAddHeader, Common, OneOrMany, Short, Switch, Word};
 use super::super::path::Path;
 use super::super::problem::Problem;
 use super::super::suggest;
@@ -10,9 +10,12 @@ use super::answer::Answers;
 use super::pass::Wording;
 use super::{Resolver, buffering, client, fit, invalid};
 use crate::model::{
-    AccessLog, AccessRule, AddHeader, Compression, ErrorLog, ErrorPage, Expires, Files, Limits,
-    NextUpstream, ProxyPass, Redirects, RetryCondition, SendRate, SetHeader, Start,
+    AccessLog, AccessRule, AddHeader, Charset, Clients, Compression, ErrorLog, ErrorPage, Expires,
+    Files, Limits, NextUpstream, Part, ProxyPass, RealIp, Redirects, RetryCondition, SendRate,
+    SetHeader, Start, Substitutions, Template,
 };
+use http::HeaderName;
+use indexmap::IndexMap;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -28,9 +31,12 @@ pub(super) struct Level<'a> {
 #[derive(Clone, Default)]
 pub(super) struct Groups {
     access: Rc<Vec<AccessRule>>,
+    real_ip_from: Rc<Vec<Clients>>,
     set_headers: Rc<Vec<SetHeader>>,
     hide_headers: Rc<BTreeSet<String>>,
     add_header: Rc<Vec<AddHeader>>,
+    add_trailer: Rc<Vec<AddHeader>>,
+    early_hints: Rc<Vec<Template>>,
     error_pages: Rc<Vec<ErrorPage>>,
     access_log: Rc<Vec<AccessLog>>,
     error_log: Rc<Vec<ErrorLog>>,
@@ -43,6 +49,8 @@ pub(super) struct Groups {
     pub(super) answers: Answers,
     pub(super) expires: Expires,
     pub(super) compression: Arc<Compression>,
+    pub(super) substitutions: Arc<Substitutions>,
+    pub(super) charset: Arc<Charset>,
     body_folder: Option<Rc<(std::path::PathBuf, Vec<usize>)>>,
 }
 
@@ -74,9 +82,45 @@ impl Resolver {
             let path = path.key("proxy_hide_header");
             groups.hide_headers = Rc::new(self.hide_headers(written, &path));
         }
-        self.level_add_headers(written, scalars, &mut groups, path);
+        let inherit = scalars.add_header_inherit;
+        let key = path.key("add_header");
+        self.level_added(written.add_header, inherit, &mut groups.add_header, &key);
+        let inherit = scalars.add_trailer_inherit;
+        let key = path.key("add_trailer");
+        self.level_added(written.add_trailer, inherit, &mut groups.add_trailer, &key);
+        for (key, word) in [
+            ("add_header_inherit", written.add_header_inherit),
+            ("add_trailer_inherit", written.add_trailer_inherit),
+        ] {
+            const KNOWN: [(&str, &str); 3] = [("on", "on"), ("merge", "merge"), ("off", "off")];
+            if let Some(word) = word {
+                self.choice(word, &KNOWN, &path.key(key));
+            }
+        }
         if let Some(written) = written.access {
             groups.access = Rc::new(self.access(written, &path.key("access")));
+        }
+        if let Some(written) = written.early_hints {
+            let path = path.key("early_hints");
+            let texts = written.0.iter().enumerate();
+            let texts = texts.map(|(index, text)| self.template(text, &path.index(index)));
+            // What is never so says nothing.
+            let is_never = |text: &Template| match text.parts() {
+                [] => true,
+                [Part::Literal(text)] => text == "0",
+                _ => false,
+            };
+            groups.early_hints = Rc::new(texts.filter(|text| !is_never(text)).collect());
+        }
+        if let Some(written) = written.set_real_ip_from {
+            let path = path.key("set_real_ip_from");
+            groups.real_ip_from = Rc::new(self.real_ip_from(written, &path));
+        }
+        if let Some(word) = written.real_ip_header
+            && HeaderName::from_bytes(word.as_bytes()).is_err()
+        {
+            let problem = Problem::InvalidHeaderName(word.0.clone());
+            self.report(path.key("real_ip_header").error(problem));
         }
         if let Some(written) = written.error_page {
             groups.error_pages = Rc::new(self.error_pages(written, &path.key("error_page")));
@@ -108,6 +152,8 @@ impl Resolver {
         }
         self.answers(written, &mut groups.answers, path);
         groups.compression = self.level_compression(written, &outer.groups.compression, path);
+        groups.substitutions = self.substitutions(written, &outer.groups.substitutions, path);
+        groups.charset = self.charset(written, &outer.groups.charset, path);
         if let Some(word) = written.expires {
             groups.expires = self.expires(word, &path.key("expires"));
         }
@@ -179,26 +225,19 @@ impl Resolver {
         groups.set_headers = Rc::new(headers);
     }
 
-    /// `add_header`, by `add_header_inherit`: `on` (nginx's default) replaces the enclosing level's,
-    /// `merge` adds them behind its own, `off` forgets them.
-    fn level_add_headers(
+    /// `add_header` and `add_trailer`, by their `_inherit` in force: `on` (nginx's default) replaces the enclosing level's, `merge` adds them behind its own, `off` forgets
+    /// them.
+    fn level_added(
         &mut self,
-        written: Common<'_>,
-        in_force: Common<'_>,
-        groups: &mut Groups,
+        written: Option<&IndexMap<String, OneOrMany<Short<DraftAddHeader>>>>,
+        inherit: Option<&Word>,
+        group: &mut Rc<Vec<AddHeader>>,
         path: &Path<'_>,
     ) {
-        const KNOWN: [(&str, &str); 3] = [("on", "on"), ("merge", "merge"), ("off", "off")];
-        if let Some(word) = written.add_header_inherit {
-            self.choice(word, &KNOWN, &path.key("add_header_inherit"));
-        }
-        let own = written
-            .add_header
-            .map(|headers| self.add_headers(headers, &path.key("add_header")));
-        let inherit = in_force.add_header_inherit.map_or("on", |word| &**word);
-        let headers = match (inherit, own) {
+        let own = written.map(|headers| self.add_headers(headers, path));
+        let headers = match (inherit.map_or("on", |word| &**word), own) {
             ("merge", Some(mut own)) => {
-                own.extend(groups.add_header.iter().cloned());
+                own.extend(group.iter().cloned());
                 own
             }
             (_, Some(own)) => own,
@@ -206,7 +245,7 @@ impl Resolver {
             ("off" | "false", None) => Vec::new(),
             (_, None) => return,
         };
-        groups.add_header = Rc::new(headers);
+        *group = Rc::new(headers);
     }
 
     fn expires(&mut self, written: &Word, path: &Path<'_>) -> Expires {
@@ -303,6 +342,7 @@ impl Level<'_> {
                 .map_or(default.send_timeout, |time| time.0),
             rate: self.groups.rate.as_ref().clone(),
             keepalive: client::keepalive(scalars),
+            lingering: client::lingering(scalars),
         }
     }
 
@@ -368,12 +408,39 @@ impl Level<'_> {
         self.groups.add_header.as_ref().clone()
     }
 
+    pub(super) fn add_trailer(&self) -> Vec<AddHeader> {
+        self.groups.add_trailer.as_ref().clone()
+    }
+
+    pub(super) fn early_hints(&self) -> Vec<Template> {
+        self.groups.early_hints.as_ref().clone()
+    }
+
+    pub(super) fn chunked(&self) -> bool {
+        let switch = self.scalars.chunked_transfer_encoding;
+        switch.is_none_or(|switch| switch.0)
+    }
+
     pub(super) fn error_pages(&self) -> Vec<ErrorPage> {
         self.groups.error_pages.as_ref().clone()
     }
 
     pub(super) fn access(&self) -> Vec<AccessRule> {
         self.groups.access.as_ref().clone()
+    }
+
+    pub(super) fn real_ip(&self) -> Arc<RealIp> {
+        let header = self.scalars.real_ip_header.map_or("x-real-ip", |word| word);
+        // Nobody can speak the PROXY protocol to a listener yet, so that it says nothing.
+        if self.groups.real_ip_from.is_empty() || header == "proxy_protocol" {
+            return Arc::default();
+        }
+        let recursive = self.scalars.real_ip_recursive;
+        Arc::new(RealIp {
+            from: self.groups.real_ip_from.as_ref().clone(),
+            header: header.to_ascii_lowercase().into(),
+            recursive: recursive.is_some_and(|switch| switch.0),
+        })
     }
 
     pub(super) fn recursive_error_pages(&self) -> bool {

@@ -39,7 +39,7 @@ impl Resolver {
             if let Some(name) = &step.set {
                 let name = name.strip_prefix('$').unwrap_or(name);
                 if !super::steps::is_settable(name) {
-                    self.define(name, Source::Written);
+                    self.define(name, Source::Set);
                 }
             }
             if let Some(pattern) = &step.rewrite {

@@ -35,6 +35,7 @@ pub(in crate::config) fn apply(draft: &mut Draft) {
     draft.proxy_pass_upgrade.get_or_insert(Switch(true));
     draft.proxy_strip_hop_by_hop.get_or_insert(Switch(true));
     draft.access_log.get_or_insert_with(access_log);
+    draft.early_hints.get_or_insert_with(|| word("1"));
     if draft
         .proxy_set_header_inherit
         .as_deref()
@@ -61,6 +62,10 @@ pub(in crate::config) fn apply(draft: &mut Draft) {
     }
 }
 
+fn word(word: &str) -> OneOrMany<Word> {
+    OneOrMany(vec![Word(word.into())])
+}
+
 /// Writes out, for a Draft of another language, that a default of YAML's does not hold where nothing
 /// was written.
 pub(in crate::config) fn say_what_is_not(draft: &mut Draft) {
@@ -70,6 +75,7 @@ pub(in crate::config) fn say_what_is_not(draft: &mut Draft) {
     draft.proxy_pass_upgrade.get_or_insert(Switch(false));
     draft.proxy_strip_hop_by_hop.get_or_insert(Switch(false));
     draft.access_log.get_or_insert(OrOff::Off);
+    draft.early_hints.get_or_insert_with(|| word("0"));
     draft
         .proxy_set_header_inherit
         .get_or_insert(Word("on".into()));

@@ -9,6 +9,7 @@ use super::DoorStream;
 use super::held::Held;
 use super::pace::Pace;
 use super::patience::Patience;
+use super::trailing::Trailing;
 use pingora_core::protocols::Stream;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -25,6 +26,11 @@ pub(super) struct Output {
     patience: Patience,
     flush: Flush,
     pub(super) pace: Pace,
+    /// Bytes of this request's answers that were sent before, or are held before, its body.
+    before_body: Option<u64>,
+    /// What the connection had sent when the request began.
+    sent_before: u64,
+    pub(super) trailing: Trailing,
 }
 
 /// What happens to the header of an answer.
@@ -58,9 +64,41 @@ impl Output {
         self.held.is_empty() && self.flush == Flush::Done
     }
 
+    /// The next request begins, on a connection that has sent so much.
+    pub(super) fn begin(&mut self, sent: u64) {
+        self.before_body = None;
+        self.sent_before = sent;
+    }
+
+    /// How many bytes stand before the body of the answer, once its header was written.
+    pub(super) fn before_body(&self) -> Option<u64> {
+        self.before_body
+    }
+
+    /// Finds the end of the answer's header in what is written next.
+    fn note_header(&mut self, bytes: &[u8], sent: u64) {
+        if self.before_body.is_some() || is_interim(bytes) {
+            return;
+        }
+        if let Some(end) = memchr::memmem::find(bytes, BLANK_LINE) {
+            let header = (end + BLANK_LINE.len()) as u64;
+            self.before_body = Some(sent - self.sent_before + self.held.len() + header);
+        }
+    }
+
+    /// What is held is the answer's header, whole.
+    fn note_held(&mut self, sent: u64) {
+        self.before_body = Some(sent - self.sent_before + self.held.len());
+    }
+
     /// How many bytes were taken and not sent.
     pub(super) fn held(&self) -> u64 {
         self.held.len()
+    }
+
+    /// Takes what is sent next. Nothing else may be held.
+    pub(super) fn hold_at_once(&mut self, bytes: &[u8]) {
+        self.held.put(bytes);
     }
 
     /// How many bytes of `text` belong to a header that is not written, or `None` when all of it
@@ -97,6 +135,28 @@ impl DoorStream {
         if let Some(length) = self.output.dropped(bytes) {
             return Poll::Ready(Ok(length));
         }
+        if self.output.before_body.is_none()
+            && let Some(outcome) = self.poll_send_raw(cx, bytes)
+        {
+            if let Poll::Ready(Ok(_)) = outcome {
+                // All that is held now stands before the body.
+                self.output.note_held(self.connection.sent());
+                self.output.trailing.skip_header();
+            }
+            return outcome;
+        }
+        self.output.note_header(bytes, self.connection.sent());
+        if *self.expects_trailers.get_mut() {
+            return self.poll_send_to_trailers(cx, bytes);
+        }
+        self.poll_send_as_it_is(cx, bytes)
+    }
+
+    pub(super) fn poll_send_as_it_is(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         if self.poll_held(cx)?.is_ready() {
             let Poll::Ready(allowance) = self.output.pace.poll_allowance(cx) else {
                 return self
@@ -121,10 +181,14 @@ impl DoorStream {
     ) -> Poll<io::Result<usize>> {
         let first = buffers.iter().find(|buffer| !buffer.is_empty());
         let first = first.map_or(&[][..], |buffer| buffer);
-        let plain = matches!(self.output.header, Header::Passes) && !self.output.pace.is_limited();
+        let plain = matches!(self.output.header, Header::Passes)
+            && !self.output.pace.is_limited()
+            && !*self.expects_trailers.get_mut()
+            && self.output.before_body.is_some();
         if self.is_silent() || !plain {
             return self.poll_send(cx, first);
         }
+        self.output.note_header(first, self.connection.sent());
         if self.poll_held(cx)?.is_ready() {
             let outcome = self.inner().poll_write_vectored(cx, buffers);
             if outcome.is_ready() {
@@ -242,6 +306,11 @@ impl DoorStream {
     fn is_ahead(&self) -> bool {
         self.ahead.load(Ordering::Relaxed)
     }
+}
+
+/// Whether this is an answer before the answer: a 100.
+fn is_interim(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"HTTP/1.1 1") && !bytes.starts_with(b"HTTP/1.1 101")
 }
 
 const BLANK_LINE: &[u8; 4] = b"\r\n\r\n";

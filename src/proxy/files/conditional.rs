@@ -49,6 +49,14 @@ pub(in crate::proxy) fn check(
     Verdict::NotModified
 }
 
+/// The same for a text of the configuration's own, which has neither a date nor an entity tag.
+pub(in crate::proxy) fn check_text(request: &HeaderMap) -> Verdict {
+    if request.contains_key(header::IF_UNMODIFIED_SINCE) {
+        return Verdict::Failed;
+    }
+    check(request, None, 0, IfModifiedSince::Off)
+}
+
 fn is_modified(since: Option<i64>, modified: i64, how: IfModifiedSince) -> bool {
     match how {
         IfModifiedSince::Off => true,

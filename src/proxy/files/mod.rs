@@ -23,7 +23,7 @@ pub(super) mod tried;
 
 use super::context::RequestContext;
 use super::values::Exchange;
-use super::{error_log, local, pass, uri};
+use super::{body as request_body, error_log, local, pass, uri};
 use crate::model::{Listing, Symlinks, Template};
 use crate::os_error::OsError;
 use crate::runtime::render;
@@ -101,6 +101,9 @@ async fn send(
     found: &Found,
     opened: std::fs::File,
 ) -> Result<Served> {
+    if request_body::is_malformed(session) {
+        return Ok(Served::Status(StatusCode::BAD_REQUEST));
+    }
     pass::send_continue(session, ctx).await?;
     let location = Arc::clone(ctx.place());
     let files = &location.settings.files;
@@ -143,7 +146,7 @@ async fn send(
         Verdict::Send => {}
     }
     let mut answer = local::shape(session, ctx, response)?;
-    if answer.is_compressed || files.max_ranges == Some(0) {
+    if answer.is_changed || files.max_ranges == Some(0) {
         answer
             .send(session, ctx, Body::whole(opened, found.size))
             .await?;
@@ -352,7 +355,7 @@ async fn list(
     let mut response = ResponseHeader::build(StatusCode::OK, Some(4))?;
     response.insert_header(header::CONTENT_TYPE, form.content_type())?;
     let body = form.write(&path, &entries);
-    local::frame(session, &mut response)?;
+    local::frame(session, ctx, &mut response)?;
     let answer = local::shape(session, ctx, response)?;
     answer.send(session, ctx, Body::text(body)).await?;
     Ok(Served::Written)

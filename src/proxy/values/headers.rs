@@ -1,6 +1,7 @@
 //! Finding values in headers: by the name a variable has, in cookies, in credentials.
 
 use super::write::{bytes, text};
+use crate::door::RequestLine;
 use http::{HeaderMap, header};
 
 pub(super) fn header_value(
@@ -36,9 +37,12 @@ pub(super) fn headers_of(headers: &HeaderMap, name: &str, out: &mut Vec<u8>) -> 
     found
 }
 
-/// The port of the Host header. The door has put the host of an absolute URI there.
-pub(super) fn request_port(headers: &HeaderMap) -> Option<&[u8]> {
-    let host = headers.get(header::HOST)?.as_bytes();
+/// The port of an absolute URI, which comes before the Host header, or of that.
+pub(super) fn request_port<'a>(line: &'a RequestLine, headers: &'a HeaderMap) -> Option<&'a [u8]> {
+    let host = match line.authority() {
+        Some(authority) => authority,
+        None => headers.get(header::HOST)?.as_bytes(),
+    };
     let colon = host.iter().rposition(|byte| *byte == b':')?;
     let port = &host[colon + 1..];
     (!port.is_empty() && port.iter().all(u8::is_ascii_digit)).then_some(port)
@@ -69,6 +73,9 @@ pub(super) fn argument<'a>(query: Option<&'a [u8]>, name: &str) -> Option<&'a [u
 
 /// The value of the first `name=value` of this name, in any case of its letters.
 fn value_of<'a>(mut pairs: impl Iterator<Item = &'a [u8]>, name: &str) -> Option<&'a [u8]> {
+    if name.is_empty() {
+        return None;
+    }
     pairs.find_map(|pair| {
         let (key, value) = pair.split_at(pair.iter().position(|byte| *byte == b'=')?);
         key.eq_ignore_ascii_case(name.as_bytes())

@@ -4,13 +4,12 @@ mod headers;
 mod write;
 
 pub(super) use headers::upstream_port;
-pub(super) use write::ip;
 
 use super::compress::Gzip;
 use super::context::{RequestContext, Try};
 use super::files;
 use super::rewrite_answer::cookie_set;
-use crate::door::{Arrival, Connection, DoorStream, Refusal};
+use crate::door::{Arrival, Connection, DoorStream, Fault, Refusal};
 use crate::model::{Template, Variable, VariableId};
 use crate::runtime::{Values, hostname, render};
 use headers::{argument, cookie, header_value, headers_of, request_port, user};
@@ -22,8 +21,8 @@ use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 use write::{
-    address, binary_address, bytes, display, each, local_time, port, protocol, random_id, seconds,
-    text, time,
+    address, binary_address, bytes, display, each, inet, local_time, port, protocol, random_id,
+    seconds, text, time,
 };
 
 /// A request in flight: the source of every variable of headers and log lines.
@@ -73,8 +72,12 @@ impl Exchange<'_> {
             .map_or(&[], |passage| &passage.tries)
     }
 
-    /// What the client got; an answer that was read ahead may not have been sent whole.
+    /// What the client got, with what frames the body, as nginx counts it; an answer that was read ahead
+    /// may not have been sent whole.
     fn body_bytes_sent(&self) -> u64 {
+        if let Some(before) = self.stream().and_then(DoorStream::before_body) {
+            return self.ctx.arrival().bytes_sent().saturating_sub(before);
+        }
         let unsent = self.stream().map_or(0, DoorStream::unsent);
         (self.session.as_downstream().body_bytes_sent() as u64).saturating_sub(unsent)
     }
@@ -122,7 +125,7 @@ impl Values for Exchange<'_> {
             },
             Variable::BodyBytesSent => display(self.body_bytes_sent(), out),
             Variable::ContentLength => header_value(headers, header::CONTENT_LENGTH, out),
-            Variable::ContentType => header_value(headers, header::CONTENT_TYPE, out),
+            Variable::ContentType => headers_of(headers, "content_type", out),
             Variable::Cookie(name) => bytes(cookie(headers, name), out),
             Variable::DocumentRoot => files::path::root(self, out),
             Variable::RealpathRoot => files::path::real_root(self, out),
@@ -132,19 +135,19 @@ impl Values for Exchange<'_> {
                 None => false,
             },
             Variable::Http(name) => headers_of(headers, name, out),
-            Variable::IsRequestPort => text(
-                if request_port(headers).is_some() {
-                    ":"
-                } else {
-                    ""
-                },
-                out,
-            ),
+            Variable::IsRequestPort => {
+                let port = request_port(&ctx.arrival().line, headers);
+                text(if port.is_some() { ":" } else { "" }, out)
+            }
+            Variable::LimitRate => {
+                let rate = self.stream().and_then(DoorStream::rate);
+                display(rate.unwrap_or_default(), out)
+            }
             Variable::ProxyAddXForwardedFor => {
                 if headers_of(headers, "x_forwarded_for", out) {
                     text(", ", out);
                 }
-                address(ctx.arrival().connection.client(), out)
+                address(ctx.arrival().client(), out)
             }
             Variable::ProxyHost => match &ctx.passage {
                 Some(passage) => text(passage.proxy_host(), out),
@@ -161,12 +164,33 @@ impl Values for Exchange<'_> {
                 bytes(file.map(|file| file.as_os_str().as_bytes()), out)
             }
             Variable::RequestId => text(ctx.request_id.get_or_init(random_id), out),
-            Variable::RequestPort => bytes(request_port(headers).or(Some(b"")), out),
+            Variable::RequestPort => {
+                let port = request_port(&ctx.arrival().line, headers);
+                bytes(port.or(Some(b"")), out)
+            }
             Variable::RequestCompletion => text(if ctx.cut { "" } else { "OK" }, out),
             Variable::SentHttp(name) => match self.answer() {
-                Some(answer) => headers_of(&answer.headers, name, out),
+                Some(answer) => {
+                    let start = out.len();
+                    let is_there = headers_of(&answer.headers, name, out);
+                    let stream = self.stream();
+                    if let Some(value) = stream.and_then(|stream| stream.stood_for(&out[start..])) {
+                        out.truncate(start);
+                        out.extend(value);
+                    }
+                    is_there
+                }
                 None => false,
             },
+            Variable::SentTrailer(name) => {
+                let mut separator = "";
+                for (_, value) in ctx.trailers.iter().filter(|(known, _)| known == name) {
+                    text(separator, out);
+                    bytes(Some(value), out);
+                    separator = ", ";
+                }
+                !separator.is_empty()
+            }
             Variable::Status => match self.status() {
                 Some(status) => display(status.as_u16(), out),
                 None => text("000", out),
@@ -229,6 +253,10 @@ impl Values for Refused<'_> {
             Variable::BodyBytesSent => display(self.body_length, out),
             Variable::RequestCompletion => text("OK", out),
             Variable::Http(name) => bytes(self.refusal.header(&name.replace('_', "-")), out),
+            // A path that cannot be resolved is there, and empty.
+            Variable::DocumentUri | Variable::Uri if self.refusal.fault == Fault::InvalidPath => {
+                true
+            }
             Variable::Status => display(self.refusal.fault.status(), out),
             _ => of_arrival(&self.refusal.arrival, variable, out),
         }
@@ -251,7 +279,7 @@ fn of_arrival(arrival: &Arrival, variable: &Variable, out: &mut Vec<u8>) -> bool
     match variable {
         Variable::Arg(name) => bytes(argument(line.query(), name), out),
         Variable::Args | Variable::QueryString => bytes(line.query(), out),
-        Variable::BinaryRemoteAddr => binary_address(connection.client(), out),
+        Variable::BinaryRemoteAddr => binary_address(arrival.client(), out),
         Variable::BytesSent => display(arrival.bytes_sent(), out),
         Variable::Connection => display(connection.serial, out),
         Variable::ConnectionTime => seconds(connection.started.elapsed(), out),
@@ -272,17 +300,20 @@ fn of_arrival(arrival: &Arrival, variable: &Variable, out: &mut Vec<u8>) -> bool
         Variable::NginxVersion => text(crate::NGINX_VERSION, out),
         Variable::Pipe => text(if arrival.pipelined { "p" } else { "." }, out),
         Variable::Pid => display(std::process::id(), out),
-        Variable::RealipRemoteAddr | Variable::RemoteAddr => address(connection.client(), out),
-        Variable::RealipRemotePort | Variable::RemotePort => port(connection.client(), out),
+        Variable::RealipRemoteAddr => address(inet(connection.client()), out),
+        Variable::RealipRemotePort => port(inet(connection.client()), out),
+        Variable::RemoteAddr => address(arrival.client(), out),
+        Variable::RemotePort => port(arrival.client(), out),
         Variable::Request => bytes(some(line.raw()), out),
         Variable::RequestLength => display(arrival.request_length(), out),
         Variable::RequestMethod => bytes(some(line.method()), out),
         Variable::RequestTime => seconds(arrival.started.elapsed(), out),
-        Variable::RequestUri => bytes(some(line.target()), out),
+        // As nginx: of a path that cannot be resolved there is none.
+        Variable::RequestUri => bytes(some(line.target()).filter(|_| !line.path().is_empty()), out),
         Variable::Scheme => text(if connection.secure { "https" } else { "http" }, out),
-        Variable::ServerAddr => address(connection.server(), out),
+        Variable::ServerAddr => address(inet(connection.server()), out),
         Variable::ServerName => text(&arrival.site.name, out),
-        Variable::ServerPort => port(connection.server(), out),
+        Variable::ServerPort => port(inet(connection.server()), out),
         Variable::ServerProtocol => bytes(Some(protocol(line)), out),
         Variable::TcpinfoRcvSpace => tcp(connection, |tcp| tcp.tcpi_rcv_space, out),
         Variable::TcpinfoRtt => tcp(connection, |tcp| tcp.tcpi_rtt, out),
@@ -298,6 +329,7 @@ fn of_arrival(arrival: &Arrival, variable: &Variable, out: &mut Vec<u8>) -> bool
         | Variable::GzipRatio
         | Variable::Http(_)
         | Variable::IsRequestPort
+        | Variable::LimitRate
         | Variable::ProxyAddXForwardedFor
         | Variable::ProxyHost
         | Variable::ProxyPort
@@ -310,6 +342,7 @@ fn of_arrival(arrival: &Arrival, variable: &Variable, out: &mut Vec<u8>) -> bool
         | Variable::RequestId
         | Variable::RequestPort
         | Variable::SentHttp(_)
+        | Variable::SentTrailer(_)
         | Variable::SslCipher
         | Variable::SslProtocol
         | Variable::SslServerName

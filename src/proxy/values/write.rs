@@ -2,9 +2,9 @@
 
 use super::super::context::{Destination, Try};
 use crate::door::RequestLine;
-use pingora_core::protocols::l4::socket::SocketAddr;
+use pingora_core::protocols::l4::socket::SocketAddr as Socket;
 use std::io::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 pub(super) fn text(value: &str, out: &mut Vec<u8>) -> bool {
@@ -38,34 +38,33 @@ pub(super) fn time(value: Option<Duration>, out: &mut Vec<u8>) -> bool {
     }
 }
 
-/// The IP address of one end of a connection; `None` on a Unix socket.
-pub(crate) fn ip(end: Option<&SocketAddr>) -> Option<IpAddr> {
-    end.and_then(SocketAddr::as_inet)
-        .map(std::net::SocketAddr::ip)
+/// One end of a connection; `None` on a Unix socket.
+pub(super) fn inet(end: Option<&Socket>) -> Option<SocketAddr> {
+    end.and_then(Socket::as_inet).copied()
 }
 
-pub(super) fn address(end: Option<&SocketAddr>, out: &mut Vec<u8>) -> bool {
-    match ip(end) {
-        Some(ip) => display(ip, out),
+pub(super) fn address(end: Option<SocketAddr>, out: &mut Vec<u8>) -> bool {
+    match end {
+        Some(end) => display(end.ip(), out),
         // nginx's word for the other end of a Unix socket.
         None => text("unix:", out),
     }
 }
 
 /// The address as its bytes; nginx's word for a Unix socket is no shorter.
-pub(super) fn binary_address(end: Option<&SocketAddr>, out: &mut Vec<u8>) -> bool {
-    match ip(end) {
+pub(super) fn binary_address(end: Option<SocketAddr>, out: &mut Vec<u8>) -> bool {
+    match end.map(|end| end.ip()) {
         Some(IpAddr::V4(ip)) => bytes(Some(&ip.octets()), out),
         Some(IpAddr::V6(ip)) => bytes(Some(&ip.octets()), out),
         None => text("unix:", out),
     }
 }
 
-/// The port; empty on a Unix socket.
-pub(super) fn port(end: Option<&SocketAddr>, out: &mut Vec<u8>) -> bool {
-    match end.and_then(SocketAddr::as_inet) {
-        Some(inet) => display(inet.port(), out),
-        None => true,
+/// The port; empty on a Unix socket, and when a proxy said none.
+pub(super) fn port(end: Option<SocketAddr>, out: &mut Vec<u8>) -> bool {
+    match end.map(|end| end.port()) {
+        Some(port @ 1..) => display(port, out),
+        Some(0) | None => true,
     }
 }
 

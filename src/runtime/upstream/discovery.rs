@@ -61,6 +61,8 @@ struct Member {
     copy: usize,
     /// As often as it is in a selector's list.
     weight: usize,
+    /// What its line or its SRV record says.
+    written: usize,
 }
 
 impl Discovery {
@@ -96,6 +98,7 @@ impl Discovery {
                     line,
                     copy: *copies,
                     weight: usize::from(weight),
+                    written: usize::from(weight),
                 });
                 *copies += 1;
             }
@@ -133,7 +136,7 @@ impl Discovery {
             text: address_text(&member.address).into(),
             server: Arc::clone(&source.text),
             written: source.server.written.as_str().into(),
-            weight: source.server.weight.get().into(),
+            weight: member.written,
             max_conns: source.server.max_conns,
             down: source.server.down,
             line: member.line,

@@ -2,7 +2,7 @@
 
 use crate::config::nginx::reader::access;
 use crate::config::nginx::table::{
-    FLAG, HTTP, LEVELS, LIMIT_EXCEPT, ONCE, ONE, THREE, TWO, accepted, call, only, rows,
+    FLAG, HTTP, LEVELS, LIMIT_EXCEPT, ONCE, ONE, THREE, TWO, accepted, call, only, rows, setting,
     unsupported,
 };
 
@@ -23,7 +23,7 @@ rows! {
     "limit_req_log_level" in LEVELS, takes ONE | ONCE, accepted("a setting of `limit_req`, which is an error of its own"), "a setting of `limit_req`";
     "limit_req_status" in LEVELS, takes ONE | ONCE, accepted("a setting of `limit_req`, which is an error of its own"), "a setting of `limit_req`";
     "limit_req_dry_run" in LEVELS, takes FLAG | ONCE, accepted("a setting of `limit_req`, which is an error of its own"), "a setting of `limit_req`";
-    "set_real_ip_from" in LEVELS, takes ONE, unsupported("the client's address is that of the connection"), "proxies that are believed";
-    "real_ip_header" in LEVELS, takes ONE, accepted("a setting of `set_real_ip_from`, which is an error of its own"), "the header with the client's address";
-    "real_ip_recursive" in LEVELS, takes FLAG | ONCE, accepted("a setting of `set_real_ip_from`, which is an error of its own"), "how that header is searched";
+    "set_real_ip_from" in LEVELS, takes ONE, setting!(Words set_real_ip_from), "proxies that are believed";
+    "real_ip_header" in LEVELS, takes ONE | ONCE, setting!(Word real_ip_header), "the header with the client's address";
+    "real_ip_recursive" in LEVELS, takes FLAG | ONCE, setting!(Switch real_ip_recursive), "how that header is searched";
 }

@@ -3,23 +3,23 @@
 use crate::config::nginx::reader::{log, main};
 use crate::config::nginx::table::{
     ANYWHERE, BLOCK, EVENTS, FLAG, MAIN, NONE, ONCE, ONE, SOME, THREE, TWO, accepted, call, rows,
-    unsupported, warned, warned_unless,
+    unsupported, warned,
 };
 
 rows! {
-    "daemon" in MAIN, takes FLAG | ONCE, warned_unless(&["off"], "Gapura stays in the foreground: start it from a service manager, and write `daemon off`"), "whether to go to the background";
-    "master_process" in MAIN, takes FLAG | ONCE, accepted("Gapura is one process with threads"), "whether workers are processes of their own";
+    "daemon" in MAIN, takes FLAG | ONCE, call(main::daemon), "whether to go to the background";
+    "master_process" in MAIN, takes FLAG | ONCE, call(main::master_process), "whether workers are processes of their own";
     "timer_resolution" in MAIN, takes ONE | ONCE, accepted("it saves nginx system calls"), "how often the time is asked for";
     "pid" in MAIN, takes ONE | ONCE, call(main::pid), "the file with the process's number";
     "lock_file" in MAIN, takes ONE | ONCE, accepted("there is one process, which needs no lock"), "a lock between workers";
     "worker_processes" in MAIN, takes ONE | ONCE, call(main::worker_processes), "how many threads serve";
     "debug_points" in MAIN, takes ONE | ONCE, accepted("it is for debugging nginx itself"), "where nginx stops for a debugger";
-    "user" in MAIN, takes ONE | TWO | ONCE, warned("Gapura goes on as the user that started it: start it as that user"), "the user that serves";
-    "worker_priority" in MAIN, takes ONE | ONCE, warned("the priority is left as it is: set it where Gapura is started"), "the scheduler's priority";
+    "user" in MAIN, takes ONE | TWO | ONCE, call(main::user), "the user that serves";
+    "worker_priority" in MAIN, takes ONE | ONCE, call(main::worker_priority), "the scheduler's priority";
     "worker_cpu_affinity" in MAIN, takes SOME, accepted("the kernel places the threads"), "which processors are used";
-    "worker_rlimit_nofile" in MAIN, takes ONE | ONCE, warned("the limit of open files is left as it is: set it where Gapura is started"), "how many files may be open";
+    "worker_rlimit_nofile" in MAIN, takes ONE | ONCE, call(main::worker_rlimit_nofile), "how many files may be open";
     "worker_rlimit_core" in MAIN, takes ONE | ONCE, accepted("it bounds core dumps of nginx"), "the largest core dump";
-    "worker_shutdown_timeout" in MAIN, takes ONE | ONCE, warned("a graceful stop has a time of its own"), "how long a graceful stop may take";
+    "worker_shutdown_timeout" in MAIN, takes ONE | ONCE, call(main::worker_shutdown_timeout), "how long a graceful stop may take";
     "working_directory" in MAIN, takes ONE | ONCE, call(main::working_directory), "the current folder";
     "env" in MAIN, takes ONE, accepted("the environment is kept as it is"), "an environment variable that is kept";
     "load_module" in MAIN, takes ONE, warned("Gapura has no modules to load; a directive that only a module knows is an error of its own"), "a module to load";

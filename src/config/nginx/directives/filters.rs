@@ -1,19 +1,20 @@
 //! What changes answers on their way.
 
+use crate::config::nginx::reader::answer;
 use crate::config::nginx::table::{
     BLOCK, FLAG, HTTP, IF_LOCATION, LEVELS, LIMIT_EXCEPT, LOCATION, ONCE, ONE, SOME, THREE, TWO,
-    accepted, only, rows, unsupported,
+    accepted, call, only, rows, setting, unsupported,
 };
 
 rows! {
     "add_before_body" in LEVELS, takes ONE | ONCE, unsupported("answers are not rewritten"), "text before an answer";
     "add_after_body" in LEVELS, takes ONE | ONCE, unsupported("answers are not rewritten"), "text behind an answer";
     "addition_types" in LEVELS, takes SOME, accepted("a setting of `add_before_body`, which is an error of its own"), "answers that get added text";
-    "charset" in LEVELS | IF_LOCATION, takes ONE | ONCE, only(&["off"], "`Content-Type` is passed on as the server sent it"), "the charset of answers";
-    "source_charset" in LEVELS | IF_LOCATION, takes ONE, accepted("a setting of `charset`, which is an error of its own"), "the charset of the source";
-    "override_charset" in LEVELS | IF_LOCATION, takes FLAG | ONCE, accepted("a setting of `charset`, which is an error of its own"), "whether servers' charsets are replaced";
-    "charset_types" in LEVELS, takes SOME, accepted("a setting of `charset`, which is an error of its own"), "types that get a charset";
-    "charset_map" in HTTP, takes BLOCK | TWO, accepted("a setting of `charset`, which is an error of its own"), "how charsets are converted";
+    "charset" in LEVELS | IF_LOCATION, takes ONE | ONCE, setting!(Word charset), "the charset of answers";
+    "source_charset" in LEVELS | IF_LOCATION, takes ONE, only(&["off"], "answers are not recoded: write their charset in `charset`"), "the charset of the source";
+    "override_charset" in LEVELS | IF_LOCATION, takes FLAG | ONCE, only(&["off"], "answers are not recoded"), "whether servers' charsets are replaced";
+    "charset_types" in LEVELS, takes SOME, setting!(Words charset_types), "types that get a charset";
+    "charset_map" in HTTP, takes BLOCK | TWO, accepted("what would use it, `source_charset` and `override_charset`, is an error of its own"), "how charsets are converted";
     "degradation" in HTTP, takes ONE, unsupported("requests are not refused for want of memory"), "when memory is short";
     "degrade" in LEVELS, takes ONE | ONCE, only(&["off"], "requests are not refused for want of memory"), "what is answered then";
     "image_filter" in LOCATION, takes ONE | TWO | THREE, only(&["off"], "pictures are passed on as the server sent them"), "changes pictures";
@@ -32,10 +33,10 @@ rows! {
     "ssi_value_length" in LEVELS, takes ONE | ONCE, accepted("a setting of `ssi`, which is an error of its own"), "a setting of SSI";
     "ssi_types" in LEVELS, takes SOME, accepted("a setting of `ssi`, which is an error of its own"), "a setting of SSI";
     "ssi_last_modified" in LEVELS, takes FLAG | ONCE, accepted("a setting of `ssi`, which is an error of its own"), "a setting of SSI";
-    "sub_filter" in LEVELS, takes TWO, unsupported("answers are not rewritten"), "replaces text in answers";
-    "sub_filter_types" in LEVELS, takes SOME, accepted("a setting of `sub_filter`, which is an error of its own"), "a setting of `sub_filter`";
-    "sub_filter_once" in LEVELS, takes FLAG | ONCE, accepted("a setting of `sub_filter`, which is an error of its own"), "a setting of `sub_filter`";
-    "sub_filter_last_modified" in LEVELS, takes FLAG | ONCE, accepted("a setting of `sub_filter`, which is an error of its own"), "a setting of `sub_filter`";
+    "sub_filter" in LEVELS, takes TWO, call(answer::sub_filter), "replaces text in answers";
+    "sub_filter_types" in LEVELS, takes SOME, setting!(Words sub_filter_types), "a setting of `sub_filter`";
+    "sub_filter_once" in LEVELS, takes FLAG | ONCE, setting!(Switch sub_filter_once), "a setting of `sub_filter`";
+    "sub_filter_last_modified" in LEVELS, takes FLAG | ONCE, setting!(Switch sub_filter_last_modified), "a setting of `sub_filter`";
     "userid" in LEVELS, takes ONE | ONCE, only(&["off"], "clients get no cookie"), "marks clients with a cookie";
     "userid_service" in LEVELS, takes ONE | ONCE, accepted("a setting of `userid`, which is an error of its own"), "a setting of `userid`";
     "userid_name" in LEVELS, takes ONE | ONCE, accepted("a setting of `userid`, which is an error of its own"), "a setting of `userid`";

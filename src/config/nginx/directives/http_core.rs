@@ -5,7 +5,7 @@ use crate::config::nginx::reader::{
 };
 use crate::config::nginx::table::{
     BLOCK, FLAG, FOUR, HTTP, IF_LOCATION, LEVELS, LOCATION, MAIN, NONE, ONCE, ONE, SERVER, SEVERAL,
-    SOME, THREE, TWO, accepted, call, only, rows, setting, unsupported, warned, warned_unless,
+    SOME, THREE, TWO, accepted, call, rows, setting, unsupported, warned_unless,
 };
 
 rows! {
@@ -66,9 +66,9 @@ rows! {
     "satisfy" in LEVELS, takes ONE | ONCE, accepted("addresses are the only check there is; a second one is an error of its own"), "whether one check is enough";
     "auth_delay" in LEVELS, takes ONE | ONCE, accepted("a setting of access control, which is an error of its own"), "how late a refusal comes";
     "internal" in LOCATION, takes NONE, call(location::internal), "no client may ask for it";
-    "lingering_close" in LEVELS, takes ONE | ONCE, only(&["on"], "connections are always closed after what was sent is read"), "whether a body is read before closing";
-    "lingering_time" in LEVELS, takes ONE | ONCE, warned("how long a body is read away is fixed"), "how long a body is read before closing";
-    "lingering_timeout" in LEVELS, takes ONE | ONCE, warned("how long a body is read away is fixed"), "how long a pause may be in that";
+    "lingering_close" in LEVELS, takes ONE | ONCE, setting!(Word lingering_close), "whether a body is read before closing";
+    "lingering_time" in LEVELS, takes ONE | ONCE, setting!(Time lingering_time), "how long a body is read before closing";
+    "lingering_timeout" in LEVELS, takes ONE | ONCE, setting!(Time lingering_timeout), "how long a pause may be in that";
     "reset_timedout_connection" in LEVELS, takes FLAG | ONCE, warned_unless(&["off"], "connections are closed, not reset"), "whether slow connections are reset";
     "absolute_redirect" in LEVELS, takes FLAG | ONCE, setting!(Switch absolute_redirect), "whether redirects name the host";
     "server_name_in_redirect" in LEVELS, takes FLAG | ONCE, setting!(Switch server_name_in_redirect), "whether redirects name the server";
@@ -81,9 +81,9 @@ rows! {
     "msie_padding" in LEVELS, takes FLAG | ONCE, setting!(Switch msie_padding), "longer errors for Internet Explorer and Chrome";
     "msie_refresh" in LEVELS, takes FLAG | ONCE, setting!(Switch msie_refresh), "refreshes for Internet Explorer";
     "server_tokens" in LEVELS, takes ONE | ONCE, call(own::server_tokens), "what `Server` says of the version";
-    "chunked_transfer_encoding" in LEVELS, takes FLAG | ONCE, only(&["on"], "HTTP/1.1 answers without a length are always chunked"), "whether answers may be chunked";
+    "chunked_transfer_encoding" in LEVELS, takes FLAG | ONCE, setting!(Switch chunked_transfer_encoding), "whether answers may be chunked";
     "etag" in LEVELS, takes FLAG | ONCE, setting!(Switch etag), "whether files have an ETag";
-    "early_hints" in LEVELS, takes SOME, warned("103 answers are not passed on"), "when 103 answers are passed on";
+    "early_hints" in LEVELS, takes SOME, setting!(Words early_hints), "when 103 answers are passed on";
     "error_page" in LEVELS | IF_LOCATION, takes SEVERAL, call(error_page::error_page), "what is shown for errors";
     "post_action" in LEVELS | IF_LOCATION, takes ONE | ONCE, unsupported("nothing can be called after a request"), "a location called after a request";
     "error_log" in LEVELS, takes SOME, call(log::error_log), "where errors are logged";

@@ -1,9 +1,8 @@
 //! What defines variables: `map` and its kin.
 
-use crate::config::nginx::reader::variables;
+use crate::config::nginx::reader::{location, variables};
 use crate::config::nginx::table::{
     BLOCK, FLAG, HTTP, LEVELS, LOCATION, NONE, ONCE, ONE, SERVER, SOME, TWO, accepted, call, rows,
-    unsupported,
 };
 
 rows! {
@@ -27,5 +26,5 @@ rows! {
     "secure_link_md5" in LEVELS, takes ONE, accepted("it only defines variables, and using one is an error of its own"), "signed links";
     "secure_link_secret" in LEVELS, takes ONE | ONCE, accepted("it only defines variables, and using one is an error of its own"), "signed links";
     "split_clients" in HTTP, takes BLOCK | TWO, call(variables::split_clients), "a variable by chance";
-    "stub_status" in SERVER | LOCATION, takes NONE | ONE, unsupported("there is no status page yet"), "a page of counters";
+    "stub_status" in SERVER | LOCATION, takes NONE | ONE, call(location::stub_status), "a page of counters";
 }

@@ -2,7 +2,9 @@
 //! ones that are passed on all the same.
 
 use super::{Level, Reader};
-use crate::config::draft::{CommonMut, CookieFlags, OneOrMany, OrOff, Replacement, Short, Word};
+use crate::config::draft::{
+    CommonMut, CookieFlags, OneOrMany, OrOff, Replacement, Short, Substitution, Word,
+};
 use crate::config::nginx::parser::Directive;
 use crate::config::path::Path;
 use crate::config::problem::Problem;
@@ -97,6 +99,29 @@ pub(in crate::config::nginx) fn proxy_cookie_flags(
             .positions
             .record(&flag, directive, &directive.name, Some(word));
     }
+}
+
+/// `sub_filter`.
+pub(in crate::config::nginx) fn sub_filter(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let Some(common) = level.common() else { return };
+    let OneOrMany(list) = common.sub_filter.get_or_insert_default();
+    let key = path.key("sub_filter");
+    let at = key.index(list.len());
+    for (key, word) in ["from", "to"].iter().zip(&directive.arguments) {
+        let at = at.key(key);
+        reader
+            .positions
+            .record(&at, directive, &directive.name, Some(word));
+    }
+    list.push(Substitution {
+        from: Some(Word(directive.text(0).to_owned())),
+        to: Some(Word(directive.text(1).to_owned())),
+    });
 }
 
 /// `proxy_pass_header`.

@@ -28,17 +28,37 @@ pub(in crate::config::nginx) fn add_header(
     level: &mut Level<'_>,
     path: &Path<'_>,
 ) {
+    let list = path.key("add_header");
+    let Some(common) = level.common() else { return };
+    added(reader, directive, common.add_header, &list);
+}
+
+/// `add_trailer`.
+pub(in crate::config::nginx) fn add_trailer(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let list = path.key("add_trailer");
+    let Some(common) = level.common() else { return };
+    added(reader, directive, common.add_trailer, &list);
+}
+
+fn added(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    headers: &mut Option<IndexMap<String, OneOrMany<Short<AddHeader>>>>,
+    list: &Path<'_>,
+) {
     let always = match directive.arguments.get(2) {
         None => None,
         Some(word) if word.text == "always" => Some(Switch(true)),
         Some(word) => return reader.invalid_parameter(directive, word),
     };
-    let name = directive.text(0);
-    let Some(common) = level.common() else { return };
-    let headers = common.add_header.get_or_insert_default();
-    let (name, OneOrMany(values)) = entry(headers, name);
-    let (list, index) = (path.key("add_header"), values.len());
-    record(reader, &list, &name, index, directive);
+    let headers = headers.get_or_insert_default();
+    let (name, OneOrMany(values)) = entry(headers, directive.text(0));
+    record(reader, list, &name, values.len(), directive);
     values.push(Short(AddHeader {
         value: Some(Word(directive.text(1).to_owned())),
         always,

@@ -150,6 +150,22 @@ pub(in crate::config::nginx) fn internal(
     }
 }
 
+/// `stub_status`. In a server nginx answers with it only where no location takes a path.
+pub(in crate::config::nginx) fn stub_status(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    _: &Path<'_>,
+) {
+    if let Level::Location(location) = level {
+        location.draft.stub_status = Some(Switch(true));
+        return;
+    }
+    let problem = Problem::UnsupportedDirective("stub_status".into());
+    let label = "write it in a `location`";
+    reader.error(directive, &directive.name, problem, label);
+}
+
 impl Reader<'_> {
     /// The modifier and the path or pattern of a location.
     fn pattern(&mut self, directive: &Directive) -> Option<(&'static str, String, Piece)> {

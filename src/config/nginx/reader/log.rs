@@ -79,8 +79,14 @@ pub(in crate::config::nginx) fn access_log(
         escape,
         ..AccessLog::default()
     };
-    for word in reader.parameters(directive, 2) {
+    for word in directive.arguments.get(2..).unwrap_or_default() {
+        let said = reader.diagnostics.len();
         reader.log_parameter(directive, word, &mut log, &at);
+        // `gzip` may begin a line, although it is a directive too; but one mistake is enough where a
+        // `;` seems to be missing.
+        if reader.diagnostics.len() > said && reader.swallowed(directive).is_some() {
+            break;
+        }
     }
     level.add_log(Some(log));
 }

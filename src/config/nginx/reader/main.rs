@@ -1,8 +1,8 @@
 //! The outermost level: what concerns the process.
 
-use super::{Level, Reader};
+use super::{Level, Reader, number, switch};
 use crate::config::diagnostic::Diagnostic;
-use crate::config::draft::Word;
+use crate::config::draft::{Draft, Switch, Word};
 use crate::config::nginx::defaults;
 use crate::config::nginx::parser::Directive;
 use crate::config::nginx::table::EVENTS;
@@ -48,6 +48,104 @@ pub(in crate::config::nginx) fn working_directory(
     reader.record(directive, path);
 }
 
+/// `daemon`.
+pub(in crate::config::nginx) fn daemon(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let on = switch(directive.text(0)).map(Switch);
+    reader.put_main(on, |draft| &mut draft.daemon, directive, level, path);
+}
+
+/// `master_process`.
+pub(in crate::config::nginx) fn master_process(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let on = switch(directive.text(0)).map(Switch);
+    reader.put_main(
+        on,
+        |draft| &mut draft.master_process,
+        directive,
+        level,
+        path,
+    );
+}
+
+/// `user`: a user, and a group perhaps.
+pub(in crate::config::nginx) fn user(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let Level::Main(draft) = level else { return };
+    let word = |index: usize| Some(Word(directive.arguments.get(index)?.text.clone()));
+    (draft.user, draft.group) = (word(0), word(1));
+    reader.record(directive, path);
+    if let Some(group) = directive.arguments.get(1) {
+        let at = path.key("group");
+        (reader.positions).record(&at, directive, &directive.name, Some(group));
+    }
+}
+
+/// `worker_priority`.
+pub(in crate::config::nginx) fn worker_priority(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let text = directive.text(0);
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let word = number(digits).map(|_| Word(text.to_owned()));
+    reader.put_main(
+        word,
+        |draft| &mut draft.worker_priority,
+        directive,
+        level,
+        path,
+    );
+}
+
+/// `worker_rlimit_nofile`.
+pub(in crate::config::nginx) fn worker_rlimit_nofile(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let limit = number(directive.text(0));
+    reader.put_main(
+        limit,
+        |draft| &mut draft.worker_rlimit_nofile,
+        directive,
+        level,
+        path,
+    );
+}
+
+/// `worker_shutdown_timeout`.
+pub(in crate::config::nginx) fn worker_shutdown_timeout(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let time = directive.text(0).parse().ok();
+    reader.put_main(
+        time,
+        |draft| &mut draft.worker_shutdown_timeout,
+        directive,
+        level,
+        path,
+    );
+}
+
 /// `events`.
 pub(in crate::config::nginx) fn events(
     reader: &mut Reader<'_>,
@@ -59,6 +157,24 @@ pub(in crate::config::nginx) fn events(
 }
 
 impl Reader<'_> {
+    /// Fills a field of the outermost level.
+    fn put_main<T>(
+        &mut self,
+        value: Option<T>,
+        field: for<'a> fn(&'a mut Draft) -> &'a mut Option<T>,
+        directive: &Directive,
+        level: &mut Level<'_>,
+        path: &Path<'_>,
+    ) {
+        let Level::Main(draft) = level else { return };
+        let what = match directive.name.text.as_str() {
+            "worker_shutdown_timeout" => "invalid value",
+            _ => "invalid number",
+        };
+        self.put(value, Some(field(draft)), directive, what);
+        self.record(directive, path);
+    }
+
     /// Notes where a key stands that has its directive's name.
     fn record(&mut self, directive: &Directive, path: &Path<'_>) {
         let path = path.key(&directive.name.text);

@@ -203,7 +203,9 @@ impl Reader<'_> {
         let lines = std::iter::once(&directive.name).chain(&directive.arguments);
         let mut pairs = lines.zip(&directive.arguments);
         pairs.position(|(before, word)| {
-            word.span.start.line > before.span.start.line && self.table.knows(&word.text)
+            word.span.start.line > before.span.start.line
+                && self.table.knows(&word.text)
+                && !PARAMETERS.contains(&(directive.name.text.as_str(), word.text.as_str()))
         })
     }
 
@@ -469,3 +471,10 @@ fn number(text: &str) -> Option<u64> {
         .ok()
         .filter(|number| digits && i64::try_from(*number).is_ok())
 }
+
+/// Parameters that are the names of directives too.
+const PARAMETERS: [(&str, &str); 3] = [
+    ("access_log", "gzip"),
+    ("listen", "http2"),
+    ("listen", "ssl"),
+];

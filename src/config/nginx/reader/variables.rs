@@ -56,7 +56,8 @@ pub(in crate::config::nginx) fn geo(
     let list = path.key("variables");
     let path = list.key(&name);
     reader.record_source(directive, &path, "geo");
-    for entry in directive.children() {
+    let mut ranges = false;
+    for (index, entry) in directive.children().iter().enumerate() {
         match (entry.name.text.as_str(), entry.arguments.as_slice()) {
             ("default", [_]) => reader.default(entry, &mut variable, "geo", &path),
             ("delete", [network]) => {
@@ -64,13 +65,20 @@ pub(in crate::config::nginx) fn geo(
                     values.shift_remove(&network.text);
                 }
             }
-            ("ranges", []) => {
-                let label = "write networks, such as `192.0.2.0/24`";
-                reader.unsupported_parameter(entry, &entry.name, label);
+            ("ranges", []) if index > 0 => {
+                let text =
+                    "the \"ranges\" directive must be the first directive inside \"geo\" block";
+                reader.report(entry, &entry.name, Problem::Syntax(text.into()), None);
             }
+            ("ranges", []) => ranges = true,
             ("proxy", [_]) | ("proxy_recursive", []) => {
                 let label = "the address of the connection is looked up, whatever a proxy says";
                 reader.unsupported_parameter(entry, &entry.name, label);
+            }
+            (key, [_]) if key.contains('-') != ranges => {
+                let kind = if ranges { "range" } else { "network" };
+                let problem = Problem::Syntax(format!("invalid {kind} \"{key}\""));
+                reader.report(entry, &entry.name, problem, None);
             }
             (_, [_]) => reader.entry(entry, &mut variable, &path),
             _ => reader.wrong_entry(entry, "geo"),

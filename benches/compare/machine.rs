@@ -1,0 +1,118 @@
+//! What the system says about processes and processors.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+/// Keeps this thread, and what it starts from now on, on a core.
+pub(crate) fn stay_on(core: usize) {
+    // SAFETY: a set of processors is plain bits, for which zero is valid; it lives through the call.
+    let outcome = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(core, &mut set);
+        libc::sched_setaffinity(0, size_of_val(&set), &set)
+    };
+    assert_eq!(outcome, 0, "core {core}: {}", io::Error::last_os_error());
+}
+
+/// The cores that this process may use.
+pub(crate) fn cores() -> Vec<usize> {
+    // SAFETY: as in `stay_on`; the call fills the set in.
+    let set = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::sched_getaffinity(0, size_of_val(&set), &mut set);
+        set
+    };
+    let all = 0..usize::try_from(libc::CPU_SETSIZE).unwrap_or_default();
+    // SAFETY: the number is within the set.
+    all.filter(|core| unsafe { libc::CPU_ISSET(*core, &set) })
+        .collect()
+}
+
+/// Lets this process and what it starts open as many files as it may.
+pub(crate) fn open_many_files() {
+    // SAFETY: the struct lives through both calls.
+    unsafe {
+        let mut limit = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
+        limit.rlim_cur = limit.rlim_max;
+        libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
+    }
+}
+
+/// Sends a signal to a process of ours.
+pub(crate) fn signal(process: u32, signal: libc::c_int) {
+    if let Ok(process) = libc::pid_t::try_from(process) {
+        // SAFETY: a call without pointers; a process that has gone is an error, which is no matter.
+        unsafe { libc::kill(process, signal) };
+    }
+}
+
+/// A process and all that come from it.
+pub(crate) fn tree(root: u32) -> Vec<u32> {
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Ok(process) = entry.file_name().to_string_lossy().parse() else {
+            continue;
+        };
+        if let Some(parent) = stat(process).and_then(|fields| fields.get(1)?.parse().ok()) {
+            children.entry(parent).or_default().push(process);
+        }
+    }
+    let mut tree = vec![root];
+    let mut at = 0;
+    while let Some(process) = tree.get(at) {
+        tree.extend(children.remove(process).unwrap_or_default());
+        at += 1;
+    }
+    tree
+}
+
+/// The processor time of these processes, to a hundredth of a second.
+pub(crate) fn processor_time(processes: &[u32]) -> Duration {
+    let ticks = processes.iter().filter_map(|process| {
+        let fields = stat(*process)?;
+        let field = |at: usize| fields.get(at)?.parse::<u64>().ok();
+        Some(field(11)? + field(12)?)
+    });
+    // SAFETY: a call without pointers.
+    let a_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    Duration::from_secs_f64(ticks.sum::<u64>() as f64 / a_second as f64)
+}
+
+/// Bytes of memory of these processes; what they share is counted once.
+pub(crate) fn memory(processes: &[u32]) -> u64 {
+    let of_one = |process: &u32| {
+        let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).ok()?;
+        let line = text.lines().find(|line| line.starts_with("Pss:"))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok()
+    };
+    processes.iter().filter_map(of_one).sum::<u64>() * 1024
+}
+
+/// The processor's name.
+pub(crate) fn processor() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = text
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
+    name.map_or("unknown", |name| name.trim_start_matches([' ', '\t', ':']))
+        .to_owned()
+}
+
+/// The system's version.
+pub(crate) fn kernel() -> String {
+    let text = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("Linux {}", text.trim())
+}
+
+/// What stands behind the name in `/proc/PID/stat`: the state is the first.
+fn stat(process: u32) -> Option<Vec<String>> {
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let fields = text.rsplit_once(") ")?.1.split(' ');
+    Some(fields.map(str::to_owned).collect())
+}

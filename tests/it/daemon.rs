@@ -1,0 +1,239 @@
+//! In the background, and `-s`: what init scripts and logrotate do.
+
+use super::support::{Daemon, free_port, wait_until};
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::process::Output;
+
+const CONF: &str = "error_log logs/error.log notice;\nevents {}\nhttp {\n    access_log logs/access.log;\n    server { listen LISTEN; location / { return 200 here; } }\n}\n";
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn the_program_goes_to_the_background_and_s_stop_ends_it() {
+    for word in ["stop", "quit"] {
+        let daemon = Daemon::prepare(CONF).start();
+        // What started it has ended: the pid file is there, and it serves.
+        let pid = daemon.pid().expect("the pid file");
+        assert_eq!(daemon.get("/").text(), "here");
+        let session = fs::read_to_string(format!("/proc/{pid}/stat")).expect("its state");
+        let fields: Vec<&str> = session.rsplit(") ").next().unwrap().split(' ').collect();
+        assert_eq!(fields[3], pid.to_string(), "a session of its own");
+        let output = daemon.run(&["-s", word]);
+        assert_eq!(
+            (output.status.code(), stderr(&output)),
+            (Some(0), String::new())
+        );
+        daemon.wait_for_end(pid);
+        assert!(!daemon.path("logs/nginx.pid").exists());
+        daemon.wait_for_error("exit");
+        assert!(
+            daemon
+                .read("logs/access.log")
+                .contains("\"GET / HTTP/1.1\" 200 4")
+        );
+    }
+}
+
+#[test]
+fn s_reload_takes_a_new_file_and_keeps_the_process() {
+    let daemon = Daemon::prepare(CONF).start();
+    let pid = daemon.pid();
+    daemon.write("nginx.conf", &CONF.replace("here", "there"));
+    assert_eq!(daemon.run(&["-s", "reload"]).status.code(), Some(0));
+    wait_until("the new file serves", || daemon.get("/").text() == "there");
+    assert_eq!(daemon.pid(), pid);
+}
+
+#[test]
+fn s_reopen_writes_to_new_files_after_a_move() {
+    let daemon = Daemon::prepare(CONF).start();
+    daemon.get("/first");
+    wait_until("the line", || {
+        daemon.read("logs/access.log").contains("/first")
+    });
+    fs::rename(
+        daemon.path("logs/access.log"),
+        daemon.path("logs/access.log.1"),
+    )
+    .expect("moved");
+    fs::rename(
+        daemon.path("logs/error.log"),
+        daemon.path("logs/error.log.1"),
+    )
+    .expect("moved");
+    assert_eq!(daemon.run(&["-s", "reopen"]).status.code(), Some(0));
+    wait_until("the new error log", || {
+        daemon.path("logs/error.log").exists()
+    });
+    daemon.get("/second");
+    wait_until("the line", || {
+        daemon.read("logs/access.log").contains("/second")
+    });
+    assert!(!daemon.read("logs/access.log.1").contains("/second"));
+}
+
+#[test]
+fn what_is_wrong_at_the_start_is_said_before_the_background() {
+    let taken = TcpListener::bind(("127.0.0.1", free_port())).expect("a port");
+    let address = taken.local_addr().expect("an address");
+    let daemon = Daemon::prepare(&CONF.replace("LISTEN", &address.to_string()));
+    let output = daemon.run(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    let line = format!("[emerg] bind() to {address} failed (98: Address already in use)");
+    assert!(stderr(&output).contains(&line), "{}", stderr(&output));
+
+    let daemon = Daemon::prepare(&format!("pid logs/missing/nginx.pid; {CONF}"));
+    let output = daemon.run(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    let line = "logs/missing/nginx.pid\" failed (2: No such file or directory)";
+    assert!(stderr(&output).contains(line), "{}", stderr(&output));
+}
+
+#[test]
+fn errors_of_the_background_have_nginx_s_file_when_none_is_named() {
+    let conf = CONF.replace("error_log logs/error.log notice;", "");
+    let conf = conf.replace("return 200 here;", "proxy_pass http://127.0.0.1:1;");
+    let daemon = Daemon::prepare(&conf).start();
+    assert_eq!(daemon.get("/").status, 502);
+    daemon.wait_for_error("[error]");
+}
+
+/// What `-s` says is what nginx says, where it is installed.
+#[test]
+fn s_says_in_nginx_s_words_why_it_cannot() {
+    let missing = i32::MAX - 1;
+    let cases: [(Option<&str>, &[&str], &str); 5] = [
+        (
+            None,
+            &["-s", "stop"],
+            "nginx: [error] open() \"FOLDER/logs/nginx.pid\" failed (2: No such file or directory)\n",
+        ),
+        (
+            Some(""),
+            &["-s", "quit"],
+            "nginx: [error] invalid PID number \"\" in \"FOLDER/logs/nginx.pid\"\n",
+        ),
+        (
+            Some("seven\n"),
+            &["-s", "reopen"],
+            "nginx: [error] invalid PID number \"seven\" in \"FOLDER/logs/nginx.pid\"\n",
+        ),
+        (
+            Some(&missing.to_string()),
+            &["-s", "reload"],
+            "nginx: [alert] kill(2147483646, 1) failed (3: No such process)\n",
+        ),
+        (
+            None,
+            &["-s", "nonsense"],
+            "nginx: invalid option: \"-s nonsense\"\n",
+        ),
+    ];
+    let nginx = std::path::Path::new("/usr/sbin/nginx");
+    for (pid, arguments, said) in cases {
+        // Debian's nginx has its pid file elsewhere, wherever the prefix is.
+        let conf = format!("pid logs/nginx.pid; {CONF}");
+        let mut programs = vec![Daemon::prepare(&conf)];
+        if nginx.exists() {
+            programs.push(Daemon::prepare(&conf).of(nginx));
+        }
+        for daemon in &programs {
+            if let Some(text) = pid {
+                fs::write(daemon.path("logs/nginx.pid"), text).expect("written");
+            }
+            let output = daemon.run(&[&["-e", "logs/first.log"], arguments].concat());
+            let own = stderr(&output);
+            let folder = daemon.path("").display().to_string();
+            let expected = said.replace("FOLDER", folder.trim_end_matches('/'));
+            assert_eq!(
+                (output.status.code(), own),
+                (Some(1), expected),
+                "{arguments:?}"
+            );
+            fs::remove_file(daemon.path("logs/nginx.pid")).ok();
+        }
+    }
+    let broken = Daemon::prepare(&format!("nonsense; {CONF}"));
+    let output = broken.run(&["-s", "reload"]);
+    assert_eq!(output.status.code(), Some(1));
+    let first = stderr(&output)
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    assert!(
+        first.starts_with("nginx: [emerg] unknown directive \"nonsense\" in "),
+        "{first}"
+    );
+}
+
+#[test]
+fn debian_s_init_lines_work() {
+    let daemon = Daemon::prepare(CONF);
+    let both = "daemon on; master_process on;";
+    let tested = daemon.run(&["-t", "-q", "-g", both]);
+    assert_eq!(
+        (tested.status.code(), stderr(&tested)),
+        (Some(0), String::new())
+    );
+    let started = daemon.run(&["-g", both]);
+    assert_eq!(
+        (started.status.code(), stderr(&started)),
+        (Some(0), String::new())
+    );
+    let pid = daemon.pid().expect("the pid file");
+    let reloaded = daemon.run(&["-g", both, "-s", "reload"]);
+    assert_eq!(
+        (reloaded.status.code(), stderr(&reloaded)),
+        (Some(0), String::new())
+    );
+    daemon.wait_for_error("reconfigur");
+    // start-stop-daemon --stop --retry QUIT/5 --pidfile
+    daemon.signal(pid, libc::SIGQUIT);
+    daemon.wait_for_end(pid);
+    assert!(TcpStream::connect(daemon.address()).is_err());
+}
+
+#[test]
+fn gapura_reload_waits_and_says_what_became_of_it() {
+    let daemon = Daemon::prepare(CONF).start();
+    for round in 0..5 {
+        daemon.write(
+            "nginx.conf",
+            &CONF.replace("here", &format!("round{round}")),
+        );
+        let output = daemon.run(&["reload"]);
+        assert_eq!(
+            (output.status.code(), stderr(&output)),
+            (Some(0), String::new())
+        );
+        // It is done: nothing is waited for.
+        assert_eq!(daemon.get("/").text(), format!("round{round}"));
+    }
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address");
+    let listens = CONF.replace(
+        "listen LISTEN;",
+        &format!("listen LISTEN; listen {address};"),
+    );
+    let bound = format!("nginx: [emerg] bind() to {address} failed (98: Address already in use)");
+    for (bad, said) in [
+        (
+            "nonsense",
+            "nginx: [emerg] unexpected end of file, expecting \";\" or \"}\" in ",
+        ),
+        (&listens, bound.as_str()),
+    ] {
+        daemon.write("nginx.conf", bad);
+        let output = daemon.run(&["reload"]);
+        assert_eq!(output.status.code(), Some(1), "{bad}");
+        assert!(stderr(&output).starts_with(said), "{}", stderr(&output));
+        assert_eq!(daemon.get("/").text(), "round4");
+        assert!(!daemon.path("logs/nginx.pid.reload").exists());
+    }
+    // nginx's way says nothing of it.
+    assert_eq!(daemon.run(&["-s", "reload"]).status.code(), Some(0));
+}
