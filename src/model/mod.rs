@@ -48,7 +48,7 @@ pub use location::{
 pub use log::{AccessLog, ErrorLog, Escape, Level, LogBuffer, LogTarget, Syslog, SyslogServer};
 pub use own::{BuiltInPages, OwnAnswers, ServerTokens};
 pub use pass::{ActedOn, HttpVersion, IgnoredHeaders, PassedBody};
-pub use process::{Process, User};
+pub use process::{Process, User, Validity};
 pub use resolver::Resolver;
 pub use rewrite::{Condition, FileTest, If, Regex, Return, Rewrite, Settable, Step, Test, Then};
 pub use site::{ClientLimits, HeaderBuffers, HostPattern, Site};

@@ -29,6 +29,8 @@ pub struct Process {
     /// `worker_shutdown_timeout`: how long a graceful stop may take, and how long connections may keep
     /// to a configuration that was replaced.
     pub shutdown_timeout: Option<Duration>,
+    /// How long answers of the system's name servers are used.
+    pub names: Validity,
 }
 
 /// A user and a group that serve.
@@ -55,6 +57,33 @@ impl Default for Process {
             priority: 0,
             open_files: None,
             shutdown_timeout: None,
+            names: Validity::default(),
+        }
+    }
+}
+
+/// How long what is found out is used, whatever its source says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// At least so long.
+    pub least: Duration,
+    /// And no longer than this.
+    pub most: Duration,
+}
+
+impl Validity {
+    /// A time within the bounds.
+    pub fn hold(self, time: Duration) -> Duration {
+        time.min(self.most).max(self.least)
+    }
+}
+
+/// Containers come back with other addresses, whatever the time that was said of the one before.
+impl Default for Validity {
+    fn default() -> Self {
+        Self {
+            least: Duration::from_secs(1),
+            most: Duration::from_secs(5),
         }
     }
 }

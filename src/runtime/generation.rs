@@ -138,6 +138,7 @@ impl Builder<'_> {
     /// A pattern that does not compile. `config` compiles every pattern before a Model exists, so
     /// this is met only by models built by hand.
     pub fn build(&mut self, model: &Model) -> Result<Generation, pcre2::Error> {
+        self.registry.bound(model.process.names);
         let upstreams: Vec<_> = model
             .upstreams
             .iter()

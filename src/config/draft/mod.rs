@@ -441,6 +441,10 @@ levels! {
         worker_shutdown_timeout: Time,
         /// The current folder of the process.
         working_directory: String,
+        /// How long what the system's name servers say of a server's name is used at least.
+        names_valid_least: Time,
+        /// And at most, however long they say.
+        names_valid_most: Time,
         /// Where sites listen that name no address themselves.
         listen: OneOrMany<Word>,
         /// Variables by name, without the `$`, whose values are found by other texts.

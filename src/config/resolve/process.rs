@@ -5,7 +5,7 @@ use crate::config::diagnostic::Severity;
 use crate::config::draft::{Draft, Word};
 use crate::config::path::Path;
 use crate::config::problem::Problem;
-use crate::model::{ErrorLog, Process, User};
+use crate::model::{ErrorLog, Process, User, Validity};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -31,7 +31,24 @@ impl Resolver {
             priority: self.priority(draft.worker_priority.as_deref()),
             open_files: draft.worker_rlimit_nofile,
             shutdown_timeout: draft.worker_shutdown_timeout.map(|time| time.0),
+            names: self.validity(draft),
         }
+    }
+
+    fn validity(&mut self, draft: &Draft) -> Validity {
+        let default = Validity::default();
+        let least = draft.names_valid_least.map_or(default.least, |time| time.0);
+        let most = draft.names_valid_most;
+        let most = most.map_or(default.most.max(least), |time| time.0);
+        self.time(Some(least), &Path::Root.key("names_valid_least"));
+        if least > most {
+            let path = Path::Root.key("names_valid_most");
+            let text = format!("{}s", most.as_secs());
+            let label =
+                "expected no less than `names_valid_least`, which is 1s where it is not written";
+            self.report(invalid(&path, &text).label(label));
+        }
+        Validity { least, most }
     }
 
     fn worker_processes(&mut self, draft: &Draft) -> Option<NonZeroUsize> {

@@ -6,6 +6,9 @@
 
 mod exchange;
 mod reply;
+mod system;
+
+pub use system::System;
 
 use crate::model;
 use futures_util::FutureExt;

@@ -24,7 +24,7 @@ mod tests;
 
 pub use addresses::{Addresses, Servers};
 pub use connection::Connection;
-pub use names::{Resolve, SystemResolver};
+pub use names::{Resolve, Resolved, SystemResolver};
 pub use peer::{Peer, PeerStatus, Selected};
 pub use registry::Registry;
 
@@ -32,6 +32,7 @@ use crate::model::{self, Balance, Template};
 use balance::Group;
 use clock::Clock;
 use event::Event;
+use parking_lot::Mutex;
 use probe::Probes;
 use registry::State;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -80,6 +81,8 @@ struct Environment {
     report: Arc<dyn Fn(&Event) + Send + Sync>,
     probes: Arc<Probes>,
     lookup_interval: Duration,
+    /// How long answers of the system are used.
+    bounds: Mutex<model::Validity>,
     lookup_timeout: Duration,
 }
 

@@ -6,7 +6,7 @@ use super::Environment;
 use super::balance::Group;
 use super::event::Event;
 use crate::model;
-use crate::runtime::dns::{self, Located, Resolvers};
+use crate::runtime::dns::{self, Located, Resolvers, System};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -19,11 +19,20 @@ use std::time::{Duration, Instant};
 /// Where addresses of names come from.
 #[async_trait]
 pub trait Resolve: Send + Sync {
-    /// Every address of a name, each with this port.
+    /// Every address of a name, each with this port, and how long they are valid.
     ///
     /// Called in the background, never for a request, and for a name never again before the last
     /// call has ended. An error and an empty list both mean that the name has no address now.
-    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Resolved>;
+}
+
+/// What a name resolves to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The addresses.
+    pub addresses: Vec<SocketAddr>,
+    /// How long they are valid; `None` when nobody says.
+    pub valid: Option<Duration>,
 }
 
 /// The system's resolver: `/etc/hosts`, `/etc/resolv.conf` and what else the C library knows.
@@ -32,14 +41,29 @@ pub struct SystemResolver;
 
 #[async_trait]
 impl Resolve for SystemResolver {
-    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok(tokio::net::lookup_host((host, port)).await?.collect())
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Resolved> {
+        let name = host.to_owned();
+        let system = tokio::task::spawn_blocking(move || System::for_host(&name)).await;
+        if let Ok(Some(system)) = system
+            && let Some(servers) = system.host(host).await
+        {
+            let located = servers.located.iter();
+            let address = |one: &Located| SocketAddr::new(one.address.ip(), port);
+            return Ok(Resolved {
+                addresses: located.map(address).collect(),
+                valid: Some(servers.until.saturating_duration_since(Instant::now())),
+            });
+        }
+        // It knows what no name server does.
+        Ok(Resolved {
+            addresses: tokio::net::lookup_host((host, port)).await?.collect(),
+            valid: None,
+        })
     }
 }
 
-/// How often a name is looked up, unless the look-up before takes longer. The system's resolver
-/// does not tell how long an answer is valid, and a container that comes back with another address
-/// should be found before its visitors give up.
+/// How often a name is looked up, unless the look-up before takes longer, when nobody says how long an answer
+/// is valid: a container that comes back with another address should be found before its visitors give up.
 pub(super) const LOOKUP_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long a look-up may take before the name counts as not found. It goes on all the same.
@@ -210,8 +234,9 @@ impl Name {
     async fn look_up_alone(&self, environment: &Environment) -> Duration {
         match (&self.question, &self.resolver) {
             (Question::OfSystem(host, port), _) => {
-                self.ask_system(host, *port, environment).await;
-                environment.lookup_interval
+                let valid = self.ask_system(host, *port, environment).await;
+                let bounds = *environment.bounds.lock();
+                valid.map_or(environment.lookup_interval, |valid| bounds.hold(valid))
             }
             (
                 Question::OfResolver {
@@ -267,7 +292,13 @@ impl Name {
         }
     }
 
-    async fn ask_system(&self, host: &str, port: u16, environment: &Environment) {
+    /// Gives how long the answer is valid, where the system says.
+    async fn ask_system(
+        &self,
+        host: &str,
+        port: u16,
+        environment: &Environment,
+    ) -> Option<Duration> {
         let mut lookup = environment.resolver.resolve(host, port);
         let result = match tokio::time::timeout(environment.lookup_timeout, &mut lookup).await {
             Ok(result) => result,
@@ -277,8 +308,10 @@ impl Name {
             }
         };
         match result {
-            Ok(addresses) if addresses.is_empty() => self.failed("no addresses", environment),
-            Ok(addresses) => {
+            Ok(resolved) if resolved.addresses.is_empty() => {
+                self.failed("no addresses", environment);
+            }
+            Ok(Resolved { addresses, valid }) => {
                 let located = |address| Located {
                     address,
                     weight: None,
@@ -288,9 +321,11 @@ impl Name {
                 located.sort_unstable();
                 located.dedup();
                 self.found(located, environment);
+                return valid;
             }
             Err(error) => self.failed(&error.to_string(), environment),
         }
+        None
     }
 
     fn failed(&self, reason: &str, environment: &Environment) {

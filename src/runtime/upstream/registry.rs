@@ -70,6 +70,7 @@ impl Registry {
             report: Arc::new(event::log),
             probes: Arc::default(),
             lookup_interval: LOOKUP_INTERVAL,
+            bounds: Mutex::default(),
             lookup_timeout: LOOKUP_TIMEOUT,
         })
     }
@@ -120,6 +121,11 @@ impl Registry {
         drop(states);
         self.shared.changed.notify_one();
         upstream
+    }
+
+    /// Says how long answers of the system's name servers are used from now on.
+    pub fn bound(&self, bounds: model::Validity) {
+        *self.shared.environment.bounds.lock() = bounds;
     }
 
     /// The resolver of these settings, with what it has found before.

@@ -8,7 +8,7 @@ mod reload;
 
 use super::clock::Clock;
 use super::event::Event;
-use super::{Environment, Peer, Registry, Resolve, SystemResolver, Upstream};
+use super::{Environment, Peer, Registry, Resolve, Resolved, SystemResolver, Upstream};
 use crate::model::{
     self, Balance, CheckKind, HealthCheck, Keepalive, Server, ServerAddress, Weight,
 };
@@ -53,6 +53,7 @@ impl Bench {
             report: Arc::new(move |event: &Event| lines.lock().push(event.to_string())),
             probes: Arc::default(),
             lookup_interval: Duration::from_millis(20),
+            bounds: Mutex::default(),
             lookup_timeout: Duration::from_millis(100),
         };
         Self {
@@ -233,6 +234,9 @@ impl Port {
 /// Answers from a table; a name that is not there is not found.
 #[derive(Default)]
 struct FakeResolver {
+    /// How long its answers are valid.
+    valid: Mutex<HashMap<String, Duration>>,
+    asked: Mutex<Vec<String>>,
     table: Mutex<HashMap<String, Vec<SocketAddr>>>,
     /// Look-ups take until this is released.
     gate: tokio::sync::RwLock<()>,
@@ -247,6 +251,10 @@ impl FakeResolver {
         self.table.lock().insert(host.to_owned(), parsed.collect());
     }
 
+    fn asked(&self, host: &str) -> usize {
+        self.asked.lock().iter().filter(|one| *one == host).count()
+    }
+
     fn remove(&self, host: &str) {
         self.table.lock().remove(host);
     }
@@ -254,8 +262,9 @@ impl FakeResolver {
 
 #[async_trait]
 impl Resolve for FakeResolver {
-    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Resolved> {
         self.lookups.fetch_add(1, Relaxed);
+        self.asked.lock().push(host.to_owned());
         let under_way = self.under_way.fetch_add(1, Relaxed) + 1;
         self.most_under_way.fetch_max(under_way, Relaxed);
         drop(self.gate.read().await);
@@ -263,6 +272,9 @@ impl Resolve for FakeResolver {
         let table = self.table.lock();
         let addresses = table.get(host).ok_or(io::Error::other("no such name"))?;
         assert!(addresses.iter().all(|address| address.port() == port));
-        Ok(addresses.clone())
+        Ok(Resolved {
+            addresses: addresses.clone(),
+            valid: self.valid.lock().get(host).copied(),
+        })
     }
 }

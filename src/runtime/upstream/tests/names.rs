@@ -157,9 +157,33 @@ async fn servers_that_swap_their_addresses_swap_their_names() {
 }
 
 #[tokio::test]
+async fn an_answer_is_used_for_as_long_as_it_is_valid_within_bounds() {
+    let hour = Duration::from_secs(3600);
+    for most in [hour, Duration::from_millis(5)] {
+        let bench = Bench::running();
+        let least = Duration::from_millis(1);
+        bench.registry.bound(model::Validity { least, most });
+        bench.names.set("app1", &["10.0.0.1:3000"]);
+        bench.names.set("app2", &["10.0.0.2:3000"]);
+        bench.names.valid.lock().insert("app1".to_owned(), hour);
+        let upstream = bench.upstream(&[server("app1:3000"), server("app2:3000")]);
+        let stop = bench.run();
+        until("the other is looked up often", || {
+            bench.names.asked("app2") > 4
+        })
+        .await;
+        match most == hour {
+            true => assert_eq!(bench.names.asked("app1"), 1),
+            false => until("it is looked up again", || bench.names.asked("app1") > 4).await,
+        }
+        drop((stop, upstream));
+    }
+}
+
+#[tokio::test]
 async fn the_system_knows_localhost() {
     let found = SystemResolver.resolve("localhost", 3000).await;
-    let found = found.expect("every system does");
+    let found = found.expect("every system does").addresses;
     assert!(!found.is_empty());
     assert!(
         found
