@@ -23,8 +23,8 @@ pub(crate) use pid_file::waiting_place;
 pub use sockets::BindError;
 
 use crate::config::{CommandLine, Diagnostics};
-use crate::logs::{LogFiles, OpenError};
-use crate::model::{ListenAddress, Model};
+use crate::logs::OpenError;
+use crate::model::ListenAddress;
 use crate::os_error::OsError;
 use crate::proxy::{Gateway, Router};
 use host::{Command, Host};
@@ -278,8 +278,9 @@ impl Drop for Running {
 ///
 /// # Errors
 /// One cannot be opened.
-pub fn test_logs(model: &Model) -> Result<(), StartError> {
-    LogFiles::default().error_logs(model)?;
+#[cfg(feature = "cli")]
+pub fn test_logs(model: &crate::model::Model) -> Result<(), StartError> {
+    crate::logs::LogFiles::default().error_logs(model)?;
     Ok(())
 }
 

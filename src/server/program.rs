@@ -27,6 +27,10 @@ pub(super) enum Place {
     Foreground,
     /// Where the configuration says. Errors go to this file there when the configuration names none, or
     /// to nginx's.
+    #[cfg_attr(
+        not(feature = "cli"),
+        expect(dead_code, reason = "only the binary starts this way")
+    )]
     AsConfigured { error_log: Option<PathBuf> },
 }
 
