@@ -35,6 +35,7 @@ use event::Event;
 use parking_lot::Mutex;
 use probe::Probes;
 use registry::State;
+use selection::AGAIN;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
@@ -153,6 +154,11 @@ impl Upstream {
             self.may_try(peer, healthy, tried)
                 && (!peer.drain || (bound.is_some() && bound == peer.id))
                 && peer.admit(self.group.limit(peer))
+        };
+        let goes_in_turn = *self.group.balance() == Balance::SmoothRoundRobin;
+        let key = match tried {
+            [_, ..] if goes_in_turn && key.is_empty() => AGAIN,
+            _ => key,
         };
         let chosen = self.group.select(key, &admit);
         chosen.map(|peer| self.selected(peer)).or_else(|| {

@@ -15,7 +15,7 @@ pub(super) use hash::{ConsistentHash, KeyHash};
 pub(super) use ip_hash::IpHash;
 pub(super) use least_conn::LeastConn;
 pub(super) use random::{Random, RandomTwo};
-pub(super) use smooth::SmoothRoundRobin;
+pub(super) use smooth::{AGAIN, SmoothRoundRobin};
 pub(super) use sticky::Sticky;
 
 use super::discovery::peer;
@@ -72,10 +72,17 @@ impl Candidates {
 
     /// Whose turn it is; `None` when every server is `down`.
     fn in_turn(&self) -> Option<usize> {
-        if self.schedule.is_empty() {
-            return None;
-        }
-        let place = self.next.fetch_add(1, Relaxed) % self.schedule.len();
+        self.at_turn(self.next.fetch_add(1, Relaxed))
+    }
+
+    /// The turn that comes next.
+    fn place(&self) -> usize {
+        self.next.load(Relaxed)
+    }
+
+    /// Whose turn that is.
+    fn at_turn(&self, place: usize) -> Option<usize> {
+        let place = place.checked_rem(self.schedule.len())?;
         Some(self.schedule[place] as usize)
     }
 

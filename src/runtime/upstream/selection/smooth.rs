@@ -11,7 +11,15 @@ use std::sync::Arc;
 pub(in super::super) struct SmoothRoundRobin(Candidates);
 
 /// The servers from the one whose turn it is, without an end.
-pub(in super::super) struct InTurn(Arc<SmoothRoundRobin>);
+pub(in super::super) struct InTurn {
+    order: Arc<SmoothRoundRobin>,
+    /// Where a further try of a request looks: nobody loses a turn by it, as in nginx, where only the
+    /// servers that are left share what such a try costs.
+    place: Option<usize>,
+}
+
+/// The key of a further try of one request.
+pub(in super::super) const AGAIN: &[u8] = b"again";
 
 impl BackendSelection for SmoothRoundRobin {
     type Iter = InTurn;
@@ -21,15 +29,25 @@ impl BackendSelection for SmoothRoundRobin {
         Self(Candidates::new(backends))
     }
 
-    fn iter(self: &Arc<Self>, _: &[u8]) -> InTurn {
-        InTurn(Arc::clone(self))
+    fn iter(self: &Arc<Self>, key: &[u8]) -> InTurn {
+        InTurn {
+            place: (key == AGAIN).then(|| self.0.place()),
+            order: Arc::clone(self),
+        }
     }
 }
 
 impl BackendIter for InTurn {
     fn next(&mut self) -> Option<&Backend> {
-        let SmoothRoundRobin(candidates) = &*self.0;
-        let index = candidates.in_turn()?;
+        let SmoothRoundRobin(candidates) = &*self.order;
+        let index = match &mut self.place {
+            None => candidates.in_turn()?,
+            Some(place) => {
+                let index = candidates.at_turn(*place)?;
+                *place = place.wrapping_add(1);
+                index
+            }
+        };
         Some(&candidates.backends[index])
     }
 }
