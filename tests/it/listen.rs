@@ -1,7 +1,7 @@
 //! `listen` of an nginx.conf: ranges of ports, names, and what is asked of sockets.
 
-use super::support::{Client, Launch, free_port};
-use std::net::SocketAddr;
+use super::support::{Client, Launch, free_port, wait_until};
+use std::net::{SocketAddr, TcpStream};
 
 /// Two ports that follow each other.
 fn free_range() -> (u16, u16) {
@@ -16,8 +16,11 @@ fn free_range() -> (u16, u16) {
 }
 
 fn answers(address: impl Into<SocketAddr>, host: &str) -> u16 {
+    let address = address.into();
+    // Addresses are listened on one after the other, and the harness looks at those of LISTEN only.
+    wait_until("it is listened on", || TcpStream::connect(address).is_ok());
     let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
-    Client::connect(address.into()).exchange(request).status
+    Client::connect(address).exchange(request).status
 }
 
 #[test]
