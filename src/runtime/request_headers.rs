@@ -46,9 +46,10 @@ struct Written {
 }
 
 /// What never goes along as the client sent it, as in nginx.
-const REPLACED: [HeaderName; 8] = [
+const REPLACED: [HeaderName; 9] = [
     header::HOST,
     header::CONNECTION,
+    HeaderName::from_static("proxy-connection"),
     header::CONTENT_LENGTH,
     header::TRANSFER_ENCODING,
     header::TE,
@@ -58,11 +59,7 @@ const REPLACED: [HeaderName; 8] = [
 ];
 
 /// What else RFC 9110, 7.6.1, and 9113 keep to one connection.
-const HOP_BY_HOP: [HeaderName; 3] = [
-    header::TRAILER,
-    HeaderName::from_static("http2-settings"),
-    HeaderName::from_static("proxy-connection"),
-];
+const HOP_BY_HOP: [HeaderName; 2] = [header::TRAILER, HeaderName::from_static("http2-settings")];
 
 impl RequestHeaders {
     /// Prepares a Model's. Names and values that are none were refused by `config`; in a Model built by

@@ -221,8 +221,8 @@ levels! {
         /// Whether servers get the client's body.
         proxy_pass_request_body: Switch,
         /// Whether headers that speak of one connection end at Gapura in both directions: those that
-        /// `Connection` names, `Trailer`, `Proxy-Connection`, `HTTP2-Settings` (RFC 9110, 7.6.1). With `off`
-        /// only those end here that nginx takes away.
+        /// `Connection` names, `Trailer`, `HTTP2-Settings` (RFC 9110, 7.6.1). With `off` only those
+        /// end here that nginx takes away.
         proxy_strip_hop_by_hop: Switch,
         /// The address that connections to servers come from, with a port or without: `10.0.0.1`,
         /// `[::1]:0`, `$remote_addr`; or `off`. `$variables` may stand in it.
