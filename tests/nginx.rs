@@ -7,7 +7,10 @@ mod support;
 use gapura::config::{self, Treatment};
 use proptest::prelude::*;
 use std::fmt::Write;
+use std::io::{Read, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 fn pairs() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/nginx/pairs");
@@ -90,6 +93,66 @@ proptest! {
             .chain(characters[end..].iter().copied())
             .collect();
         load(&damaged);
+    }
+}
+
+/// Directives that a location may have, each as it may be written; all but the first three a server, too.
+const SETTINGS: [&str; 24] = [
+    "proxy_pass http://app;",
+    "proxy_pass http://$arg_to:8080;",
+    "proxy_pass http://127.0.0.1:9/u/;",
+    "return 200 $host$mapped;",
+    "return 301 https://$host$request_uri;",
+    "rewrite ^/(a+)(?=b) /$1 last;",
+    "set $mine ${arg_x}y;",
+    "if ($http_cookie ~* \"id=([^;]+)\") { set $mine $1; }",
+    "error_page 404 = @other;",
+    "error_page 502 504 /50x.html;",
+    "try_files $uri $uri/ @other;",
+    "root /var/empty;",
+    "index a.html b.html;",
+    "expires 30d;",
+    "gzip on; gzip_types *;",
+    "sub_filter a b;",
+    "add_header X-A $mapped always;",
+    "add_trailer X-T $status;",
+    "access_log off;",
+    "allow 127.0.0.1; deny all;",
+    "client_max_body_size 0;",
+    "proxy_set_header Connection $http_connection;",
+    "proxy_next_upstream error http_503 non_idempotent;",
+    "limit_rate 10k;",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What `-t` accepts starts, and answers something.
+    #[test]
+    fn what_is_accepted_starts(
+        server in prop::sample::subsequence(SETTINGS[3..].to_vec(), 0..6),
+        location in prop::sample::subsequence(SETTINGS.to_vec(), 0..6),
+        path in prop::sample::select(vec!["/", "= /", "^~ /a", "~ ^/(?<part>.*)", "~* \\.php$"]),
+        balance in prop::sample::select(vec!["", "least_conn;", "ip_hash;", "hash $uri consistent;", "random two;"]),
+    ) {
+        let text = format!(
+            "events {{}}\nhttp {{\naccess_log off;\nmap $uri $mapped {{ default a; ~^/(.) $1; }}\n\
+             upstream app {{ {balance} server 127.0.0.1:9 weight=2; server 127.0.0.1:19 max_fails=0; }}\n\
+             server {{ listen 127.0.0.1:0; {}\nlocation {path} {{ {} }}\nlocation @other {{ return 403; }}\n}}\n}}\n",
+            server.join(" "),
+            location.join(" "),
+        );
+        if let Ok(loaded) = config::load_str(&text, "nginx.conf", Path::new("tests/config")) {
+            let running = gapura::Server::from_model(loaded.model).start();
+            let running = running.unwrap_or_else(|error| panic!("{error}: {text}"));
+            let mut client = TcpStream::connect(running.addresses()[0]).expect("it listens");
+            client.set_read_timeout(Some(Duration::from_secs(20))).expect("a time limit");
+            client.write_all(b"GET /aab HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n").expect("it reads");
+            let mut answer = Vec::new();
+            client.read_to_end(&mut answer).expect("an answer that ends");
+            prop_assert!(answer.starts_with(b"HTTP/1.1 "), "{text}");
+            running.stop();
+        }
     }
 }
 
