@@ -47,32 +47,23 @@ impl Chunked {
     /// Takes what belongs to the body off the front of `bytes` and gives its length: all of it
     /// unless the body ends.
     pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<usize, MalformedBody> {
-        let mut at = 0;
-        while at < bytes.len() && self.state != State::Done {
-            if self.state == State::Data {
-                at += self.skip(bytes.len() - at);
-                continue;
-            }
-            self.state = self.step(bytes[at])?;
-            at += 1;
-        }
-        Ok(at)
+        self.advance_to(bytes, State::Done)
     }
 
     /// As [`advance`](Self::advance), but stops before the data of a chunk.
     pub(super) fn advance_to_data(&mut self, bytes: &[u8]) -> Result<usize, MalformedBody> {
-        let mut at = 0;
-        while at < bytes.len() && !matches!(self.state, State::Done | State::Data) {
-            self.state = self.step(bytes[at])?;
-            at += 1;
-        }
-        Ok(at)
+        self.advance_to(bytes, State::Data)
     }
 
     /// As [`advance`](Self::advance), but stops behind the last chunk, where trailers may stand.
     pub(super) fn advance_to_trailer(&mut self, bytes: &[u8]) -> Result<usize, MalformedBody> {
+        self.advance_to(bytes, State::Trailer)
+    }
+
+    /// Goes on until this state or the end of the body.
+    fn advance_to(&mut self, bytes: &[u8], stop: State) -> Result<usize, MalformedBody> {
         let mut at = 0;
-        while at < bytes.len() && !matches!(self.state, State::Done | State::Trailer) {
+        while at < bytes.len() && self.state != State::Done && self.state != stop {
             if self.state == State::Data {
                 at += self.skip(bytes.len() - at);
                 continue;

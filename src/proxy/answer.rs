@@ -103,11 +103,7 @@ fn answered(session: &Session, ctx: &mut RequestContext) {
 fn has_no_body(session: &Session, response: &ResponseHeader) -> bool {
     let length = response.headers.get(header::CONTENT_LENGTH);
     let is_empty = length.is_some_and(|length| length == "0");
-    let status = response.status;
-    is_empty
-        || status == StatusCode::NO_CONTENT
-        || status == StatusCode::NOT_MODIFIED
-        || session.req_header().method == Method::HEAD
+    is_empty || local::is_bodiless(response.status) || session.req_header().method == Method::HEAD
 }
 
 /// `X-Accel-Redirect`: the answer is another location's, with what the upstream says of the content.
