@@ -40,6 +40,9 @@ pub(super) struct Arguments {
     /// The configuration.
     #[arg(short = 'c', value_name = "filename")]
     pub(super) configuration: Option<PathBuf>,
+    /// Reload when a file of the configuration has changed.
+    #[arg(long)]
+    pub(super) watch: bool,
     #[command(subcommand)]
     pub(super) command: Option<Command>,
 }
@@ -65,7 +68,7 @@ pub(super) enum Command {
 /// `-h`, in nginx's form.
 pub(super) const HELP: &str = "\
 Usage: gapura [-?hvVtTq] [-s signal] [-p prefix]
-              [-e filename] [-c filename] [-g directives]
+              [-e filename] [-c filename] [-g directives] [--watch]
        gapura check file [--json]
        gapura convert file [-o filename]
        gapura reload [file]
@@ -86,6 +89,7 @@ Options:
   -c filename   : set configuration file (default: /etc/gapura/gapura.yaml,
                   then /etc/nginx/nginx.conf)
   -g directives : set global directives out of an nginx.conf
+  --watch       : reload when a file of the configuration has changed
 
 Commands:
   check         : say what is applied, accepted and unsupported in a configuration

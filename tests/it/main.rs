@@ -49,4 +49,5 @@ mod upgrade;
 mod upstream_connections;
 mod user;
 mod variables;
+mod watch;
 mod websocket;
