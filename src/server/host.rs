@@ -133,6 +133,11 @@ impl Host {
         }
     }
 
+    /// Ends every connection: requests in flight are cut.
+    pub(super) fn cut(&self) {
+        self.lifelines.cut_all();
+    }
+
     /// Stops accepting for as long as another binary does it. The sockets stay.
     pub(super) fn pause(&self) {
         for (_, stop) in self.listeners.lock().drain() {
