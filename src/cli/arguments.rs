@@ -52,6 +52,9 @@ pub(super) struct Arguments {
     /// A file that ends in .yaml or .yml is YAML, every other one is an nginx.conf.
     #[arg(short = 'c', value_name = "filename", value_hint = ValueHint::FilePath)]
     pub(super) configuration: Option<PathBuf>,
+    /// Reload when a file of the configuration has changed.
+    #[arg(long)]
+    pub(super) watch: bool,
     #[command(subcommand)]
     pub(super) command: Option<Command>,
 }
@@ -81,7 +84,7 @@ pub(super) enum Command {
 /// `-h`, in nginx's form.
 pub(super) const HELP: &str = "\
 Usage: gapura [-?hvVtTq] [-s signal] [-p prefix]
-              [-e filename] [-c filename] [-g directives]
+              [-e filename] [-c filename] [-g directives] [--watch]
        gapura check file [--json]
        gapura convert file [-o filename]
        gapura reload [file]
@@ -105,6 +108,7 @@ Options:
                   then /etc/nginx/nginx.conf; the latter alone when the program
                   is called nginx)
   -g directives : set global directives out of an nginx.conf
+  --watch       : reload when a file of the configuration has changed
 
 Commands:
   check         : say what is applied, accepted and unsupported in a configuration

@@ -90,6 +90,9 @@ fn serve(arguments: &Arguments) -> Result<ExitCode, String> {
     if let Some(directives) = &arguments.directives {
         server = server.directives(directives);
     }
+    if arguments.watch {
+        server = server.watch();
+    }
     server
         .run_as_program(arguments.error_log.clone())
         .map_err(|error| with_name(&error.to_string()))?;

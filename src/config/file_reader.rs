@@ -1,10 +1,12 @@
 //! How the files of a configuration are read: from the disk, or from what another process read there,
 //! which may read more.
 
+use super::watched::{Found, Stamp};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, OsStr};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -18,6 +20,8 @@ struct Inner {
     /// What is read instead of the disk.
     given: Option<FilesRead>,
     seen: RefCell<FilesRead>,
+    /// What tells whether a file is still what was read.
+    stamps: RefCell<BTreeMap<PathBuf, Option<Stamp>>>,
 }
 
 /// What the files of a configuration were when it was read.
@@ -34,13 +38,21 @@ impl FileReader {
     pub fn of(given: FilesRead) -> Self {
         Self(Rc::new(Inner {
             given: Some(given),
-            seen: RefCell::default(),
+            ..Inner::default()
         }))
     }
 
     /// Everything that was read so far.
     pub fn seen(&self) -> FilesRead {
         self.0.seen.borrow().clone()
+    }
+
+    /// Where it read, and what was there then.
+    pub(super) fn found(&self) -> Found {
+        Found {
+            files: self.0.stamps.borrow().clone(),
+            patterns: self.0.seen.borrow().patterns.clone(),
+        }
     }
 
     /// A file's bytes.
@@ -55,11 +67,12 @@ impl FileReader {
                 None => Err(io::Error::from_raw_os_error(libc::ENOENT)),
             };
         }
-        let read = std::fs::read(path);
+        let (stamp, read) = read_with_stamp(path);
         let number = |error: &io::Error| error.raw_os_error().unwrap_or(libc::EIO);
         let seen = read.as_ref().map(Vec::clone).map_err(number);
         let mut record = self.0.seen.borrow_mut();
         record.files.insert(path.to_owned(), seen);
+        (self.0.stamps.borrow_mut()).insert(path.to_owned(), stamp);
         read
     }
 
@@ -78,7 +91,20 @@ impl FileReader {
     }
 }
 
-fn glob(pattern: &Path) -> io::Result<Vec<PathBuf>> {
+/// A file's bytes, and its state before they were read: what is written meanwhile is a change.
+fn read_with_stamp(path: &Path) -> (Option<Stamp>, io::Result<Vec<u8>>) {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(cause) => return (Stamp::of(path), Err(cause)),
+    };
+    let stamp = file.metadata().ok().map(|metadata| Stamp::new(&metadata));
+    let mut bytes = Vec::new();
+    let read = file.read_to_end(&mut bytes).map(|_| bytes);
+    (stamp, read)
+}
+
+/// The paths that match a pattern, in order.
+pub(super) fn glob(pattern: &Path) -> io::Result<Vec<PathBuf>> {
     let pattern = CString::new(pattern.as_os_str().as_bytes())?;
     // SAFETY: a glob_t of zeros is what glob(3) takes without GLOB_APPEND and GLOB_DOOFFS.
     let mut found: libc::glob_t = unsafe { std::mem::zeroed() };

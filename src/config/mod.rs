@@ -16,6 +16,7 @@ pub mod problem;
 pub mod resolve;
 pub mod source;
 mod suggest;
+mod watched;
 mod yaml;
 
 pub use builder::{Backend, Config, HealthCheck, Location, Site, Upstream};
@@ -24,6 +25,7 @@ pub use convert::{ConvertError, Converted, convert, convert_str};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub(crate) use file_reader::{FileReader, FilesRead};
 pub use nginx::{DirectiveHelp, DirectiveUse, Treatment, configure_arguments, directives};
+pub(crate) use watched::Watched;
 
 use crate::model::Model;
 use problem::Problem;

@@ -1,6 +1,7 @@
 //! What is known of a client connection, shared by the requests that arrive on it.
 
 use super::counters::Counted;
+use super::lifelines::Lifeline;
 use crate::model::Lingering;
 use bytes::BytesMut;
 use parking_lot::Mutex;
@@ -20,6 +21,7 @@ pub struct Connection {
     pub started: Instant,
     /// Whether it came over TLS.
     pub secure: bool,
+    pub(super) lifeline: Lifeline,
     _counted: Counted,
     socket: Option<Arc<SocketDigest>>,
     requests: AtomicU32,
@@ -47,6 +49,7 @@ impl Connection {
             serial: SERIAL.fetch_add(1, Relaxed),
             started: Instant::now(),
             secure: stream.get_ssl_digest().is_some(),
+            lifeline: Lifeline::default(),
             _counted: Counted::connection(),
             socket: stream.get_socket_digest(),
             requests: AtomicU32::new(0),

@@ -1,26 +1,28 @@
 //! The connections that are open, so that those that keep to a configuration of before can be ended:
 //! nginx's `worker_shutdown_timeout`.
 
+use super::Connection;
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
+use pingora::prelude::timeout;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
-/// The lifelines of all connections, by their serial numbers. Locked when a connection begins and
-/// when it ends.
+/// All connections, by their serial numbers. Locked when a connection begins and when it ends.
 #[derive(Debug, Default)]
 pub struct Lifelines {
-    open: Mutex<HashMap<u64, Arc<Lifeline>>>,
+    open: Mutex<HashMap<u64, Arc<Connection>>>,
 }
 
 /// What a connection hangs on.
 #[derive(Debug)]
 pub(super) struct Lifeline {
-    /// The number of the generation that it holds, or held last.
+    /// The number of the generation that it holds.
     generation: AtomicU64,
     is_cut: AtomicBool,
     waker: AtomicWaker,
@@ -30,31 +32,51 @@ pub(super) struct Lifeline {
 pub(super) struct Held<'a> {
     lifelines: &'a Lifelines,
     serial: u64,
-    line: Arc<Lifeline>,
 }
 
+/// The number of no generation: newer than any.
+const NONE: u64 = u64::MAX;
+
+/// How long a connection that was cut may take to end its request: to log it and to let go of a server.
+const AFTERMATH: Duration = Duration::from_secs(1);
+
 impl Lifelines {
-    /// Ends every connection that keeps to a generation before this one.
+    /// Ends every connection that has a request of a generation before this one: its client is as good as
+    /// gone.
     pub fn cut_before(&self, generation: u64) {
-        for line in self.open.lock().values() {
-            if line.generation.load(Ordering::Relaxed) < generation {
-                line.is_cut.store(true, Ordering::Release);
-                line.waker.wake();
-            }
+        self.cut(|line| line.generation.load(Ordering::Relaxed) < generation);
+    }
+
+    /// Ends every connection.
+    pub fn cut_all(&self) {
+        self.cut(|_| true);
+    }
+
+    fn cut(&self, chosen: impl Fn(&Lifeline) -> bool) {
+        let open = self.open.lock();
+        let lines = open.values().map(|connection| &connection.lifeline);
+        for line in lines.filter(|line| chosen(line)) {
+            line.is_cut.store(true, Ordering::Release);
+            line.waker.wake();
         }
     }
 
-    pub(super) fn hold(&self, serial: u64, generation: u64) -> Held<'_> {
-        let line = Arc::new(Lifeline {
-            generation: AtomicU64::new(generation),
-            is_cut: AtomicBool::new(false),
-            waker: AtomicWaker::new(),
-        });
-        self.open.lock().insert(serial, Arc::clone(&line));
+    pub(super) fn hold(&self, connection: &Arc<Connection>) -> Held<'_> {
+        let serial = connection.serial;
+        self.open.lock().insert(serial, Arc::clone(connection));
         Held {
             lifelines: self,
             serial,
-            line,
+        }
+    }
+}
+
+impl Default for Lifeline {
+    fn default() -> Self {
+        Self {
+            generation: AtomicU64::new(NONE),
+            is_cut: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
         }
     }
 }
@@ -65,26 +87,33 @@ impl Lifeline {
         self.generation.store(generation, Ordering::Relaxed);
     }
 
-    /// Does what the connection does until it is done, or cut: `None`.
+    /// The connection holds no generation: it waits for a request.
+    pub(super) fn let_go(&self) {
+        self.pinned(NONE);
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Acquire)
+    }
+
+    /// Does what the connection does until it is done. Once it is cut, what is left to do has a short time:
+    /// `None` when that did not suffice.
     pub(super) async fn until_cut<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
-        poll_fn(|context| {
-            if let Poll::Ready(done) = work.as_mut().poll(context) {
-                return Poll::Ready(Some(done));
-            }
+        let whole = poll_fn(|context| {
             self.waker.register(context.waker());
-            match self.is_cut.load(Ordering::Acquire) {
-                true => Poll::Ready(None),
-                false => Poll::Pending,
+            // A cut is seen before the work is looked at, which sees it too.
+            let is_cut = self.is_cut();
+            match work.as_mut().poll(context) {
+                Poll::Ready(done) => Poll::Ready(Some(done)),
+                Poll::Pending if is_cut => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
             }
-        })
-        .await
-    }
-}
-
-impl Held<'_> {
-    pub(super) fn line(&self) -> &Arc<Lifeline> {
-        &self.line
+        });
+        match whole.await {
+            Some(done) => Some(done),
+            None => timeout(AFTERMATH, work).await.ok(),
+        }
     }
 }
 
@@ -99,16 +128,41 @@ mod tests {
     use super::*;
     use std::future::pending;
 
+    fn connection() -> Arc<Connection> {
+        Arc::new(Connection::new(&tokio::io::duplex(1).0))
+    }
+
     #[tokio::test]
     async fn what_keeps_to_an_old_generation_is_cut_and_nothing_else() {
         let lifelines = Lifelines::default();
-        let (old, moved) = (lifelines.hold(1, 4), lifelines.hold(2, 4));
-        moved.line().pinned(5);
+        let connections = [connection(), connection(), connection()];
+        let held = connections.each_ref().map(|one| lifelines.hold(one));
+        let [old, moved, waiting] = connections.each_ref().map(|one| &one.lifeline);
+        old.pinned(4);
+        moved.pinned(5);
+        waiting.pinned(4);
+        waiting.let_go();
         lifelines.cut_before(5);
-        assert_eq!(old.line().until_cut(pending::<()>()).await, None);
-        assert_eq!(moved.line().until_cut(async { 7 }).await, Some(7));
-        assert!(!moved.line().is_cut.load(Ordering::Acquire));
-        drop((old, moved));
+        assert_eq!(
+            [old, moved, waiting].map(Lifeline::is_cut),
+            [true, false, false]
+        );
+        assert_eq!(moved.until_cut(async { 7 }).await, Some(7));
+        lifelines.cut_all();
+        assert!(moved.is_cut() && waiting.is_cut());
+        drop(held);
         assert!(lifelines.open.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_cut_leaves_a_second_for_what_is_left() {
+        let cut = Lifeline::default();
+        cut.is_cut.store(true, Ordering::Release);
+        let soon = async {
+            tokio::time::sleep(AFTERMATH / 2).await;
+            7
+        };
+        assert_eq!(cut.until_cut(soon).await, Some(7));
+        assert_eq!(cut.until_cut(pending::<()>()).await, None);
     }
 }

@@ -3,7 +3,7 @@
 use super::admission::{Admission, Arrival, Refusal};
 use super::canonical;
 use super::counters::Counted;
-use super::lifelines::{Lifeline, Lifelines};
+use super::lifelines::Lifelines;
 use super::reader::{Head, Reader};
 use super::{Application, Connection, DoorStream, Fault, Framing, Headers, RequestLine, linger};
 use crate::runtime::{Generation, Listener, ListenerId};
@@ -46,11 +46,9 @@ impl<A: Application> ServerApp for Door<A> {
     ) -> Option<Stream> {
         let connection = Arc::new(Connection::new(&*stream));
         let stream = Box::new(DoorStream::new(stream, Arc::clone(&connection)));
-        let generation = self.application.live().pin().number();
-        let held = self.lifelines.hold(connection.serial, generation);
-        let line = held.line();
-        let conversation = self.converse(stream, &connection, line, shutdown);
-        line.until_cut(conversation).await?;
+        let _held = self.lifelines.hold(&connection);
+        let conversation = self.converse(stream, &connection, shutdown);
+        connection.lifeline.until_cut(conversation).await?;
         if let Some(leftover) = connection.take_leftover() {
             linger::close(leftover).await;
         }
@@ -64,15 +62,16 @@ impl<A: Application> Door<A> {
         &self,
         mut stream: Box<DoorStream>,
         connection: &Arc<Connection>,
-        line: &Lifeline,
         shutdown: &ShutdownWatch,
     ) -> Option<()> {
+        let line = &connection.lifeline;
         let mut ending = shutdown.clone();
         let mut headers = Headers::default();
         let mut pause = self.before_first_request()?;
         loop {
             let pipelined = !stream.input().is_empty();
             let waiting = Counted::waiting();
+            line.let_go();
             pause.wait(&mut stream, &mut ending).await?;
             drop(waiting);
             let reading = Counted::reading();

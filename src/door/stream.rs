@@ -304,6 +304,15 @@ impl DoorStream {
         self.body = Body::Broken;
     }
 
+    /// Fails once the connection was cut: whoever uses it takes its client for gone.
+    fn check_line(&mut self) -> io::Result<()> {
+        if self.connection.lifeline.is_cut() {
+            self.closed = true;
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        Ok(())
+    }
+
     fn inner(&mut self) -> Pin<&mut Stream> {
         Pin::new(self.inner.as_mut().expect(HELD))
     }
@@ -346,6 +355,7 @@ impl AsyncRead for DoorStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.check_line()?;
         if *self.errand.get_mut() != Errand::None as u8 {
             let outcome = ready!(self.poll_errand(cx));
             *self.errand.get_mut() = Errand::None as u8;
@@ -368,6 +378,7 @@ impl AsyncWrite for DoorStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.check_line()?;
         self.poll_send(cx, buf)
     }
 
@@ -384,6 +395,7 @@ impl AsyncWrite for DoorStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.check_line()?;
         self.poll_send_vectored(cx, bufs)
     }
 

@@ -8,6 +8,7 @@
 use super::opener::Opener;
 use super::{OpenError, wait_a_little};
 use crate::model::{LogBuffer, LogTarget, Model};
+use crate::os_error::OsError;
 use crate::runtime::LogSink;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -213,7 +214,9 @@ impl Output<'_> {
         }
         let written = match self.gzip {
             None => self.try_write(batch),
-            Some(level) => compress(batch, level).and_then(|bytes| self.try_write(&bytes)),
+            Some(level) => compress(batch, level)
+                .map_err(|cause| self.failed("write() to", &cause))
+                .and_then(|bytes| self.try_write(&bytes)),
         };
         batch.clear();
         match written {
@@ -222,23 +225,33 @@ impl Output<'_> {
                 info!("access log {}: written again", describe(self.target));
             }
             Ok(()) => {}
-            Err(cause) => {
+            Err(said) => {
                 self.open = None;
                 if !self.failed {
                     self.failed = true;
-                    error!("access log {}: {cause}", describe(self.target));
+                    error!("{said}");
                 }
             }
         }
     }
 
-    fn try_write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn try_write(&mut self, bytes: &[u8]) -> Result<(), String> {
         let output = match &mut self.open {
             Some(output) => output,
-            None => self.open.insert(open(self.target, self.opener)?),
+            None => {
+                let opened = open(self.target, self.opener);
+                let opened = opened.map_err(|cause| self.failed("open()", &cause))?;
+                self.open.insert(opened)
+            }
         };
-        output.write_all(bytes)?;
-        output.flush()
+        let written = output.write_all(bytes).and_then(|()| output.flush());
+        written.map_err(|cause| self.failed("write() to", &cause))
+    }
+
+    /// nginx's words for what went wrong.
+    fn failed(&self, call: &str, cause: &io::Error) -> String {
+        let target = describe(self.target);
+        format!("{call} {target} failed ({})", OsError(cause))
     }
 }
 

@@ -14,8 +14,10 @@ use crate::model::{
 };
 use http::Method;
 use std::collections::HashMap;
+use std::mem::take;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::runtime::Handle;
 
 /// Names a listening socket for as long as the process lives, across reloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -329,8 +331,9 @@ impl Generation {
     }
 
     /// The one after another.
-    pub(super) fn numbered(self, number: u64) -> Self {
-        Self { number, ..self }
+    pub(super) fn numbered(mut self, number: u64) -> Self {
+        self.number = number;
+        self
     }
 
     /// A generation whose access logs go nowhere: for tests and benches.
@@ -385,6 +388,16 @@ impl Generation {
     /// Every upstream.
     pub fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
         self.upstreams.values()
+    }
+}
+
+/// Freeing ten thousand sites takes milliseconds, and whoever lets go last is a thread that serves.
+impl Drop for Generation {
+    fn drop(&mut self) {
+        let content = (take(&mut self.listeners), take(&mut self.upstreams));
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn_blocking(|| drop(content));
+        }
     }
 }
 

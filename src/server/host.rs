@@ -35,10 +35,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::sleep;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 /// How long a start or a reload waits for names to resolve before it serves without them.
 const NAMES_LIMIT: Duration = Duration::from_secs(2);
+
+/// How often watched files are looked at. A change has been over for as long when it is read.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// What a running server can be told.
 pub(super) enum Command {
@@ -130,6 +133,11 @@ impl Host {
         }
     }
 
+    /// Ends every connection: requests in flight are cut.
+    pub(super) fn cut(&self) {
+        self.lifelines.cut_all();
+    }
+
     /// Stops accepting for as long as another binary does it. The sockets stay.
     pub(super) fn pause(&self) {
         for (_, stop) in self.listeners.lock().drain() {
@@ -169,6 +177,16 @@ impl Host {
         }
         if let Some(reply) = reply {
             let _ = reply.send(outcome);
+        }
+    }
+
+    /// Reloads when the configuration's files have changed.
+    async fn look_at_files(&self) {
+        let state = Arc::clone(&self.state);
+        let looked = tokio::task::spawn_blocking(move || state.files_have_changed());
+        if looked.await.unwrap_or(false) {
+            info!("the configuration's files have changed");
+            self.obey_reload(None).await;
         }
     }
 
@@ -303,6 +321,8 @@ impl BackgroundService for Host {
             let _ = ready.send(self.commands.clone());
         }
         let mut shutdown = shutdown;
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 command = inbox.recv() => match command {
@@ -318,6 +338,7 @@ impl BackgroundService for Host {
                     Some(Command::Accept) => self.accept(),
                     None => return,
                 },
+                _ = looks.tick(), if self.state.watches() => self.look_at_files().await,
                 _ = shutdown.changed() => return,
             }
         }

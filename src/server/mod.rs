@@ -62,6 +62,7 @@ use tokio::sync::mpsc;
 pub struct Server {
     source: Source,
     gateway: Gateway,
+    watches: bool,
 }
 
 /// Why a server did not start.
@@ -129,6 +130,7 @@ impl Server {
         Self {
             source,
             gateway: Gateway::default(),
+            watches: false,
         }
     }
 
@@ -150,6 +152,15 @@ impl Server {
         if let Source::File(_, given) = &mut self.source {
             given.directives = Some(text.into());
         }
+        self
+    }
+
+    /// Reloads by itself when a file that the configuration was read from has changed: included files,
+    /// what the pattern of an `include` matches, and pages too. Files are looked at twice a second, and a
+    /// change is waited for until it is over.
+    #[must_use]
+    pub fn watch(mut self) -> Self {
+        self.watches = true;
         self
     }
 
@@ -178,7 +189,7 @@ impl Server {
     /// # Panics
     /// Inside of a tokio runtime: it has runtimes of its own. See [`start`](Self::start).
     pub fn run(self) -> Result<(), StartError> {
-        program::run(self.source, self.gateway, program::Place::Foreground)
+        program::run(self, program::Place::Foreground)
     }
 
     /// As [`run`](Self::run), in the background when the configuration says so (`daemon`). Errors go to
@@ -186,7 +197,7 @@ impl Server {
     #[cfg(feature = "cli")]
     pub(crate) fn run_as_program(self, error_log: Option<PathBuf>) -> Result<(), StartError> {
         let place = program::Place::AsConfigured { error_log };
-        program::run(self.source, self.gateway, place)
+        program::run(self, place)
     }
 
     /// Serves on threads of its own until [`Running::stop`] or [`Running::quit`]. Signals are left
@@ -195,7 +206,7 @@ impl Server {
     /// # Errors
     /// The configuration is wrong, or an address cannot be listened on; nothing was served.
     pub fn start(self) -> Result<Running, StartError> {
-        let state = State::build(Prepared::load(self.source, Vec::new())?)?;
+        let state = State::build(Prepared::load(self.source, Vec::new(), self.watches)?)?;
         let addresses = state.addresses();
         let (shutdown, stop) = Shutdown::on_request();
         let (ready, wait) = std::sync::mpsc::channel();

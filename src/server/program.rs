@@ -10,11 +10,10 @@ use super::pid_file::PidFile;
 use super::shutdown::Shutdown;
 use super::state::{Prepared, Source, State};
 use super::upgrade::Upgrade;
-use super::{StartError, serve};
+use super::{Server, StartError, serve};
 use crate::config;
 use crate::logs;
 use crate::model::{LogTarget, Process, User};
-use crate::proxy::Gateway;
 use log::warn;
 use nix::unistd::geteuid;
 use parking_lot::Mutex;
@@ -35,11 +34,16 @@ pub(super) enum Place {
 }
 
 /// Serves until a signal ends it.
-pub(super) fn run(source: Source, gateway: Gateway, place: Place) -> Result<(), StartError> {
+pub(super) fn run(server: Server, place: Place) -> Result<(), StartError> {
+    let Server {
+        source,
+        gateway,
+        watches,
+    } = server;
     let shutdown = Shutdown::on_signals();
     let (upgrade, inherited) = Upgrade::of_this_process();
     let default_log = default_error_log(&source, &place);
-    let prepared = Prepared::load(source, inherited)?;
+    let prepared = Prepared::load(source, inherited, watches)?;
     let process = &prepared.model.process;
     // A container ends with its first process, and has nothing in front of it.
     let is_first = std::process::id() == 1;

@@ -148,6 +148,9 @@ struct Signals {
 /// access log yet, and nginx would have written them.
 const ANSWERED_LIMIT: Duration = Duration::from_millis(100);
 
+/// How long requests that were cut may take to be logged.
+const CUT_LIMIT: Duration = Duration::from_secs(1);
+
 impl Signals {
     fn new() -> io::Result<Self> {
         Ok(Self {
@@ -196,8 +199,12 @@ impl Signals {
         let drained = async {
             match limit {
                 None => host.drain().await,
-                // What is not done by then is cut.
-                Some(limit) => drop(timeout(limit, host.drain()).await),
+                Some(limit) => {
+                    if timeout(limit, host.drain()).await.is_err() {
+                        host.cut();
+                        drop(timeout(CUT_LIMIT, host.drain()).await);
+                    }
+                }
             }
         };
         tokio::select! {

@@ -6,7 +6,7 @@ use super::duties::Duties;
 use super::parent::Handover;
 use super::sockets::Sockets;
 use super::upgrade::Bound;
-use crate::config::{self, CommandLine, FileReader, Loaded, draft::Draft};
+use crate::config::{self, CommandLine, FileReader, Loaded, Watched, draft::Draft};
 use crate::logs::{self, LogFiles};
 use crate::model::{ListenAddress, Model, Process};
 use crate::runtime::upstream::Registry;
@@ -37,11 +37,15 @@ pub(super) struct Prepared {
     pub(super) model: Model,
     pub(super) sockets: Sockets,
     pub(super) log_files: Arc<LogFiles>,
+    /// Its files, when a change of them is a reload.
+    pub(super) watched: Option<Watched>,
 }
 
 /// What outlives every generation.
 pub(super) struct State {
     source: Source,
+    /// Its files, when a change of them is a reload that is this process's business.
+    watched: Option<Mutex<Watched>>,
     sockets: Mutex<Sockets>,
     pub(super) registry: Arc<Registry>,
     pub(super) log_files: Arc<LogFiles>,
@@ -71,8 +75,18 @@ pub(super) struct Next {
 impl Prepared {
     /// Reads the configuration and binds its sockets: those of `inherited` are bound already. Starts
     /// nothing.
-    pub(super) fn load(source: Source, inherited: Vec<Bound>) -> Result<Self, StartError> {
-        let model = read(&source, &FileReader::default())?;
+    pub(super) fn load(
+        source: Source,
+        inherited: Vec<Bound>,
+        watches: bool,
+    ) -> Result<Self, StartError> {
+        let reader = FileReader::default();
+        let model = read(&source, &reader)?;
+        let watched = watches.then(|| {
+            let mut watched = Watched::default();
+            watched.read_again(&reader, true);
+            watched
+        });
         let log_files = Arc::new(LogFiles::default());
         // Before anything is bound: what cannot be logged is said first.
         log_files.error_logs(&model)?;
@@ -84,6 +98,7 @@ impl Prepared {
             model,
             sockets,
             log_files,
+            watched,
         })
     }
 }
@@ -96,6 +111,7 @@ impl Prepared {
             model: std::mem::take(&mut self.model),
             sockets: std::mem::take(&mut self.sockets),
             log_files: Arc::clone(&self.log_files),
+            watched: None,
         }
     }
 }
@@ -108,6 +124,7 @@ impl State {
             model,
             mut sockets,
             log_files,
+            watched,
         } = prepared;
         let registry = Arc::new(Registry::new());
         let next = build(&model, &mut sockets, &registry, &log_files)?;
@@ -118,6 +135,7 @@ impl State {
             .sum();
         Ok(Self {
             source,
+            watched: watched.map(Mutex::new),
             sockets: Mutex::new(sockets),
             registry,
             log_files,
@@ -153,7 +171,14 @@ impl State {
     /// bound when it succeeds.
     pub(super) fn next(&self, handed: Option<Handover>) -> Result<Next, StartError> {
         let model = match handed {
-            None => read(&self.source, &FileReader::default())?,
+            None => {
+                let reader = FileReader::default();
+                let read = read(&self.source, &reader);
+                if let Some(watched) = &self.watched {
+                    watched.lock().read_again(&reader, read.is_ok());
+                }
+                read?
+            }
             Some(handed) => {
                 self.sockets.lock().offer(handed.sockets);
                 self.log_files.take_over(handed.logs);
@@ -173,6 +198,20 @@ impl State {
             logs::process::replace(Arc::clone(&next.error_log));
         }
         Ok(next)
+    }
+
+    /// Whether files are looked at.
+    pub(super) fn watches(&self) -> bool {
+        self.watched.is_some()
+    }
+
+    /// Whether the configuration's files ask for a reload. Not while another binary serves: it looks at
+    /// them too.
+    pub(super) fn files_have_changed(&self) -> bool {
+        let has_successor = |duties: &Duties| duties.upgrade.lock().has_successor();
+        let is_successor_s = self.duties.as_ref().is_some_and(has_successor);
+        let watched = self.watched.as_ref().filter(|_| !is_successor_s);
+        watched.is_some_and(|watched| watched.lock().has_changed())
     }
 
     /// The bound addresses, with their real ports.

@@ -292,3 +292,54 @@ fn what_is_known_of_the_connection() {
         assert!(word.parse::<u32>().is_ok(), "{line}");
     }
 }
+
+/// A disk that is full, and a folder that goes away: requests are answered all the same, the error log
+/// says it once, and lines are written as soon as they can be.
+#[test]
+fn a_log_that_cannot_be_written_stops_nobody() {
+    let gapura = Launch::nginx(
+        "events {}\nhttp {\n access_log /dev/full;\n server { listen LISTEN;\n location / { return 200 here; }\n location /own { access_log own/access.log; return 200 own; } } }",
+    )
+    .file("own/other", "")
+    .argument("-p")
+    .argument(".")
+    .start();
+    let said = |text: &str| {
+        let lines = gapura.errors().all();
+        lines.iter().filter(|line| line.contains(text)).count()
+    };
+    let full = "write() to \"/dev/full\" failed (28: No space left on device)";
+    for _ in 0..50 {
+        assert_eq!(gapura.get("/").text(), "here");
+    }
+    gapura
+        .errors()
+        .wait_for("the reason", |line| line.contains(full));
+
+    let own = gapura.folder().join("own");
+    gapura.get("/own/first");
+    let has = |text: &str| {
+        std::fs::read_to_string(own.join("access.log")).is_ok_and(|log| log.contains(text))
+    };
+    wait_until("a line", || has("/own/first"));
+    std::fs::remove_dir_all(&own).expect("removed");
+    gapura.signal(libc::SIGUSR1);
+    let gone = "access.log\" failed (2: No such file or directory)";
+    wait_until("the reason", || {
+        assert_eq!(gapura.get("/own").text(), "own");
+        said(gone) == 1
+    });
+    for _ in 0..50 {
+        assert_eq!(gapura.get("/own").text(), "own");
+        assert_eq!(gapura.get("/").text(), "here");
+    }
+    std::fs::create_dir(&own).expect("a folder");
+    wait_until("a line", || {
+        assert_eq!(gapura.get("/own/again").text(), "own");
+        has("/own/again")
+    });
+    gapura
+        .errors()
+        .wait_for("the end of it", |line| line.ends_with("written again"));
+    assert_eq!((said(full), said(gone)), (1, 1));
+}

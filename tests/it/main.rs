@@ -50,4 +50,5 @@ mod upgrade;
 mod upstream_connections;
 mod user;
 mod variables;
+mod watch;
 mod websocket;

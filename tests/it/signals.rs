@@ -118,6 +118,10 @@ fn a_graceful_stop_ends_when_its_time_is_over() {
     gapura.signal(libc::SIGQUIT);
     assert_eq!(gapura.wait_for_exit().code(), Some(0));
     client.expect_end();
+    let line = gapura
+        .accesses()
+        .wait_for("its line", |line| line.contains("GET / "));
+    assert!(line.contains(" 200 "), "{line}");
     gate.open();
 }
 
@@ -137,6 +141,10 @@ fn what_keeps_to_an_old_configuration_ends_when_its_time_is_over() {
     let mut another = gapura.connect();
     assert_eq!(another.get("/").text(), "new");
     client.expect_end();
+    // The request is logged as one whose client went away.
+    gapura
+        .accesses()
+        .wait_for("its line", |line| line.contains("GET / "));
     assert_eq!(another.get("/").text(), "new");
     gate.open();
 }

@@ -246,3 +246,19 @@ fn an_upgrade_that_is_answered_at_once_is_kept() {
         assert_eq!(client.read_exactly(5), b"hello", "socket {number}");
     }
 }
+
+/// `worker_shutdown_timeout` ends tunnels too, and each has its line in the log.
+#[test]
+fn one_that_a_reload_ends_is_logged() {
+    let backend = echo();
+    let yaml = format!("worker_shutdown_timeout: 100ms\n{}", site(&[&backend], ""));
+    let gapura = Gapura::start(&yaml);
+    let mut socket = open(gapura.address());
+    echoes(&mut socket, Message::text("hello"));
+    gapura.reload(&yaml);
+    assert!(socket.read().is_err(), "it is cut");
+    let line = gapura
+        .accesses()
+        .wait_for("its line", |line| line.contains("GET /ws"));
+    assert!(line.contains(" 101 "), "{line}");
+}

@@ -30,6 +30,7 @@ mod coverage;
 mod documents;
 mod lists;
 mod normal;
+mod process;
 mod program;
 mod remove;
 mod run;

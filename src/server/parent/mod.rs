@@ -12,12 +12,13 @@ pub(super) use channel::{Channel, Handover, Message};
 
 use super::daemon::Detached;
 use super::duties::Duties;
+use super::host::LOOK_EVERY;
 use super::limits;
 use super::notify;
 use super::shutdown::{self, Shutdown};
 use super::state::{Prepared, State};
 use super::{StartError, serve};
-use crate::config::FileReader;
+use crate::config::{FileReader, Watched};
 use crate::logs;
 use crate::model::{Model, User};
 use crate::os_error::OsError;
@@ -106,7 +107,9 @@ impl Parent {
 
     fn obey(&mut self) {
         loop {
-            let Some(received) = signals::wait(None) else {
+            let look_in = self.prepared.watched.as_ref().map(|_| LOOK_EVERY);
+            let Some(received) = signals::wait(look_in) else {
+                self.look_at_files();
                 continue;
             };
             let said = received.describe();
@@ -186,6 +189,10 @@ impl Parent {
         if std::mem::take(&mut self.is_paused) && has_successor {
             return self.tell(Message::Accept);
         }
+        self.reload_and_say();
+    }
+
+    fn reload_and_say(&mut self) {
         info!("reconfiguring");
         let outcome = self.reload();
         match &outcome {
@@ -196,13 +203,25 @@ impl Parent {
             .report(outcome.as_ref().copied().map_err(String::as_str));
     }
 
+    /// Reloads when the configuration's files have changed, unless a new binary serves, which looks at
+    /// them too.
+    fn look_at_files(&mut self) {
+        let has_successor = self.duties.upgrade.lock().has_successor();
+        let watched = self.prepared.watched.as_mut();
+        if !has_successor && watched.is_some_and(Watched::has_changed) {
+            info!("the configuration's files have changed");
+            self.reload_and_say();
+        }
+    }
+
     fn reload(&mut self) -> Result<(), String> {
         let prepared = &mut self.prepared;
         let reader = FileReader::default();
-        let loaded = prepared
-            .source
-            .read(&reader)
-            .map_err(|cause| cause.to_string())?;
+        let read = prepared.source.read(&reader);
+        if let Some(watched) = &mut prepared.watched {
+            watched.read_again(&reader, read.is_ok());
+        }
+        let loaded = read.map_err(|cause| cause.to_string())?;
         for warning in &loaded.warnings {
             log::warn!("{warning}");
         }
