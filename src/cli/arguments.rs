@@ -1,44 +1,56 @@
 //! The arguments: nginx's flags, and the commands that nginx has not.
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
 
 /// What was asked for.
 #[derive(Debug, Parser)]
-#[command(name = "gapura", disable_help_flag = true, disable_version_flag = true)]
+#[command(
+    name = "gapura",
+    about = "HTTP reverse proxy and load balancer that reads nginx.conf and YAML",
+    disable_help_flag = true,
+    disable_version_flag = true
+)]
 pub(super) struct Arguments {
-    /// This help.
+    /// Print the command line in short, and exit.
     #[arg(short = 'h', short_alias = '?', long)]
     pub(super) help: bool,
-    /// The version.
+    /// Print the version, and exit.
+    ///
+    /// The first line is that of the nginx whose behaviour is followed, for programs that ask.
     #[arg(short = 'v', long)]
     pub(super) version: bool,
-    /// The version and how it was built.
+    /// Print the version, how it was built and which of nginx's modules there are, and exit.
     #[arg(short = 'V')]
     pub(super) build: bool,
-    /// Test the configuration and exit.
+    /// Test the configuration, and exit.
+    ///
+    /// Files that it names are read, logs are opened; no address is bound and nothing that serves is
+    /// touched. Every mistake is shown where it stands.
     #[arg(short = 't')]
     pub(super) test: bool,
-    /// Test the configuration, print it and exit.
+    /// As -t, and print every file of the configuration to standard output.
     #[arg(short = 'T')]
     pub(super) dump: bool,
-    /// Say only errors while testing.
+    /// Say only what is wrong while testing.
     #[arg(short = 'q')]
     pub(super) quiet: bool,
-    /// A signal for the process that serves.
+    /// Send a signal to the process that serves, which the configuration's pid file names.
     #[arg(short = 's', value_name = "signal")]
     pub(super) signal: Option<String>,
-    /// The folder that relative paths of the command line are below.
-    #[arg(short = 'p', value_name = "prefix")]
+    /// The folder that relative paths of the command line and of the configuration are below.
+    #[arg(short = 'p', value_name = "prefix", value_hint = ValueHint::DirPath)]
     pub(super) prefix: Option<PathBuf>,
-    /// The error log.
-    #[arg(short = 'e', value_name = "filename")]
+    /// The error log until the configuration's own is open; "stderr" is standard error, the default.
+    #[arg(short = 'e', value_name = "filename", value_hint = ValueHint::FilePath)]
     pub(super) error_log: Option<PathBuf>,
-    /// Directives before those of the configuration.
-    #[arg(short = 'g', value_name = "directives")]
+    /// Directives of nginx.conf's outermost level, as "daemon off;", read before the configuration.
+    #[arg(short = 'g', value_name = "directives", value_hint = ValueHint::Other)]
     pub(super) directives: Option<String>,
     /// The configuration.
-    #[arg(short = 'c', value_name = "filename")]
+    ///
+    /// A file that ends in .yaml or .yml is YAML, every other one is an nginx.conf.
+    #[arg(short = 'c', value_name = "filename", value_hint = ValueHint::FilePath)]
     pub(super) configuration: Option<PathBuf>,
     /// Reload when a file of the configuration has changed.
     #[arg(long)]
@@ -63,6 +75,10 @@ pub(super) enum Command {
     /// Show balancing, failover and the all-down page on this machine.
     #[cfg(feature = "demo")]
     Demo(super::demo::Options),
+    /// Print the manual page.
+    Man,
+    /// Print what completes the command line in a shell.
+    Completions(super::completions::Options),
 }
 
 /// `-h`, in nginx's form.
@@ -75,6 +91,8 @@ Usage: gapura [-?hvVtTq] [-s signal] [-p prefix]
        gapura try file [--against]
        gapura demo [--port port] [--backend-ports a,b]
        gapura schema
+       gapura man
+       gapura completions shell
 
 Options:
   -?,-h         : this help
@@ -87,7 +105,8 @@ Options:
   -p prefix     : set prefix path: relative paths of -c and -e are below it
   -e filename   : set error log file (default: standard error)
   -c filename   : set configuration file (default: /etc/gapura/gapura.yaml,
-                  then /etc/nginx/nginx.conf)
+                  then /etc/nginx/nginx.conf; the latter alone when the program
+                  is called nginx)
   -g directives : set global directives out of an nginx.conf
   --watch       : reload when a file of the configuration has changed
 
@@ -100,4 +119,6 @@ Commands:
                   serves them now; --against compares the answers of both
   demo          : two backends and a proxy in front of them, to try things out
   schema        : print the JSON Schema of the YAML configuration
+  man           : print the manual page, gapura(8)
+  completions   : print the completions of bash, zsh, fish and other shells
 ";

@@ -2,10 +2,12 @@
 
 mod arguments;
 mod check;
+mod completions;
 mod convert;
 #[cfg(feature = "demo")]
 mod demo;
 mod ending;
+mod manual;
 mod reload;
 mod signal;
 mod trial;
@@ -22,7 +24,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Where a configuration is looked for when `-c` does not say.
-const DEFAULT_FILES: [&str; 2] = ["/etc/gapura/gapura.yaml", "/etc/nginx/nginx.conf"];
+const DEFAULT_FILES: [&str; 2] = ["/etc/gapura/gapura.yaml", NGINX_FILE];
+
+/// Where nginx's is, and that of a program which is called by nginx's name.
+const NGINX_FILE: &str = "/etc/nginx/nginx.conf";
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
@@ -61,6 +66,8 @@ fn run() -> Result<ExitCode, String> {
         Some(Command::Schema) => print_schema(),
         #[cfg(feature = "demo")]
         Some(Command::Demo(options)) => demo::run(options),
+        Some(Command::Man) => print(&manual::page()),
+        Some(Command::Completions(options)) => print(&completions::of(options)),
         None if arguments.test || arguments.dump => test(&arguments),
         None if let Some(word) = &arguments.signal => signal::send(word, &arguments),
         None => serve(&arguments),
@@ -152,7 +159,12 @@ fn dump(sources: &[Arc<Source>]) -> Result<ExitCode, String> {
 fn print_schema() -> Result<ExitCode, String> {
     let text =
         serde_json::to_string_pretty(&config::schema()).map_err(|cause| cause.to_string())?;
-    match writeln!(io::stdout(), "{text}") {
+    print(format!("{text}\n").as_bytes())
+}
+
+/// Prints what somebody else reads.
+fn print(text: &[u8]) -> Result<ExitCode, String> {
+    match io::stdout().write_all(text) {
         // `gapura schema | head` is no error.
         Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => Err(cause.to_string()),
         _ => Ok(ExitCode::SUCCESS),
@@ -164,16 +176,23 @@ fn configuration(arguments: &Arguments) -> Result<PathBuf, String> {
     if let Some(file) = &arguments.configuration {
         return Ok(in_prefix(arguments, file));
     }
-    let found = DEFAULT_FILES
-        .iter()
-        .map(Path::new)
-        .find(|path| path.exists());
-    found.map(Path::to_path_buf).ok_or_else(|| {
+    let called = std::env::args_os().next().unwrap_or_default();
+    default_file(Path::new(&called), Path::exists).ok_or_else(|| {
         let places = DEFAULT_FILES.join(" nor ");
         with_name(&format!(
             "[emerg] there is neither {places}: name a file with -c"
         ))
     })
+}
+
+/// The configuration that nobody has named. Called by nginx's name the program stands in for nginx, and
+/// nothing of Gapura's own decides what it serves.
+fn default_file(called: &Path, exists: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    if called.file_name() == Some("nginx".as_ref()) {
+        return Some(PathBuf::from(NGINX_FILE));
+    }
+    let mut places = DEFAULT_FILES.iter().map(Path::new);
+    places.find(|path| exists(path)).map(Path::to_path_buf)
 }
 
 /// A path as nginx reads it: relative ones are below the prefix, when there is one.
@@ -233,4 +252,27 @@ fn build_lines() -> String {
         features.join(" "),
         config::configure_arguments().join(" ")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn called_nginx_it_serves_nginx_s_configuration_and_no_other() {
+        let [own, nginx] = DEFAULT_FILES.map(PathBuf::from);
+        let all = |_: &Path| true;
+        let none = |_: &Path| false;
+        let gapura = Path::new("/usr/bin/gapura");
+        assert_eq!(default_file(gapura, all), Some(own.clone()));
+        assert_eq!(
+            default_file(gapura, |path| path != own),
+            Some(nginx.clone())
+        );
+        assert_eq!(default_file(gapura, none), None);
+        for called in ["/usr/sbin/nginx", "nginx"].map(Path::new) {
+            assert_eq!(default_file(called, all), Some(nginx.clone()));
+            assert_eq!(default_file(called, none), Some(nginx.clone()));
+        }
+    }
 }

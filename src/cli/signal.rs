@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// nginx's words and their signals.
-const SIGNALS: [(&str, Signal); 4] = [
+pub(super) const SIGNALS: [(&str, Signal); 4] = [
     ("stop", Signal::SIGTERM),
     ("quit", Signal::SIGQUIT),
     ("reopen", Signal::SIGUSR1),

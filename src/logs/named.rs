@@ -1,6 +1,7 @@
 //! Access logs whose files' names have variables: one thread opens the file of each line, as nginx
 //! does, and closes it when the lines that wait for it are written.
 
+use super::opener::NEW_FILE;
 use crate::os_error::OsError;
 use crate::runtime::NamedLogSink;
 use log::error;
@@ -9,6 +10,7 @@ use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -124,6 +126,7 @@ fn write(folder: &[u8], file: &[u8], lines: &[u8]) -> Result<(), String> {
     let opened = OpenOptions::new()
         .append(true)
         .create(true)
+        .mode(NEW_FILE)
         .open(path(file));
     let written = opened.and_then(|mut file| file.write_all(lines));
     written.map_err(|cause| {

@@ -6,8 +6,12 @@ use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+
+/// Who may do what with a log that is made: nobody but the owner writes, whatever the process's mask is. An
+/// nginx that this process has taken over from leaves it none.
+pub(super) const NEW_FILE: u32 = 0o644;
 
 /// Log files that are open for a process that may not open them itself.
 #[derive(Debug, Default)]
@@ -85,7 +89,9 @@ fn give_to(file: &File, user: u32) {
 }
 
 fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path)
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(NEW_FILE);
+    options.open(path)
 }
 
 /// The files of a model's logs, wherever the process goes.

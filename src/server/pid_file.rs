@@ -1,7 +1,9 @@
 //! The file that holds the process's number, for service managers, scripts and `-s`.
 
 use super::StartError;
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +24,14 @@ impl PidFile {
         let failed = |cause| StartError::File("open()", path.to_owned(), cause);
         // The process may go to another folder.
         let path = std::path::absolute(path).map_err(failed)?;
-        std::fs::write(&path, format!("{}\n", std::process::id())).map_err(failed)?;
+        let number = format!("{}\n", std::process::id());
+        // Whoever may write to it says whom the next signal hits, so that the process's mask, which may be
+        // none, is not asked.
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o644);
+        let written = options.open(&path);
+        let written = written.and_then(|mut file| file.write_all(number.as_bytes()));
+        written.map_err(failed)?;
         Ok(Self {
             path,
             is_old: false,

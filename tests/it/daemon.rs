@@ -1,8 +1,9 @@
 //! In the background, and `-s`: what init scripts and logrotate do.
 
-use super::support::{Daemon, free_port, wait_until};
+use super::support::{Daemon, HOST, free_port, wait_until};
 use std::fs;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Output;
 
 const CONF: &str = "error_log logs/error.log notice;\nevents {}\nhttp {\n    access_log logs/access.log;\n    server { listen LISTEN; location / { return 200 here; } }\n}\n";
@@ -34,6 +35,39 @@ fn the_program_goes_to_the_background_and_s_stop_ends_it() {
                 .read("logs/access.log")
                 .contains("\"GET / HTTP/1.1\" 200 4")
         );
+    }
+}
+
+#[test]
+fn nobody_else_may_write_what_is_made_under_a_mask_that_allows_it() {
+    // nginx in the background has such a mask, and leaves it to the binary that takes over.
+    let daemon = Daemon::prepare(&CONF.replace(
+        "access_log logs/access.log;",
+        "root FOLDER; access_log logs/access.log; access_log logs/$host.log combined;",
+    ));
+    let program = daemon.path("unmasked");
+    let script = format!(
+        "#!/bin/sh\numask 0\nexec {} \"$@\"\n",
+        env!("CARGO_BIN_EXE_gapura")
+    );
+    fs::write(&program, script).expect("written");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("executable");
+    let daemon = daemon.of(&program).start();
+    daemon.get("/");
+    let named = format!("logs/{}.log", HOST);
+    wait_until("the lines", || {
+        [named.as_str(), "logs/access.log"]
+            .iter()
+            .all(|log| daemon.read(log).contains("GET"))
+    });
+    for file in [
+        "logs/nginx.pid",
+        "logs/error.log",
+        "logs/access.log",
+        &named,
+    ] {
+        let mode = fs::metadata(daemon.path(file)).expect("a file").mode();
+        assert_eq!(mode & 0o777, 0o644, "{file} has {mode:o}");
     }
 }
 

@@ -3,9 +3,9 @@
 
 use crate::model::{BodyInFile, BodyStore};
 use bytes::BytesMut;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::ReadBuf;
@@ -111,7 +111,9 @@ impl BodyFile {
             options.read(true).write(true).create_new(true).mode(0o600);
             let file = match options.open(&path) {
                 Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
-                    fs::create_dir_all(path.parent().unwrap_or(&store.folder))?;
+                    let mut folders = DirBuilder::new();
+                    folders.recursive(true).mode(0o700);
+                    folders.create(path.parent().unwrap_or(&store.folder))?;
                     options.open(&path)
                 }
                 outcome => outcome,
