@@ -210,7 +210,7 @@ const SIGNALS: [(&str, &str); 6] = [
     ),
 ];
 
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     (
         "/run/nginx.pid",
         "The number of the process, when an nginx.conf does not say another \"pid\"; with -p, \
@@ -226,7 +226,11 @@ const FILES: [(&str, &str); 5] = [
     ),
     (
         "/etc/default/gapura",
-        "Debian: GAPURA_CONF, the configuration that gapura.service serves.",
+        "Debian: GAPURA_OPTIONS, the command line of gapura.service.",
+    ),
+    (
+        "/usr/lib/gapura/upgrade-in-place",
+        "Debian: has the installed program take over from a unit's running one.",
     ),
     (
         "/usr/share/doc/gapura",
@@ -296,18 +300,15 @@ mod tests {
         let page = String::from_utf8(page()).expect("UTF-8");
         let command = completions::command();
         for argument in command.get_arguments() {
-            let flag = argument.get_short().expect("nginx's flags are short");
-            let mut options = arguments::HELP.lines();
-            assert!(
-                page.contains(&format!("\\-{flag}\\fR")),
-                "-{flag} in {page}"
-            );
-            assert!(
-                options.any(|line| line
-                    .split([',', ' '])
-                    .any(|word| word == format!("-{flag}"))),
-                "-{flag} in -h"
-            );
+            let short = argument.get_short().map(|flag| format!("-{flag}"));
+            let long = argument.get_long().map(|flag| format!("--{flag}"));
+            // Where there is a short one, nginx's, -h needs no other.
+            let flag = short.or(long).expect("an option");
+            let lines = arguments::HELP.lines();
+            let mut words = lines.flat_map(|line| line.split([',', ' ', '[', ']']));
+            assert!(words.any(|word| word == flag), "{flag} in -h");
+            let flag = flag.replace('-', "\\-");
+            assert!(page.contains(&format!("{flag}\\fR")), "{flag} in {page}");
         }
         for command in command.get_subcommands() {
             let name = command.get_name();
