@@ -1,10 +1,9 @@
 //! Upstreams: the servers that requests are passed to.
 
-use super::{Resolver, Sticky, Template};
+use super::{HealthCheck, Resolver, Sticky, Template};
 use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,8 +18,9 @@ pub struct Upstream {
     pub servers: Vec<Server>,
     /// How requests of one session come to one server.
     pub sticky: Option<Sticky>,
-    /// The active check; `None` leaves failures to `max_fails` alone.
-    pub health_check: Option<HealthCheck>,
+    /// The active checks, which a server must all pass; without one, failures are left to `max_fails`
+    /// alone. None is there twice, however many locations ask for it.
+    pub health_checks: Vec<HealthCheck>,
     /// The pool of idle connections.
     pub keepalive: Keepalive,
     /// `resolver`: who is asked for the names of its servers that say `resolve`.
@@ -135,38 +135,6 @@ impl Weight {
     pub fn get(self) -> u16 {
         self.0.get()
     }
-}
-
-/// An active check of an upstream's servers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HealthCheck {
-    /// What is tried.
-    pub kind: CheckKind,
-    /// Time between two checks of a server; up to a tenth is added at random so that checks of
-    /// many upstreams do not beat together.
-    pub interval: Duration,
-    /// How long one check may take.
-    pub timeout: Duration,
-    /// Passed checks in a row that bring a server back.
-    pub rise: u32,
-    /// Failed checks in a row that take it out.
-    pub fall: u32,
-}
-
-/// What an active check tries.
-#[derive(Debug, Clone, PartialEq)]
-pub enum CheckKind {
-    /// A TCP connection can be opened.
-    Tcp,
-    /// `GET path` is answered with an expected status.
-    Http {
-        /// The request's target.
-        path: String,
-        /// The request's `Host`; `None` is the server's address.
-        host: Option<String>,
-        /// The statuses that pass.
-        statuses: Vec<RangeInclusive<u16>>,
-    },
 }
 
 /// `keepalive` of an upstream.

@@ -15,7 +15,7 @@ mod words;
 pub use duration::Time;
 pub use shapes::{FromWord, OneOrMany, OrOff, Short};
 pub use size::Size;
-pub use upstream::{HealthCheck, Server, Sticky, StickyCookie, StickyLearn, Upstream};
+pub use upstream::{HealthCheck, Match, Server, Sticky, StickyCookie, StickyLearn, Upstream};
 pub use variable::Variable;
 pub use words::{Switch, Word};
 
@@ -449,6 +449,8 @@ levels! {
         listen: OneOrMany<Word>,
         /// Variables by name, without the `$`, whose values are found by other texts.
         variables: IndexMap<String, Variable>,
+        /// What answers to checks must be like, by name, for `match` of a health check to refer to.
+        matches: IndexMap<String, Match>,
         /// Groups of servers by name, for sites and locations to refer to.
         upstreams: IndexMap<String, Upstream>,
         /// The sites.
@@ -472,7 +474,8 @@ levels! {
         backends: Vec<Short<Server>>,
         /// How one of `backends` is chosen; see `balance` of an upstream.
         balance: String,
-        /// How `backends` are checked; `off` does not.
+        /// How `backends` are checked; `off` does not. Beside `upstream`: how its servers are checked besides,
+        /// with the settings that hold for requests here.
         health_check: OrOff<HealthCheck>,
         /// How many idle connections to `backends` are kept; 0 keeps none.
         keepalive: u64,
@@ -506,7 +509,8 @@ levels! {
         backends: Vec<Short<Server>>,
         /// How one of `backends` is chosen; see `balance` of an upstream.
         balance: String,
-        /// How `backends` are checked; `off` does not.
+        /// How `backends` are checked; `off` does not. Beside `upstream`: how its servers are checked besides,
+        /// with the settings that hold for requests here.
         health_check: OrOff<HealthCheck>,
         /// How many idle connections to `backends` are kept; 0 keeps none.
         keepalive: u64,

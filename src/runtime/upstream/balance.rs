@@ -34,6 +34,7 @@ pub(super) struct Group {
     /// Whether sessions are bound to servers.
     sticky: bool,
     sources: Arc<[Source]>,
+    state: Arc<State>,
     primary: Role,
     backup: Role,
     /// There is one server and no other: nginx never takes it out for failures.
@@ -190,6 +191,7 @@ impl Group {
             primary: role(false),
             backup: role(true),
             sources,
+            state: Arc::clone(state),
             single: AtomicBool::new(false),
             updating: Mutex::new(()),
         });
@@ -231,6 +233,8 @@ impl Group {
             && !self.sources.iter().any(|source| source.server.backup);
         self.single.store(single, Relaxed);
         drop(updating);
+        // There may be somebody new to check.
+        self.state.wake.notify_one();
     }
 
     /// The names among the servers.

@@ -8,7 +8,7 @@ use super::peer::Live;
 use super::sticky::{Sessions, Stickiness};
 use super::{Environment, Upstream, background, clock::Clock, event};
 use crate::model::{self, Sticky};
-use crate::runtime::dns;
+use crate::runtime::{Defined, dns};
 use parking_lot::Mutex;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::server::ShutdownWatch;
@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -51,6 +51,7 @@ pub(super) struct State {
     lives: Mutex<HashMap<(SocketAddr, bool, usize), Weak<Live>>>,
     /// The upstreams of every generation still alive, the newest last.
     users: Mutex<Vec<Weak<Upstream>>>,
+    generations: AtomicU64,
     started: AtomicBool,
     /// The sessions of `sticky learn`.
     sessions: Mutex<Option<(usize, Arc<Sessions>)>>,
@@ -94,6 +95,15 @@ impl Registry {
     /// is checked again. Never blocks: names it uses for the first time have no address until
     /// [`resolve_names`](Self::resolve_names) or [`run`](Self::run) has found one.
     pub fn upstream(&self, upstream: &model::Upstream) -> Arc<Upstream> {
+        self.upstream_with(upstream, None)
+    }
+
+    /// The same, where the configuration defines variables, which health checks may ask for.
+    pub fn upstream_with(
+        &self,
+        upstream: &model::Upstream,
+        defined: Option<&Arc<Defined>>,
+    ) -> Arc<Upstream> {
         let Shared {
             environment, names, ..
         } = &*self.shared;
@@ -114,7 +124,8 @@ impl Registry {
             },
             clock: environment.clock.clone(),
         });
-        let upstream = Upstream::new(upstream, group, stickiness, Arc::clone(state));
+        let now = environment.clock.now();
+        let upstream = Upstream::new(upstream, defined, group, stickiness, Arc::clone(state), now);
         let upstream = Arc::new(upstream);
         state.users.lock().push(Arc::downgrade(&upstream));
         state.wake.notify_one();
@@ -235,9 +246,15 @@ impl State {
             wake: Notify::new(),
             lives: Mutex::default(),
             users: Mutex::default(),
+            generations: AtomicU64::new(0),
             started: AtomicBool::new(false),
             sessions: Mutex::default(),
         }
+    }
+
+    /// The number of one more generation: never 0.
+    pub(super) fn count_generation(&self) -> u64 {
+        self.generations.fetch_add(1, Relaxed) + 1
     }
 
     /// The newest upstream of this name that is still alive.

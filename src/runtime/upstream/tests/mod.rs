@@ -10,7 +10,7 @@ use super::clock::Clock;
 use super::event::Event;
 use super::{Environment, Peer, Registry, Resolve, Resolved, SystemResolver, Upstream};
 use crate::model::{
-    self, Balance, CheckKind, HealthCheck, Keepalive, Server, ServerAddress, Weight,
+    self, AtFirst, Balance, CheckKind, HealthCheck, Keepalive, Server, ServerAddress, Weight,
 };
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -93,7 +93,7 @@ fn model(servers: &[Server], health_check: Option<HealthCheck>) -> model::Upstre
         balance: Balance::RoundRobin,
         servers: servers.to_vec(),
         sticky: None,
-        health_check,
+        health_checks: health_check.into_iter().collect(),
         resolver: None,
         resolver_timeout: None,
         keepalive: Keepalive {
@@ -159,9 +159,12 @@ fn check(kind: CheckKind) -> HealthCheck {
     HealthCheck {
         kind,
         interval: Duration::from_millis(20),
-        timeout: Duration::from_millis(500),
+        jitter: Duration::ZERO,
+        timeout: Some(Duration::from_millis(500)),
         rise: 1,
         fall: 1,
+        port: None,
+        at_first: AtFirst::Healthy,
     }
 }
 
