@@ -57,6 +57,7 @@ fn server(address: &str) -> Server {
         address: ServerAddress::Inet(address.parse().expect("an address")),
         written: address.to_owned(),
         max_conns: None,
+        slow_start: Some(Duration::from_secs(30)),
         weight: Weight::ONE,
         max_fails: 1,
         fail_timeout: Duration::from_secs(10),

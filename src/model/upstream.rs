@@ -58,6 +58,12 @@ impl Balance {
     pub fn is_keyed(&self) -> bool {
         matches!(self, Self::IpHash | Self::Hash { .. })
     }
+
+    /// Whether a server that has come back may be spared at first: where neither a key nor chance
+    /// decides, as in nginx.
+    pub fn starts_slowly(&self) -> bool {
+        !self.is_keyed() && !matches!(self, Self::Random | Self::RandomTwo)
+    }
 }
 
 /// One `server` of an upstream.
@@ -83,6 +89,8 @@ pub struct Server {
     pub drain: bool,
     /// `route`: its name for sessions; else the checksum of its address.
     pub route: Option<String>,
+    /// `slow_start`: how long its weight grows from nothing when it has come back.
+    pub slow_start: Option<Duration>,
     /// `resolve`: its name is looked up at the upstream's `resolver`.
     pub resolve: bool,
     /// `service=`: its SRV records say which servers there are.

@@ -260,7 +260,7 @@ fn a_health_check_of_an_nginx_conf_asks_as_its_location_does_and_once_for_all() 
     let check = "health_check interval=300ms uri=/check?full;";
     let gapura = Launch::nginx(&checked_conf(&[&backend], check, "")).start();
     wait_until("it is checked", || backend.hits() >= 1);
-    let first = backend.request();
+    let first = backend.requests()[0].clone();
     assert_eq!((first.method(), first.target()), ("GET", "/check?full"));
     assert_eq!(first.header("host"), Some("shop.test"));
     assert_eq!(first.header("x-is"), Some("check"));
@@ -419,7 +419,7 @@ fn checks_of_an_nginx_conf_may_keep_their_connection_and_ask_another_port() {
     let gapura = Launch::nginx(&checked_conf(&[&backend], &check, "")).start();
     wait_until("checks have run", || other.hits() > 5);
     assert_eq!(other.open_connections(), 1);
-    assert_eq!(other.request().header("connection"), None);
+    assert_eq!(other.requests()[0].header("connection"), None);
     assert_eq!(backend.hits(), 0);
     assert_eq!(gapura.get("/").text(), "one");
 }

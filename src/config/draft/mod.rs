@@ -351,6 +351,10 @@ levels! {
         proxy_next_upstream_tries: u64,
         /// How long the tries may take in all; 0 is no limit.
         proxy_next_upstream_timeout: Time,
+        /// How many further tries an upstream's requests may have in all, as a share of them such as `20%`,
+        /// so that servers in trouble are not asked ever more; `off` is no limit. Ten in a second are
+        /// always allowed.
+        proxy_next_upstream_budget: Word,
         /// Whether `Upgrade` requests (websockets) are passed as such.
         proxy_pass_upgrade: Switch,
         /// Whether redirects to this server name its scheme and host, not the path alone.

@@ -48,6 +48,9 @@ record! {
         fail_timeout: Time,
         /// How many requests it gets at the same time; 0 is no limit.
         max_conns: u64,
+        /// How long its share grows from nothing to its weight when it has come back or is new; not for
+        /// `ip_hash`, `hash` and `random`.
+        slow_start: Time,
         /// Whether it is used only when no other server can be.
         backup: Switch,
         /// Whether it is never used.

@@ -213,6 +213,12 @@ impl Resolver {
         let status = check.grpc_status;
         let status =
             status.map(|code| fit(self.number(code, 1, u16::MAX.into(), &path.key("grpc_status"))));
+        if let Some(service) = check.grpc_service.as_deref()
+            && service.len() > LONGEST_SERVICE
+        {
+            let label = format!("expected a name of up to {LONGEST_SERVICE} bytes");
+            self.report(invalid(&path.key("grpc_service"), service).label(label));
+        }
         GrpcCheck {
             service: check.grpc_service.as_deref().unwrap_or_default().to_owned(),
             status,
@@ -429,6 +435,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 const RISE: u64 = 2;
 const FALL: u64 = 2;
 const MOST_CHECKS: u64 = 1000;
+const LONGEST_SERVICE: usize = 1024;
 const USER_AGENT: &str = concat!("gapura/", env!("CARGO_PKG_VERSION"), " (health check)");
 
 fn range_of(word: &str) -> Option<RangeInclusive<u16>> {

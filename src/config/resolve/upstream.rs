@@ -159,6 +159,12 @@ impl Resolver {
             .map(|check| self.health_check(check, None, &check_path));
         let keepalive = self.keepalive(written, path);
         let balance = self.balance(written.balance, &path.key("balance"));
+        for (index, server) in servers.iter().enumerate() {
+            if server.slow_start.is_some() && !balance.starts_slowly() {
+                let problem = Problem::NotForThisBalance("slow_start".into());
+                self.report(list.index(index).key("slow_start").error(problem));
+            }
+        }
         let sticky = self.sticky(written.sticky, &path.key("sticky"));
         let own = written.resolver;
         let own = own.map(|words| Arc::new(self.resolver(words, &path.key("resolver"))));
@@ -272,6 +278,7 @@ impl Resolver {
             backup: server.backup.is_some_and(|switch| switch.0),
             down: server.down.is_some_and(|switch| switch.0),
             drain: server.drain.is_some_and(|switch| switch.0),
+            slow_start: (server.slow_start.map(|time| time.0)).filter(|time| !time.is_zero()),
             route: self.route(server.route.as_deref(), &path.key("route")),
             resolve: resolve && is_name,
             service,

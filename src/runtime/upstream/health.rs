@@ -291,6 +291,7 @@ impl HealthCheck for Delegate {
             // It is back, whatever requests met before it went.
             for peer in &checked.peers {
                 peer.live.failures.clear();
+                peer.back();
             }
             Event::Up { upstream, server }
         } else {

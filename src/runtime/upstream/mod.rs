@@ -7,6 +7,7 @@
 mod addresses;
 mod background;
 mod balance;
+mod budget;
 mod clock;
 mod connection;
 mod discovery;
@@ -37,6 +38,7 @@ use parking_lot::Mutex;
 use probe::Probes;
 use registry::State;
 use selection::AGAIN;
+use std::cell::OnceCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -181,11 +183,29 @@ impl Upstream {
             [_, ..] if goes_in_turn && key.is_empty() => AGAIN,
             _ => key,
         };
-        let chosen = self.group.select(key, &admit);
+        // A search may come to a server twice: it is refused both times or taken the first time.
+        let chance = OnceCell::new();
+        // A session comes to its server however long that has been back.
+        let turn = |peer: &Peer| {
+            peer.takes_turn(|| *chance.get_or_init(fastrand::f64))
+                || (bound.is_some() && bound == peer.id)
+        };
+        self.state.serve();
+        let chosen = self.group.select(key, &turn, &admit);
         chosen.map(|peer| self.selected(peer)).or_else(|| {
             self.is_checked().then_some(())?;
             self.choose_early(tried, &|peer| !peer.drain)
         })
+    }
+
+    /// A request comes, of which this many percent may have a further try.
+    pub fn pay_for_tries(&self, percent: u8) {
+        self.state.budget.pay_in(percent);
+    }
+
+    /// Whether a request may have a further try, which is then spent.
+    pub fn spend_try(&self) -> bool {
+        self.state.budget.take_out(self.state.now())
     }
 
     /// How requests of one session come to one server.

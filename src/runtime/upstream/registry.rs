@@ -1,6 +1,7 @@
 //! What upstreams keep across generations: by name, the health and the live state of addresses.
 
 use super::balance::Group;
+use super::budget::Budget;
 use super::discovery::peer;
 use super::health::{ActiveCheck, Delegate};
 use super::names::{LOOKUP_INTERVAL, LOOKUP_TIMEOUT, Names, Resolve, SystemResolver};
@@ -51,7 +52,11 @@ pub(super) struct State {
     lives: Mutex<HashMap<(SocketAddr, bool, usize), Weak<Live>>>,
     /// The upstreams of every generation still alive, the newest last.
     users: Mutex<Vec<Weak<Upstream>>>,
+    clock: Clock,
+    pub(super) budget: Budget,
     generations: AtomicU64,
+    /// A server was chosen.
+    has_served: AtomicBool,
     started: AtomicBool,
     /// The sessions of `sticky learn`.
     sessions: Mutex<Option<(usize, Arc<Sessions>)>>,
@@ -246,9 +251,24 @@ impl State {
             wake: Notify::new(),
             lives: Mutex::default(),
             users: Mutex::default(),
+            clock: environment.clock.clone(),
+            budget: Budget::default(),
             generations: AtomicU64::new(0),
+            has_served: AtomicBool::new(false),
             started: AtomicBool::new(false),
             sessions: Mutex::default(),
+        }
+    }
+
+    /// By the clock of its servers.
+    pub(super) fn now(&self) -> u64 {
+        self.clock.now()
+    }
+
+    /// A server is chosen.
+    pub(super) fn serve(&self) {
+        if !self.has_served.load(Relaxed) {
+            self.has_served.store(true, Relaxed);
         }
     }
 
@@ -279,7 +299,13 @@ impl State {
 
     /// The live state of an address, the same for all who use it. Servers of equal addresses are told
     /// apart by their number.
-    pub(super) fn live(&self, address: &SocketAddr, backup: bool, copy: usize) -> Arc<Live> {
+    pub(super) fn live(
+        &self,
+        address: &SocketAddr,
+        backup: bool,
+        copy: usize,
+        clock: &Clock,
+    ) -> Arc<Live> {
         let mut lives = self.lives.lock();
         lives.retain(|_, live| live.strong_count() > 0);
         let key = (address.clone(), backup, copy);
@@ -287,6 +313,10 @@ impl State {
             return live;
         }
         let live = Arc::new(Live::default());
+        // Before the first request nobody has a share that a new server could grow into.
+        if self.has_served.load(Relaxed) {
+            live.back(clock.now());
+        }
         lives.insert(key, Arc::downgrade(&live));
         live
     }

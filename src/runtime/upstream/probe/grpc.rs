@@ -108,21 +108,24 @@ fn grpc_status(headers: &HeaderMap) -> Option<u16> {
 }
 
 /// A `HealthCheckRequest` with this service, as a message on the wire: a flag, the length, and the
-/// protobuf field 1, a string.
+/// protobuf field 1, a string, whose length is below 2^14: `config` takes no longer name.
 fn question(service: &str) -> Bytes {
-    let mut message = Vec::with_capacity(service.len() + 16);
+    let mut message = Vec::with_capacity(service.len() + 8);
     if !service.is_empty() {
         message.push(0x0a);
-        let mut length = service.len();
-        while length > 0x7f {
-            message.push((length & 0x7f) as u8 | 0x80);
-            length >>= 7;
+        let [high, low] = u16::try_from(service.len())
+            .unwrap_or(u16::MAX)
+            .to_be_bytes();
+        match (high, low) {
+            (0, 0..=0x7f) => message.push(low),
+            // Seven bits each, the lower ones first.
+            (high, low) => message.extend([low | 0x80, high << 1 | low >> 7]),
         }
-        message.push((length & 0x7f) as u8);
         message.extend_from_slice(service.as_bytes());
     }
     let mut framed = vec![0];
-    framed.extend_from_slice(&(message.len() as u32).to_be_bytes());
+    let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+    framed.extend_from_slice(&length.to_be_bytes());
     framed.extend_from_slice(&message);
     framed.into()
 }

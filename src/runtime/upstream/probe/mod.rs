@@ -31,7 +31,7 @@ enum Kind {
     /// A connection can be opened.
     Tcp(Arc<TcpHealthCheck>),
     /// A request gets an expected answer.
-    Http(HttpProbe),
+    Http(Box<HttpProbe>),
     /// A service says that it serves.
     Grpc(GrpcProbe),
     /// The check cannot be made from what the configuration says, so that it never passes.
@@ -64,7 +64,7 @@ impl Probes {
             CheckKind::Http(check) => {
                 let line = Line::new(self, check.times);
                 match HttpProbe::new(check, line, defined) {
-                    Ok(probe) => Kind::Http(probe),
+                    Ok(probe) => Kind::Http(Box::new(probe)),
                     Err(error) => Kind::Impossible(format!("a check of \"{upstream}\": {error}")),
                 }
             }

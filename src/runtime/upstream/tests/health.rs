@@ -232,12 +232,11 @@ async fn serve(
     address
 }
 
+/// What calls asked for, and with which message.
+type Calls = Mutex<Vec<(String, Vec<u8>)>>;
+
 /// A gRPC server that answers every call with this `grpc-status` and message.
-async fn serve_grpc(
-    asked: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
-    status: &'static str,
-    message: &'static [u8],
-) -> SocketAddr {
+async fn serve_grpc(asked: Arc<Calls>, status: &'static str, message: &'static [u8]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
     tokio::spawn(async move {
@@ -293,7 +292,7 @@ async fn a_grpc_service_says_whether_it_serves() {
         ("12", b"", Some(12), None),
         ("5", b"", Some(12), Some("answered grpc-status 5")),
     ] {
-        let asked = Arc::default();
+        let asked: Arc<Calls> = Arc::default();
         let address = serve_grpc(Arc::clone(&asked), status, message).await;
         let bench = Bench::running();
         let check = HealthCheck {

@@ -124,6 +124,7 @@ fn server(text: &str) -> Server {
         max_fails: 1,
         fail_timeout: Duration::from_secs(10),
         max_conns: None,
+        slow_start: None,
         backup: false,
         down: false,
         drain: false,
