@@ -2,6 +2,7 @@
 
 mod balancing;
 mod choosing;
+mod distribution;
 mod health;
 mod names;
 mod reload;
