@@ -320,6 +320,17 @@ mod tests {
     }
 
     #[test]
+    fn without_a_fail_timeout_a_server_is_out_for_the_moment_only() {
+        let limit = Limit::new(1, Duration::ZERO);
+        let failures = Failures::default();
+        assert!(failures.fail(limit, 1000));
+        assert!(!failures.admit(limit, || 1000));
+        assert!(failures.admit(limit, || 1001));
+        assert!(failures.succeed(limit), "it was out and is back");
+        assert!(failures.admit(limit, || 1001));
+    }
+
+    #[test]
     fn of_many_threads_one_gets_the_probe() {
         let limit = Limit::new(1, Duration::from_secs(10));
         let failures = Failures::default();
