@@ -131,6 +131,7 @@ fn reference(schema: &Json) -> String {
             "HealthCheck",
             "The value of `health_check`, unless it is `off`.",
         ),
+        ("The answer to a check", "Match", "A value of `matches`."),
         (
             "A header",
             "AddHeader",

@@ -21,7 +21,7 @@ fn choosing_allocates_what_pingora_does_and_no_more() {
         balance: Balance::RoundRobin,
         servers: addresses.map(server).to_vec(),
         sticky: None,
-        health_check: None,
+        health_checks: Vec::new(),
         resolver: None,
         resolver_timeout: None,
         keepalive: Keepalive {
@@ -57,6 +57,7 @@ fn server(address: &str) -> Server {
         address: ServerAddress::Inet(address.parse().expect("an address")),
         written: address.to_owned(),
         max_conns: None,
+        slow_start: Some(Duration::from_secs(30)),
         weight: Weight::ONE,
         max_fails: 1,
         fail_timeout: Duration::from_secs(10),

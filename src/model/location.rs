@@ -260,6 +260,7 @@ impl Default for ProxyPass {
                 conditions: BTreeSet::from([RetryCondition::Error, RetryCondition::Timeout]),
                 tries: None,
                 timeout: None,
+                budget: None,
             },
             request_buffering: true,
             buffering: AnswerBuffering::default(),
@@ -300,6 +301,8 @@ pub struct NextUpstream {
     pub tries: Option<u32>,
     /// `proxy_next_upstream_timeout`: how long tries may take in all; `None` is no limit.
     pub timeout: Option<Duration>,
+    /// How many of an upstream's requests may be sent again, in percent; `None` is no limit.
+    pub budget: Option<u8>,
 }
 
 /// One word of `proxy_next_upstream`.

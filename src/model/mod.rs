@@ -14,6 +14,7 @@ mod compression;
 mod defined;
 mod files;
 mod filters;
+mod health;
 mod listener;
 mod location;
 mod log;
@@ -40,6 +41,10 @@ pub use files::{
     TryLast, Types,
 };
 pub use filters::{CHARSET_TYPES, Charset, Substitution, Substitutions};
+pub use health::{
+    AtFirst, CheckKind, CheckTimes, Expectation, Expected, ExpectedHeader, ExpectedStatus,
+    GrpcCheck, HeaderTest, HealthCheck, HttpCheck,
+};
 pub use listener::{ListenAddress, Listener, SocketOptions, TcpKeepalive};
 pub use location::{
     Action, AddHeader, ErrorPage, ErrorResponse, ErrorTarget, Limits, Location, LocationMatch,
@@ -54,9 +59,7 @@ pub use rewrite::{Condition, FileTest, If, Regex, Return, Rewrite, Settable, Ste
 pub use site::{ClientLimits, HeaderBuffers, HostPattern, Site};
 pub use sticky::{CookieExpires, SAME_SITES, Sticky, StickyCookie, StickyLearn};
 pub use template::{Part, Template, TemplateError};
-pub use upstream::{
-    Balance, CheckKind, HealthCheck, Keepalive, Server, ServerAddress, Upstream, Weight,
-};
+pub use upstream::{Balance, Keepalive, Server, ServerAddress, Upstream, Weight};
 pub use variable::{VARIABLES, Variable};
 
 /// Everything a server needs to know, checked.

@@ -116,6 +116,26 @@ impl Template {
         Self { parts }
     }
 
+    /// The same, with text in place of the variables that are known already.
+    #[must_use]
+    pub fn with_known(self, known: impl Fn(&Variable) -> Option<String>) -> Self {
+        let mut parts = Vec::with_capacity(self.parts.len());
+        for part in self.parts {
+            let text = match &part {
+                Part::Literal(text) => Some(text.clone()),
+                Part::Variable(variable) => known(variable),
+                Part::Defined(_) | Part::Group(_) => None,
+            };
+            match (text, parts.last_mut()) {
+                (Some(text), Some(Part::Literal(before))) => before.push_str(&text),
+                (Some(text), _) if !text.is_empty() => parts.push(Part::Literal(text)),
+                (Some(_), _) => {}
+                (None, _) => parts.push(part),
+            }
+        }
+        Self { parts }
+    }
+
     /// The same, without this text at its beginning.
     #[must_use]
     pub fn without_prefix(mut self, prefix: &str) -> Self {

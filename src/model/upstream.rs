@@ -1,10 +1,9 @@
 //! Upstreams: the servers that requests are passed to.
 
-use super::{Resolver, Sticky, Template};
+use super::{HealthCheck, Resolver, Sticky, Template};
 use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,8 +18,9 @@ pub struct Upstream {
     pub servers: Vec<Server>,
     /// How requests of one session come to one server.
     pub sticky: Option<Sticky>,
-    /// The active check; `None` leaves failures to `max_fails` alone.
-    pub health_check: Option<HealthCheck>,
+    /// The active checks, which a server must all pass; without one, failures are left to `max_fails`
+    /// alone. None is there twice, however many locations ask for it.
+    pub health_checks: Vec<HealthCheck>,
     /// The pool of idle connections.
     pub keepalive: Keepalive,
     /// `resolver`: who is asked for the names of its servers that say `resolve`.
@@ -58,6 +58,12 @@ impl Balance {
     pub fn is_keyed(&self) -> bool {
         matches!(self, Self::IpHash | Self::Hash { .. })
     }
+
+    /// Whether a server that has come back may be spared at first: where neither a key nor chance
+    /// decides, as in nginx.
+    pub fn starts_slowly(&self) -> bool {
+        !self.is_keyed() && !matches!(self, Self::Random | Self::RandomTwo)
+    }
 }
 
 /// One `server` of an upstream.
@@ -83,6 +89,8 @@ pub struct Server {
     pub drain: bool,
     /// `route`: its name for sessions; else the checksum of its address.
     pub route: Option<String>,
+    /// `slow_start`: how long its weight grows from nothing when it has come back.
+    pub slow_start: Option<Duration>,
     /// `resolve`: its name is looked up at the upstream's `resolver`.
     pub resolve: bool,
     /// `service=`: its SRV records say which servers there are.
@@ -135,38 +143,6 @@ impl Weight {
     pub fn get(self) -> u16 {
         self.0.get()
     }
-}
-
-/// An active check of an upstream's servers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HealthCheck {
-    /// What is tried.
-    pub kind: CheckKind,
-    /// Time between two checks of a server; up to a tenth is added at random so that checks of
-    /// many upstreams do not beat together.
-    pub interval: Duration,
-    /// How long one check may take.
-    pub timeout: Duration,
-    /// Passed checks in a row that bring a server back.
-    pub rise: u32,
-    /// Failed checks in a row that take it out.
-    pub fall: u32,
-}
-
-/// What an active check tries.
-#[derive(Debug, Clone, PartialEq)]
-pub enum CheckKind {
-    /// A TCP connection can be opened.
-    Tcp,
-    /// `GET path` is answered with an expected status.
-    Http {
-        /// The request's target.
-        path: String,
-        /// The request's `Host`; `None` is the server's address.
-        host: Option<String>,
-        /// The statuses that pass.
-        statuses: Vec<RangeInclusive<u16>>,
-    },
 }
 
 /// `keepalive` of an upstream.

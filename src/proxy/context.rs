@@ -307,6 +307,12 @@ impl Passage {
     /// # Errors
     /// A router named a server that the upstream does not have.
     pub(super) fn select(&mut self) -> Result<bool, UnknownServer> {
+        if self.tried.is_empty()
+            && let Some(percent) = self.pass.settings.next_upstream.budget
+            && let Some(upstream) = self.servers.upstream()
+        {
+            upstream.pay_for_tries(percent);
+        }
         self.selected = match &self.only {
             None => self.servers.choose_by(&self.key, &self.tried),
             Some(address) => self.servers.choose_server(address, &self.tried)?,
@@ -320,6 +326,17 @@ impl Passage {
         match self.pass.settings.next_upstream.tries {
             Some(tries) => servers.min(tries as usize),
             None => servers,
+        }
+    }
+
+    /// Whether the upstream's requests have not had too many further tries yet. One is spent.
+    pub(super) fn spend_try(&self) -> bool {
+        match (
+            self.pass.settings.next_upstream.budget,
+            self.servers.upstream(),
+        ) {
+            (Some(_), Some(upstream)) => upstream.spend_try(),
+            _ => true,
         }
     }
 

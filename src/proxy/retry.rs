@@ -162,7 +162,10 @@ fn try_next(
         return false;
     };
     let out = passage.fail(Some(failure.status().as_u16()));
-    let again = may_repeat && allows(passage, failure.condition()) && passage.may_go_on();
+    let again = may_repeat
+        && allows(passage, failure.condition())
+        && passage.may_go_on()
+        && passage.spend_try();
     if out {
         error_log::server_disabled(session, ctx);
     }
@@ -214,6 +217,7 @@ pub(super) fn wants_next(session: &Session, ctx: &RequestContext, status: u16) -
         && may_repeat(session, ctx)
         && passage.tried.len() + 1 < passage.tries_allowed()
         && !passage.out_of_time()
+        && passage.spend_try()
 }
 
 fn end_without_blame(ctx: &mut RequestContext) {

@@ -141,11 +141,6 @@ impl Builder<'_> {
     /// this is met only by models built by hand.
     pub fn build(&mut self, model: &Model) -> Result<Generation, pcre2::Error> {
         self.registry.bound(model.process.names);
-        let upstreams: Vec<_> = model
-            .upstreams
-            .iter()
-            .map(|upstream| self.registry.upstream(upstream))
-            .collect();
         let variables = model.variables.iter().enumerate();
         let variables: HashMap<&str, VariableId> = variables
             .filter_map(|(index, variable)| {
@@ -155,6 +150,11 @@ impl Builder<'_> {
             .collect();
         let named = |name: &str| variables.get(name.to_ascii_lowercase().as_str()).copied();
         let defined = Arc::new(Defined::build(&model.variables, &named)?);
+        let upstreams: Vec<_> = model
+            .upstreams
+            .iter()
+            .map(|upstream| self.registry.upstream_with(upstream, Some(&defined)))
+            .collect();
         let all = model.upstreams.iter().zip(&upstreams);
         let destinations = Arc::new(Destinations::new(all.take(model.named_upstreams)));
         let known = Known {

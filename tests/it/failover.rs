@@ -331,3 +331,38 @@ fn a_name_is_looked_up() {
         gapura.get("/").text() == "named"
     });
 }
+
+#[test]
+fn only_a_share_of_the_requests_is_tried_again() {
+    let failing = Backend::start(|_, stream| respond(stream, 503, "", "busy"));
+    let good = Backend::named("good");
+    let yaml = |budget: &str| {
+        format!(
+            "sites:\n  - listen: LISTEN\n    health_check: off\n    proxy_next_upstream: [error, http_503]\n    proxy_next_upstream_budget: {budget}\n    backends:\n      - {{ address: \"{}\", max_fails: 0 }}\n      - \"{}\"\n",
+            failing.address(),
+            good.address()
+        )
+    };
+    for (budget, least) in [("off", None), ("20%", Some(300))] {
+        let gapura = Gapura::start(&yaml(budget));
+        let mut client = gapura.connect();
+        let (begin, before) = (Instant::now(), failing.hits());
+        let statuses: Vec<u16> = (0..1000).map(|_| client.get("/").status).collect();
+        assert!(statuses.iter().all(|status| matches!(status, 200 | 503)));
+        let refused = statuses.iter().filter(|status| **status == 503).count();
+        let tried_again = failing.hits() - before - refused;
+        // A hundred are free, a fifth of all are paid for, and ten come in every second.
+        let by_time = usize::try_from(begin.elapsed().as_millis() / 100).expect("a short time");
+        match least {
+            None => assert_eq!(refused, 0),
+            Some(least) => {
+                assert!(refused > 0);
+                let expected = least - 1..=least + by_time + 1;
+                assert!(
+                    expected.contains(&tried_again),
+                    "{tried_again} of {expected:?}"
+                );
+            }
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! Active checks.
 
-use super::support::{Addressed, Backend, Gapura, Then, respond, site, wait_until};
+use super::support::{
+    Addressed, Backend, Gapura, Launch, SilentBackend, Then, respond, site, wait_until,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -214,4 +216,210 @@ fn checks_stop_when_their_upstream_is_gone() {
         old.hits() == before
     });
     wait_until("new checks run", || new.hits() > 2);
+}
+
+/// An nginx.conf whose servers `health_check` looks after.
+fn checked_conf(backends: &[&Backend], check: &str, around: &str) -> String {
+    let servers: String = backends
+        .iter()
+        .map(|backend| format!("server {} max_fails=0;", backend.address()))
+        .collect();
+    format!(
+        "events {{}}
+http {{
+    {around}
+    upstream app {{ zone app 64k; {servers} }}
+    server {{
+        listen LISTEN;
+        server_name shop.test;
+        proxy_next_upstream off;
+        location / {{
+            proxy_pass http://app;
+            proxy_set_header Host $host;
+            proxy_set_header X-Real-IP $remote_addr;
+            proxy_set_header X-Is check;
+            {check}
+        }}
+        location /elsewhere {{
+            proxy_pass http://app;
+            proxy_set_header Host $host;
+            proxy_set_header X-Real-IP $remote_addr;
+            proxy_set_header X-Is check;
+            proxy_hide_header X-Other;
+            {check}
+        }}
+    }}
+}}
+"
+    )
+}
+
+#[test]
+fn a_health_check_of_an_nginx_conf_asks_as_its_location_does_and_once_for_all() {
+    let backend = Backend::named("one");
+    let check = "health_check interval=300ms uri=/check?full;";
+    let gapura = Launch::nginx(&checked_conf(&[&backend], check, "")).start();
+    wait_until("it is checked", || backend.hits() >= 1);
+    let first = backend.requests()[0].clone();
+    assert_eq!((first.method(), first.target()), ("GET", "/check?full"));
+    assert_eq!(first.header("host"), Some("shop.test"));
+    assert_eq!(first.header("x-is"), Some("check"));
+    assert_eq!(first.header("connection"), Some("close"));
+    assert_eq!(first.header("x-real-ip"), None, "there is no client");
+    // The two locations differ in what no server can tell of a check, so that it is one.
+    let (before, begin) = (backend.hits(), std::time::Instant::now());
+    wait_until("three more have run", || backend.hits() >= before + 3);
+    assert!(begin.elapsed() >= std::time::Duration::from_millis(600));
+    assert_eq!(gapura.get("/").text(), "one");
+}
+
+/// A backend that answers checks with this and everything else with 200.
+fn answering(answer: &Arc<std::sync::Mutex<(u16, &'static str, &'static str)>>) -> Backend {
+    let answer = Arc::clone(answer);
+    Backend::start(move |request, stream| {
+        let (status, headers, body) = *answer.lock().expect("no panic");
+        match request.target() {
+            "/" => respond(stream, status, headers, body),
+            _ => respond(stream, 200, "", "one"),
+        }
+    })
+}
+
+#[test]
+fn an_answer_must_match_in_all_that_a_match_asks_for() {
+    let answer = Arc::new(std::sync::Mutex::new((200, "", "")));
+    let backend = answering(&answer);
+    let cases = [
+        ("status 200 301-303;", (302, "", ""), (304, "", "")),
+        ("status ! 500-599;", (404, "", ""), (503, "", "")),
+        ("header X-A;", (200, "X-A: \r\n", ""), (200, "", "")),
+        ("header ! X-A;", (200, "", ""), (200, "X-A: 1\r\n", "")),
+        (
+            "header Content-Type = \"text/html; x\";",
+            (200, "Content-Type: text/html; x\r\n", ""),
+            (200, "Content-Type: text/html\r\n", ""),
+        ),
+        ("header X-A != b;", (200, "", ""), (200, "X-A: b\r\n", "")),
+        (
+            "header X-A ~ ^b;",
+            (200, "X-A: bc\r\n", ""),
+            (200, "X-A: ab\r\n", ""),
+        ),
+        (
+            "header X-A !~ ^b;",
+            (200, "X-A: ab\r\n", ""),
+            (200, "X-A: b\r\n", ""),
+        ),
+        (
+            "body ~ \"Welcome to\"; body !~ error;",
+            (500, "", "Welcome to it"),
+            (200, "", "Welcome to the error"),
+        ),
+        (
+            "status 200; require $fresh $upstream_http_x_b;",
+            (200, "X-Age: new\r\nX-B: 1\r\n", ""),
+            (200, "X-Age: old\r\nX-B: 1\r\n", ""),
+        ),
+    ];
+    for (tests, good, bad) in cases {
+        let around = format!("map $upstream_http_x_age $fresh {{ new 1; }} match it {{ {tests} }}");
+        *answer.lock().expect("no panic") = good;
+        let check = "health_check interval=20ms match=it mandatory;";
+        let gapura = Launch::nginx(&checked_conf(&[&backend], check, &around)).start();
+        wait_until(tests, || gapura.get("/x").status == 200);
+        *answer.lock().expect("no panic") = bad;
+        wait_until(tests, || gapura.get("/x").status == 502);
+        let line = gapura
+            .errors()
+            .wait_for("the reason", |line| line.contains("is down: "));
+        assert!(line.contains("answered") || line.contains("its "), "{line}");
+        *answer.lock().expect("no panic") = good;
+        wait_until(tests, || gapura.get("/x").status == 200);
+    }
+}
+
+#[test]
+fn a_mandatory_check_comes_before_the_first_request_and_persistent_lasts_over_a_reload() {
+    for (persistent, after_reload) in [("", 502), ("persistent", 200)] {
+        let (healthy, visitors) = (Arc::new(AtomicBool::new(true)), Arc::default());
+        let open = Arc::new(AtomicBool::new(false));
+        let (tells, opened) = (Arc::clone(&healthy), Arc::clone(&open));
+        let seen: Arc<AtomicUsize> = Arc::clone(&visitors);
+        let backend = Backend::start(move |request, stream| {
+            if request.target() == "/healthz" {
+                // The check takes as long as the test wants it to.
+                while !opened.load(Ordering::SeqCst) {
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                }
+                let status = if tells.load(Ordering::SeqCst) {
+                    200
+                } else {
+                    500
+                };
+                return respond(stream, status, "", "");
+            }
+            seen.fetch_add(1, Ordering::SeqCst);
+            respond(stream, 200, "", "one")
+        });
+        let check = format!("health_check interval=50ms uri=/healthz mandatory {persistent};");
+        let conf = checked_conf(&[&backend], &check, "");
+        let gapura = Launch::nginx(&conf).start();
+        assert_eq!(gapura.get("/").status, 502, "nothing is known of it");
+        open.store(true, Ordering::SeqCst);
+        wait_until("it is used", || gapura.get("/").status == 200);
+        open.store(false, Ordering::SeqCst);
+        // The checks that are under way are over.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        let next = conf
+            .replace(
+                "location /elsewhere",
+                "location = /reloaded { return 204; } location /elsewhere",
+            )
+            .replace("LISTEN", &gapura.address().to_string());
+        let file = gapura.folder().join("nginx.conf");
+        let before = std::fs::read_to_string(&file).expect("it was started with it");
+        let tail = before
+            .split_once("events")
+            .expect("the test's own")
+            .0
+            .to_owned();
+        std::fs::write(&file, tail + &next).expect("a folder of the test's");
+        gapura.signal(libc::SIGHUP);
+        wait_until("the reload", || gapura.get("/reloaded").status == 204);
+        assert_eq!(gapura.get("/").status, after_reload, "{persistent}");
+        open.store(true, Ordering::SeqCst);
+        wait_until("it is used", || gapura.get("/").status == 200);
+        healthy.store(false, Ordering::SeqCst);
+        wait_until("it is out", || gapura.get("/").status == 502);
+    }
+}
+
+#[test]
+fn a_server_that_hangs_delays_the_checks_of_no_other() {
+    let (silent, healthy) = (SilentBackend::start(), Arc::new(AtomicBool::new(true)));
+    let visitors = Arc::default();
+    let other = checked("other", &healthy, &visitors);
+    let conf = checked_conf(&[&other], "health_check interval=50ms uri=/healthz;", "").replace(
+        "zone app 64k;",
+        &format!("server {} max_fails=0;", silent.address()),
+    );
+    let gapura = Launch::nginx(&conf).start();
+    wait_until("it is checked", || other.hits() > 3);
+    healthy.store(false, Ordering::SeqCst);
+    gapura.errors().wait_for("it is out", |line| {
+        line.contains(&other.address().to_string()) && line.contains("is down")
+    });
+}
+
+#[test]
+fn checks_of_an_nginx_conf_may_keep_their_connection_and_ask_another_port() {
+    let (backend, other) = (Backend::named("one"), Backend::named("checked"));
+    let port = other.address().port();
+    let check = format!("health_check interval=20ms port={port} keepalive_time=10s;");
+    let gapura = Launch::nginx(&checked_conf(&[&backend], &check, "")).start();
+    wait_until("checks have run", || other.hits() > 5);
+    assert_eq!(other.open_connections(), 1);
+    assert_eq!(other.requests()[0].header("connection"), None);
+    assert_eq!(backend.hits(), 0);
+    assert_eq!(gapura.get("/").text(), "one");
 }

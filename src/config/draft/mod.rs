@@ -15,7 +15,7 @@ mod words;
 pub use duration::Time;
 pub use shapes::{FromWord, OneOrMany, OrOff, Short};
 pub use size::Size;
-pub use upstream::{HealthCheck, Server, Sticky, StickyCookie, StickyLearn, Upstream};
+pub use upstream::{HealthCheck, Match, Server, Sticky, StickyCookie, StickyLearn, Upstream};
 pub use variable::Variable;
 pub use words::{Switch, Word};
 
@@ -351,6 +351,10 @@ levels! {
         proxy_next_upstream_tries: u64,
         /// How long the tries may take in all; 0 is no limit.
         proxy_next_upstream_timeout: Time,
+        /// How many further tries an upstream's requests may have in all, as a share of them such as `20%`,
+        /// so that servers in trouble are not asked ever more; `off` is no limit. Ten in a second are
+        /// always allowed.
+        proxy_next_upstream_budget: Word,
         /// Whether `Upgrade` requests (websockets) are passed as such.
         proxy_pass_upgrade: Switch,
         /// Whether redirects to this server name its scheme and host, not the path alone.
@@ -449,6 +453,8 @@ levels! {
         listen: OneOrMany<Word>,
         /// Variables by name, without the `$`, whose values are found by other texts.
         variables: IndexMap<String, Variable>,
+        /// What answers to checks must be like, by name, for `match` of a health check to refer to.
+        matches: IndexMap<String, Match>,
         /// Groups of servers by name, for sites and locations to refer to.
         upstreams: IndexMap<String, Upstream>,
         /// The sites.
@@ -472,7 +478,8 @@ levels! {
         backends: Vec<Short<Server>>,
         /// How one of `backends` is chosen; see `balance` of an upstream.
         balance: String,
-        /// How `backends` are checked; `off` does not.
+        /// How `backends` are checked; `off` does not. Beside `upstream`: how its servers are checked besides,
+        /// with the settings that hold for requests here.
         health_check: OrOff<HealthCheck>,
         /// How many idle connections to `backends` are kept; 0 keeps none.
         keepalive: u64,
@@ -506,7 +513,8 @@ levels! {
         backends: Vec<Short<Server>>,
         /// How one of `backends` is chosen; see `balance` of an upstream.
         balance: String,
-        /// How `backends` are checked; `off` does not.
+        /// How `backends` are checked; `off` does not. Beside `upstream`: how its servers are checked besides,
+        /// with the settings that hold for requests here.
         health_check: OrOff<HealthCheck>,
         /// How many idle connections to `backends` are kept; 0 keeps none.
         keepalive: u64,

@@ -48,6 +48,9 @@ record! {
         fail_timeout: Time,
         /// How many requests it gets at the same time; 0 is no limit.
         max_conns: u64,
+        /// How long its share grows from nothing to its weight when it has come back or is new; not for
+        /// `ip_hash`, `hash` and `random`.
+        slow_start: Time,
         /// Whether it is used only when no other server can be.
         backup: Switch,
         /// Whether it is never used.
@@ -125,22 +128,56 @@ record! {
 record! {
     /// An active check of servers.
     HealthCheck {
-        /// `tcp` opens a connection, `http` sends a request.
-        #[schemars(extend("enum" = ["tcp", "http", null]))]
+        /// `tcp` opens a connection, `http` sends a request, `grpc` asks by the gRPC health checking protocol.
+        #[schemars(extend("enum" = ["tcp", "http", "grpc", null]))]
         r#type: String,
         /// The time between two checks of a server.
         interval: Time,
-        /// How long one check may take.
+        /// Each check waits up to this at random; a tenth of `interval` if not given.
+        jitter: Time,
+        /// How long one check may take. A check in a location that names an `upstream` also has the
+        /// location's `proxy_connect_timeout`, `proxy_send_timeout` and `proxy_read_timeout`, and no other
+        /// limit if this is not given.
         timeout: Time,
         /// Passed checks in a row that bring a server back.
         rise: u64,
         /// Failed checks in a row that take it out.
         fall: u64,
+        /// The port that is asked in place of the server's own.
+        port: u64,
+        /// Whether a server is used only after its first check.
+        mandatory: Switch,
+        /// With `mandatory`: whether a server that was used before a reload goes on being used.
+        persistent: Switch,
         /// `http`: what is asked for.
         path: String,
-        /// `http`: the `Host` that is sent; the server's address if not given.
+        /// `http` and `grpc`: the `Host` that is sent; the server's address if not given, and in a location
+        /// that names an `upstream` what its `proxy_set_header` says, else the upstream's name.
         host: String,
-        /// `http`: the statuses that pass: `200`, `200-399` or a list of these.
+        /// `http`: the statuses that pass: `200`, `200-399` or a list of these; those that do not behind `!`.
         status: OneOrMany<Word>,
+        /// `http`: the name of the `matches` that the answer is held against, in place of `status`.
+        r#match: Word,
+        /// `http`: how long one connection is used for checks; each has its own if not given.
+        keepalive_time: Time,
+        /// `grpc`: the service that is asked for; the whole server if not given.
+        grpc_service: Word,
+        /// `grpc`: the status that passes, too, where a server does not know the protocol, such as 12.
+        grpc_status: u64,
+    }
+}
+
+record! {
+    /// What the answer to a check must be like. All of it must hold.
+    Match {
+        /// Its statuses: `200`, `200-399` or a list of these; those that it must not have behind `!`.
+        status: OneOrMany<Word>,
+        /// Its headers: `Name` is there, `! Name` is not, `Name = text`, `Name != text`, `Name ~ regex`,
+        /// `Name !~ regex`.
+        header: OneOrMany<Word>,
+        /// Its body, of which the first 256 kB are looked at: `~ regex`, `!~ regex`.
+        body: OneOrMany<Word>,
+        /// Texts with `$variables`, each of which is neither empty nor `0`.
+        require: OneOrMany<Word>,
     }
 }

@@ -58,6 +58,7 @@ impl Resolver {
         &mut self,
         site: &'a draft::Site,
         name: &str,
+        host: &str,
         level: &Level<'a>,
         path: &Path<'_>,
     ) -> Vec<Location> {
@@ -69,6 +70,10 @@ impl Resolver {
                 .map(|action| {
                     let mut location = location(matcher, action, level);
                     location.rewrites = self.answer_rewrites(&location, level);
+                    if target.upstream.is_some() {
+                        let check = site.health_check.as_ref();
+                        self.location_check(check, &location, host, path);
+                    }
                     location
                 })
                 .into_iter()
@@ -133,6 +138,10 @@ impl Resolver {
             if let Some(alias) = &written.alias {
                 let (matcher, files) = (&location.matcher, &location.files);
                 location.files = self.alias(alias, matcher, files, &at);
+            }
+            if written.upstream.is_some() {
+                let check = written.health_check.as_ref();
+                self.location_check(check, &location, host, &at);
             }
             let tried = written.try_files.as_ref();
             location.try_files = tried.map(|words| self.try_files(words, &at.key("try_files")));
@@ -217,6 +226,10 @@ impl Resolver {
             ("stub_status", written.stub_status.is_some()),
             ("limit_except", written.limit_except.is_some()),
             ("uri", written.uri.is_some()),
+            (
+                "health_check",
+                written.health_check.is_some() && written.upstream.is_some(),
+            ),
         ] {
             if is_written {
                 let problem = Problem::Misplaced {
@@ -345,7 +358,9 @@ impl Resolver {
             return;
         }
         for (key, written) in target.beside_backends {
-            if written {
+            // A check of the servers of an upstream, from here.
+            let is_check = key == "health_check" && target.upstream.is_some();
+            if written && !is_check {
                 let problem = Problem::Misplaced {
                     key,
                     beside: "backends",

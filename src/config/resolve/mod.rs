@@ -12,6 +12,7 @@ mod compression;
 mod files;
 mod filters;
 mod headers;
+mod health;
 mod host;
 mod listeners;
 mod location;
@@ -39,8 +40,8 @@ use super::path::{Finding, Path};
 use super::problem::Problem;
 use super::suggest;
 use crate::model::{
-    Definition, ListenAddress, Model, Part, Site, Template, Upstream, UpstreamId, VARIABLES,
-    Variable, VariableId,
+    Definition, Expected, ListenAddress, Model, Part, Site, Template, Upstream, UpstreamId,
+    VARIABLES, Variable, VariableId,
 };
 use listeners::Listen;
 use std::collections::{HashMap, HashSet};
@@ -79,12 +80,14 @@ pub(super) fn resolve_through(
         variable_ids: HashMap::new(),
         names: Names::default(),
         look_up: upstream::LookUp::default(),
+        matches: HashMap::new(),
         keeps_answers: false,
         counts_upstream_bytes: false,
     };
     resolver.define_mapped(draft);
     resolver.define_variables(draft);
     resolver.resolve_mapped(draft);
+    resolver.matches(draft);
     resolver.named_upstreams(draft);
     let named_upstreams = resolver.upstreams.len();
 
@@ -158,6 +161,8 @@ struct Resolver {
     names: Names,
     /// Who looks names of servers up that say `resolve`, where their upstream does not say.
     look_up: upstream::LookUp,
+    /// What answers to checks must be like, by name.
+    matches: HashMap<String, Expected>,
     /// Whether some template asks for a header of an upstream's answer.
     keeps_answers: bool,
     /// Whether some template asks for the bytes of connections to upstreams.

@@ -143,6 +143,12 @@ impl Resolver {
             let conditions = self.conditions(written, &path.key("proxy_next_upstream"));
             groups.conditions = Some(Rc::new(conditions));
         }
+        if let Some(word) = written.proxy_next_upstream_budget
+            && budget(word).is_none()
+        {
+            let label = "expected a share from `1%` to `100%`, or `off`";
+            self.report(invalid(&path.key("proxy_next_upstream_budget"), word).label(label));
+        }
         groups.files = self.level_files(written, scalars, &outer.groups.files, path);
         self.check_own_answers(written, path);
         self.wording(written, &mut groups.wording, path);
@@ -307,6 +313,18 @@ impl Resolver {
     }
 }
 
+/// A share in percent; `None` inside for `off`.
+fn budget(word: &Word) -> Option<Option<u8>> {
+    // YAML 1.1 knows `off` as a switch.
+    if matches!(&**word, "off" | "false") {
+        return Some(None);
+    }
+    let digits = word.strip_suffix('%')?;
+    let percent = digits.parse::<u8>().ok();
+    let percent = percent.filter(|percent| !digits.starts_with('+') && (1..=100).contains(percent));
+    percent.map(Some)
+}
+
 const INHERIT: [&str; 3] = ["merge", "on", "off"];
 
 const CONDITIONS: [&str; 12] = [
@@ -372,6 +390,10 @@ impl Level<'_> {
                 conditions,
                 tries: (tries > 0).then(|| fit(tries.min(u32::MAX.into()))),
                 timeout: timeout.filter(|timeout| !timeout.is_zero()),
+                budget: scalars
+                    .proxy_next_upstream_budget
+                    .and_then(budget)
+                    .flatten(),
             },
             request_buffering: scalars
                 .proxy_request_buffering

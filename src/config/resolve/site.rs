@@ -24,7 +24,7 @@ impl Resolver {
             ("", Some(listen)) => listen.address.to_string(),
             (name, _) => name.to_owned(),
         };
-        let locations = self.locations(site, &label, &level, path);
+        let locations = self.locations(site, &label, &hosts.name, &level, path);
         let place = super::steps::Place {
             level: &level,
             location: None,

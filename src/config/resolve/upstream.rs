@@ -1,16 +1,12 @@
-//! Upstreams: servers, weights, health checks, and the names of those that have none.
+//! Upstreams: servers, weights, and the names of those that have none.
 
 use super::super::draft::{self, OneOrMany, OrOff, Short, Word};
 use super::super::path::{Part, Path};
 use super::super::problem::Problem;
 use super::super::suggest;
-use super::{Resolver, address, fit, invalid};
-use crate::model::{
-    self, Balance, CheckKind, HealthCheck, Keepalive, Server, ServerAddress, Upstream, UpstreamId,
-    Weight,
-};
+use super::{Resolver, address, fit};
+use crate::model::{self, Balance, Keepalive, Server, ServerAddress, Upstream, UpstreamId, Weight};
 use std::num::NonZeroU32;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -160,9 +156,15 @@ impl Resolver {
         }
         let check_path = path.key("health_check");
         let health_check = (written.health_check.and_then(OrOff::on))
-            .map(|check| self.health_check(check, &check_path));
+            .map(|check| self.health_check(check, None, &check_path));
         let keepalive = self.keepalive(written, path);
         let balance = self.balance(written.balance, &path.key("balance"));
+        for (index, server) in servers.iter().enumerate() {
+            if server.slow_start.is_some() && !balance.starts_slowly() {
+                let problem = Problem::NotForThisBalance("slow_start".into());
+                self.report(list.index(index).key("slow_start").error(problem));
+            }
+        }
         let sticky = self.sticky(written.sticky, &path.key("sticky"));
         let own = written.resolver;
         let own = own.map(|words| Arc::new(self.resolver(words, &path.key("resolver"))));
@@ -175,7 +177,7 @@ impl Resolver {
             balance,
             servers,
             sticky,
-            health_check,
+            health_checks: health_check.into_iter().collect(),
             keepalive,
             resolver_timeout: match &resolver {
                 Some(_) => timeout.or(Some(RESOLVER_TIMEOUT)),
@@ -276,6 +278,7 @@ impl Resolver {
             backup: server.backup.is_some_and(|switch| switch.0),
             down: server.down.is_some_and(|switch| switch.0),
             drain: server.drain.is_some_and(|switch| switch.0),
+            slow_start: (server.slow_start.map(|time| time.0)).filter(|time| !time.is_zero()),
             route: self.route(server.route.as_deref(), &path.key("route")),
             resolve: resolve && is_name,
             service,
@@ -307,86 +310,6 @@ impl Resolver {
             self.report(path.key("address").error(said("requires domain name")));
         }
     }
-
-    fn health_check(&mut self, check: &draft::HealthCheck, path: &Path<'_>) -> HealthCheck {
-        let kind = match check.r#type.as_deref().unwrap_or("tcp") {
-            "http" => self.http_check(check, path),
-            other => {
-                if other != "tcp" {
-                    let label = suggest::did_you_mean_or_list(other, &["tcp", "http"]);
-                    let problem = Problem::UnknownHealthCheck(other.into());
-                    self.report(path.key("type").error(problem).label(label));
-                }
-                CheckKind::Tcp
-            }
-        };
-        let only_http = [
-            ("path", check.path.is_some()),
-            ("host", check.host.is_some()),
-            ("status", check.status.is_some()),
-        ];
-        for (key, written) in only_http {
-            if written && matches!(check.r#type.as_deref(), None | Some("tcp")) {
-                let problem = Problem::Misplaced {
-                    key,
-                    beside: "type: http",
-                };
-                self.report(
-                    path.key(key)
-                        .key_error(problem)
-                        .label("a TCP check only connects"),
-                );
-            }
-        }
-        let interval = check.interval.map_or(CHECK_INTERVAL, |time| time.0);
-        let timeout = check.timeout.map_or(CHECK_TIMEOUT, |time| time.0);
-        self.time(Some(interval), &path.key("interval"));
-        self.time(Some(timeout), &path.key("timeout"));
-        let most = MOST_CHECKS;
-        HealthCheck {
-            kind,
-            interval,
-            timeout,
-            rise: fit(self.number(check.rise.unwrap_or(RISE), 1, most, &path.key("rise"))),
-            fall: fit(self.number(check.fall.unwrap_or(FALL), 1, most, &path.key("fall"))),
-        }
-    }
-
-    fn http_check(&mut self, check: &draft::HealthCheck, path: &Path<'_>) -> CheckKind {
-        let target = check.path.as_deref().unwrap_or("/");
-        let at = path.key("path");
-        if !target.starts_with('/') || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
-            self.report(invalid(&at, target).label("expected a path such as `/healthz`"));
-        }
-        let host = check.host.clone();
-        if let Some(host) = host.as_deref()
-            && (host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic()))
-        {
-            self.report(invalid(&path.key("host"), host).label("expected a host"));
-        }
-        let at = path.key("status");
-        let mut statuses = Vec::new();
-        for (index, word) in check.status.iter().flat_map(|list| &list.0).enumerate() {
-            match statuses_of(word) {
-                Some(range) => statuses.push(range),
-                None => self.report(
-                    invalid(&at.index(index), word)
-                        .label("expected a status or a range: `200`, `200-399`"),
-                ),
-            }
-        }
-        if check.status.is_none() {
-            statuses.push(200..=399);
-        } else if statuses.is_empty() && check.status.as_ref().is_some_and(|list| list.0.is_empty())
-        {
-            self.report(invalid(&at, "").label("expected a status or a range: `200`, `200-399`"));
-        }
-        CheckKind::Http {
-            path: target.to_owned(),
-            host,
-            statuses,
-        }
-    }
 }
 
 /// As in nginx.
@@ -394,24 +317,6 @@ const RESOLVER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// As in nginx.
 const FAIL_TIMEOUT: Duration = Duration::from_secs(10);
-
-const CHECK_INTERVAL: Duration = Duration::from_secs(2);
-const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
-const RISE: u64 = 2;
-const FALL: u64 = 2;
-const MOST_CHECKS: u64 = 1000;
-
-fn statuses_of(word: &str) -> Option<RangeInclusive<u16>> {
-    let status = |text: &str| {
-        let three = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse::<u16>()
-            .ok()
-            .filter(|status| three && (100..=599).contains(status))
-    };
-    let (first, last) = word.split_once('-').unwrap_or((word, word));
-    let range = status(first)?..=status(last)?;
-    (!range.is_empty()).then_some(range)
-}
 
 fn greatest_common_divisor(a: u64, b: u64) -> u64 {
     if b == 0 {

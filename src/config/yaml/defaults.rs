@@ -29,10 +29,15 @@ const SHARED_CONNECT_TIMEOUT: Time = Time(Duration::from_secs(60));
 
 const KEEPALIVE: u64 = 64;
 
+/// How many requests may be sent again.
+const RETRY_BUDGET: &str = "20%";
+
 /// Writes YAML's defaults into a Draft, where nothing else was written.
 pub(in crate::config) fn apply(draft: &mut Draft) {
     draft.proxy_connect_timeout.get_or_insert(CONNECT_TIMEOUT);
     draft.proxy_pass_upgrade.get_or_insert(Switch(true));
+    let budget = || Word(RETRY_BUDGET.into());
+    draft.proxy_next_upstream_budget.get_or_insert_with(budget);
     draft.proxy_strip_hop_by_hop.get_or_insert(Switch(true));
     draft.access_log.get_or_insert_with(access_log);
     draft.early_hints.get_or_insert_with(|| word("1"));
@@ -73,6 +78,10 @@ pub(in crate::config) fn say_what_is_not(draft: &mut Draft) {
         .proxy_connect_timeout
         .get_or_insert(SHARED_CONNECT_TIMEOUT);
     draft.proxy_pass_upgrade.get_or_insert(Switch(false));
+    let no_budget = || Word("off".into());
+    draft
+        .proxy_next_upstream_budget
+        .get_or_insert_with(no_budget);
     draft.proxy_strip_hop_by_hop.get_or_insert(Switch(false));
     draft.access_log.get_or_insert(OrOff::Off);
     draft.early_hints.get_or_insert_with(|| word("0"));

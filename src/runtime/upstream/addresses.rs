@@ -39,6 +39,7 @@ impl Addresses {
                 written: name.into(),
                 weight: 1,
                 max_conns: None,
+                slow_start: 0,
                 down: false,
                 drain: false,
                 name: Box::default(),

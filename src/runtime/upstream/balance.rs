@@ -34,6 +34,7 @@ pub(super) struct Group {
     /// Whether sessions are bound to servers.
     sticky: bool,
     sources: Arc<[Source]>,
+    state: Arc<State>,
     primary: Role,
     backup: Role,
     /// There is one server and no other: nginx never takes it out for failures.
@@ -190,6 +191,7 @@ impl Group {
             primary: role(false),
             backup: role(true),
             sources,
+            state: Arc::clone(state),
             single: AtomicBool::new(false),
             updating: Mutex::new(()),
         });
@@ -231,6 +233,8 @@ impl Group {
             && !self.sources.iter().any(|source| source.server.backup);
         self.single.store(single, Relaxed);
         drop(updating);
+        // There may be somebody new to check.
+        self.state.wake.notify_one();
     }
 
     /// The names among the servers.
@@ -265,14 +269,17 @@ impl Group {
     }
 
     /// A server by the algorithm; a backup server only if no other is admitted. `admit` gets the
-    /// health and is the last to be asked: what it admits is chosen.
+    /// health and is the last to be asked: what it admits is chosen. Before it `turn` is asked, whose
+    /// refusal counts only as long as another server can be used.
     pub(super) fn select(
         &self,
         key: &[u8],
+        turn: &dyn Fn(&Peer) -> bool,
         admit: &dyn Fn(&Arc<Peer>, bool) -> bool,
     ) -> Option<Arc<Peer>> {
         let roles = [&self.primary, &self.backup];
-        roles.into_iter().find_map(|role| role.select(key, admit))
+        let mut roles = roles.into_iter();
+        roles.find_map(|role| role.select(key, turn, admit))
     }
 
     /// A server by walking the list, for when the algorithm has found none or does not matter.
@@ -297,12 +304,17 @@ impl Group {
 }
 
 impl Role {
-    fn select(&self, key: &[u8], admit: &dyn Fn(&Arc<Peer>, bool) -> bool) -> Option<Arc<Peer>> {
+    fn select(
+        &self,
+        key: &[u8],
+        turn: &dyn Fn(&Peer) -> bool,
+        admit: &dyn Fn(&Arc<Peer>, bool) -> bool,
+    ) -> Option<Arc<Peer>> {
         let peers = self.peers.load(Relaxed);
         let chosen = RefCell::new(None);
         let accept = |backend: &Backend, healthy| {
             let peer = peer(backend);
-            let admitted = admit(peer, healthy);
+            let admitted = turn(peer) && admit(peer, healthy);
             if admitted {
                 chosen.replace(Some(Arc::clone(peer)));
             }

@@ -6,7 +6,7 @@ use super::clock::Clock;
 use crate::model::Keepalive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A connection to a server. Rides in what Pingora keeps of it.
 #[derive(Debug)]
@@ -28,6 +28,11 @@ impl Connection {
             used: AtomicU64::new(0),
             spent: AtomicBool::new(false),
         })
+    }
+
+    /// How long it has been open.
+    pub(super) fn age(&self) -> Duration {
+        self.made.elapsed()
     }
 
     /// Whether it may carry a request to a server that was last taken out at `downed`.

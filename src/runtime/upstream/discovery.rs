@@ -4,7 +4,7 @@
 //! a server of its own, equal ones too. So a copy has a stand-in for its address where Pingora looks,
 //! and requests go where the peer that rides in it says.
 
-use super::clock::Clock;
+use super::clock::{Clock, milliseconds};
 use super::names::Name;
 use super::passive::Limit;
 use super::peer::Peer;
@@ -153,11 +153,12 @@ impl Discovery {
             written: source.server.written.as_str().into(),
             weight: member.written,
             max_conns: source.server.max_conns,
+            slow_start: source.server.slow_start.map_or(0, milliseconds),
             down: source.server.down,
             line: member.line,
             backup: self.backup,
             limit: Limit::new(source.server.max_fails, source.server.fail_timeout),
-            live: (self.state).live(&member.address, self.backup, member.copy),
+            live: (self.state).live(&member.address, self.backup, member.copy, &self.clock),
             clock: self.clock.clone(),
         };
         let mut ext = Extensions::new();

@@ -7,6 +7,7 @@
 mod addresses;
 mod background;
 mod balance;
+mod budget;
 mod clock;
 mod connection;
 mod discovery;
@@ -28,7 +29,8 @@ pub use names::{Resolve, Resolved, SystemResolver};
 pub use peer::{Peer, PeerStatus, Selected};
 pub use registry::Registry;
 
-use crate::model::{self, Balance, Template};
+use super::Defined;
+use crate::model::{self, AtFirst, Balance, CheckKind, Template};
 use balance::Group;
 use clock::Clock;
 use event::Event;
@@ -36,8 +38,10 @@ use parking_lot::Mutex;
 use probe::Probes;
 use registry::State;
 use selection::AGAIN;
+use std::cell::OnceCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use sticky::{ServerId, Stickiness};
 
@@ -48,7 +52,13 @@ pub struct Upstream {
     /// What tells its connections from those of others in Pingora's pool.
     pool: u64,
     keepalive: model::Keepalive,
-    health_check: Option<model::HealthCheck>,
+    health_checks: Vec<model::HealthCheck>,
+    /// The variables that checks may ask for.
+    defined: Option<Arc<Defined>>,
+    /// Which generation it is of, among those of its name.
+    number: u64,
+    /// A server is used only when it has passed its checks at or after this time.
+    checked_since: Option<u64>,
     stickiness: Option<Stickiness>,
     group: Arc<Group>,
     state: Arc<State>,
@@ -90,17 +100,30 @@ struct Environment {
 impl Upstream {
     fn new(
         upstream: &model::Upstream,
+        defined: Option<&Arc<Defined>>,
         group: Arc<Group>,
         stickiness: Option<Stickiness>,
         state: Arc<State>,
+        now: u64,
     ) -> Self {
+        let since = |check: &model::HealthCheck| match check.at_first {
+            AtFirst::Healthy => None,
+            AtFirst::UnknownOnce => Some(1),
+            AtFirst::Unknown => Some(now.max(1)),
+        };
+        let asks = |check: &model::HealthCheck| matches!(check.kind, CheckKind::Http(_));
         let mut pool = DefaultHasher::new();
         upstream.name.hash(&mut pool);
         Self {
             name: upstream.name.clone(),
             pool: pool.finish(),
             keepalive: upstream.keepalive.clone(),
-            health_check: upstream.health_check.clone(),
+            health_checks: upstream.health_checks.clone(),
+            defined: (upstream.health_checks.iter().any(asks))
+                .then(|| defined.cloned())
+                .flatten(),
+            number: state.count_generation(),
+            checked_since: upstream.health_checks.iter().filter_map(since).max(),
             stickiness,
             group,
             state,
@@ -160,11 +183,29 @@ impl Upstream {
             [_, ..] if goes_in_turn && key.is_empty() => AGAIN,
             _ => key,
         };
-        let chosen = self.group.select(key, &admit);
+        // A search may come to a server twice: it is refused both times or taken the first time.
+        let chance = OnceCell::new();
+        // A session comes to its server however long that has been back.
+        let turn = |peer: &Peer| {
+            peer.takes_turn(|| *chance.get_or_init(fastrand::f64))
+                || (bound.is_some() && bound == peer.id)
+        };
+        self.state.serve();
+        let chosen = self.group.select(key, &turn, &admit);
         chosen.map(|peer| self.selected(peer)).or_else(|| {
-            self.health_check.as_ref()?;
+            self.is_checked().then_some(())?;
             self.choose_early(tried, &|peer| !peer.drain)
         })
+    }
+
+    /// A request comes, of which this many percent may have a further try.
+    pub fn pay_for_tries(&self, percent: u8) {
+        self.state.budget.pay_in(percent);
+    }
+
+    /// Whether a request may have a further try, which is then spent.
+    pub fn spend_try(&self) -> bool {
+        self.state.budget.take_out(self.state.now())
     }
 
     /// How requests of one session come to one server.
@@ -212,7 +253,7 @@ impl Upstream {
         };
         let chosen = self.group.walk(&admit);
         Ok(chosen.map(|peer| self.selected(peer)).or_else(|| {
-            self.health_check.as_ref()?;
+            self.is_checked().then_some(())?;
             self.choose_early(tried, &wanted)
         }))
     }
@@ -221,7 +262,7 @@ impl Upstream {
     pub fn status(&self) -> impl Iterator<Item = PeerStatus> {
         let peers = self.group.peers().into_iter();
         peers.map(|(peer, healthy)| PeerStatus {
-            healthy: healthy || self.health_check.is_none(),
+            healthy: self.is_healthy(&peer, healthy),
             failed: peer.is_out(self.group.limit(&peer)),
             in_flight: peer.in_flight(),
             peer,
@@ -246,7 +287,17 @@ impl Upstream {
     }
 
     fn may_try(&self, peer: &Peer, healthy: bool, tried: &[Arc<Peer>]) -> bool {
-        (healthy || self.health_check.is_none()) && !tried.iter().any(|one| one.is(peer))
+        self.is_healthy(peer, healthy) && !tried.iter().any(|one| one.is(peer))
+    }
+
+    fn is_checked(&self) -> bool {
+        !self.health_checks.is_empty()
+    }
+
+    fn is_healthy(&self, peer: &Peer, healthy: bool) -> bool {
+        let since = self.checked_since;
+        let is_known = since.is_none_or(|since| peer.live.passed.load(Relaxed) >= since);
+        (healthy || !self.is_checked()) && is_known
     }
 
     fn selected(&self, peer: Arc<Peer>) -> Selected {

@@ -98,12 +98,16 @@ impl Failures {
         }
     }
 
-    /// Counts a try that succeeded.
-    pub(super) fn succeed(&self, limit: Limit) {
+    /// Counts a try that succeeded. Gives whether the server was out and is back.
+    pub(super) fn succeed(&self, limit: Limit) -> bool {
         let mut word = self.0.load(Relaxed);
-        while word != 0 && (Record::unpack(word).timeout_passed || limit.max_fails == 0) {
+        loop {
+            let record = Record::unpack(word);
+            if word == 0 || !(record.timeout_passed || limit.max_fails == 0) {
+                return false;
+            }
             match self.replace(word, Record::default()) {
-                Ok(()) => return,
+                Ok(()) => return limit.max_fails != 0 && record.fails >= limit.max_fails,
                 Err(changed) => word = changed,
             }
         }
@@ -302,7 +306,9 @@ mod tests {
                         assert_eq!(out, !expected, "{what}: step {at}");
                     }
                     Fail(now) => drop(failures.fail(limit, now * 1000)),
-                    Succeed => failures.succeed(limit),
+                    Succeed => {
+                        failures.succeed(limit);
+                    }
                     Early(passed, now, expected) => assert_eq!(
                         failures.admit_early(limit, passed * 1000, || now * 1000),
                         expected,
@@ -311,6 +317,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn without_a_fail_timeout_a_server_is_out_for_the_moment_only() {
+        let limit = Limit::new(1, Duration::ZERO);
+        let failures = Failures::default();
+        assert!(failures.fail(limit, 1000));
+        assert!(!failures.admit(limit, || 1000));
+        assert!(failures.admit(limit, || 1001));
+        assert!(failures.succeed(limit), "it was out and is back");
+        assert!(failures.admit(limit, || 1001));
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct Peer {
     pub(super) down: bool,
     /// `drain`: there only for sessions that belong to it.
     pub(super) drain: bool,
+    /// `slow_start`, in milliseconds; 0 is none.
+    pub(super) slow_start: u64,
     /// Its name for sessions, and what stands for it. Both are only there where sessions are bound.
     pub(super) name: Box<str>,
     pub(super) id: Option<ServerId>,
@@ -48,6 +50,8 @@ pub(super) struct Live {
     pub(super) passed: AtomicU64,
     /// When it was last taken out, by a check or for its failures.
     downed: AtomicU64,
+    /// When it last came back, or was added to servers in use; 0 when it was there from the beginning.
+    returned: AtomicU64,
 }
 
 /// A server chosen for one try. Counts as a request in flight until it is dropped.
@@ -126,6 +130,26 @@ impl Peer {
         self.live.downed.store(self.clock.now(), Relaxed);
     }
 
+    /// It has come back.
+    pub(super) fn back(&self) {
+        self.live.back(self.clock.now());
+    }
+
+    /// Whether it takes its turn: while it starts slowly, as often as the time that has passed is of
+    /// its `slow_start`, so that its share grows from nothing to its weight. `chance` is below 1 and the
+    /// same for all that one selection asks.
+    pub(super) fn takes_turn(&self, chance: impl FnOnce() -> f64) -> bool {
+        if self.slow_start == 0 {
+            return true;
+        }
+        let returned = self.live.returned.load(Relaxed);
+        if returned == 0 {
+            return true;
+        }
+        let passed = self.clock.now().saturating_sub(returned);
+        passed >= self.slow_start || chance() < passed as f64 / self.slow_start as f64
+    }
+
     /// Whether it is out for its failures.
     pub(super) fn is_out(&self, limit: Limit) -> bool {
         self.live.failures.out(limit, self.clock.now())
@@ -158,6 +182,12 @@ impl Peer {
         let one_more = |in_flight| self.fits(in_flight).then_some(in_flight + 1);
         let in_flight = &self.live.in_flight;
         in_flight.fetch_update(Relaxed, Relaxed, one_more).is_ok()
+    }
+}
+
+impl Live {
+    pub(super) fn back(&self, now: u64) {
+        self.returned.store(now.max(1), Relaxed);
     }
 }
 
@@ -221,8 +251,8 @@ impl Selected {
     /// Reports that the server answered. Only the first report of a try counts. A try dropped
     /// without a report, because the client went away, says nothing about the server.
     pub fn succeeded(&self) {
-        if !self.reported.swap(true, Relaxed) {
-            self.peer.live.failures.succeed(self.limit);
+        if !self.reported.swap(true, Relaxed) && self.peer.live.failures.succeed(self.limit) {
+            self.peer.back();
         }
     }
 }

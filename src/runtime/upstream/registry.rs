@@ -1,6 +1,7 @@
 //! What upstreams keep across generations: by name, the health and the live state of addresses.
 
 use super::balance::Group;
+use super::budget::Budget;
 use super::discovery::peer;
 use super::health::{ActiveCheck, Delegate};
 use super::names::{LOOKUP_INTERVAL, LOOKUP_TIMEOUT, Names, Resolve, SystemResolver};
@@ -8,7 +9,7 @@ use super::peer::Live;
 use super::sticky::{Sessions, Stickiness};
 use super::{Environment, Upstream, background, clock::Clock, event};
 use crate::model::{self, Sticky};
-use crate::runtime::dns;
+use crate::runtime::{Defined, dns};
 use parking_lot::Mutex;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::server::ShutdownWatch;
@@ -17,7 +18,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -51,6 +52,11 @@ pub(super) struct State {
     lives: Mutex<HashMap<(SocketAddr, bool, usize), Weak<Live>>>,
     /// The upstreams of every generation still alive, the newest last.
     users: Mutex<Vec<Weak<Upstream>>>,
+    clock: Clock,
+    pub(super) budget: Budget,
+    generations: AtomicU64,
+    /// A server was chosen.
+    has_served: AtomicBool,
     started: AtomicBool,
     /// The sessions of `sticky learn`.
     sessions: Mutex<Option<(usize, Arc<Sessions>)>>,
@@ -94,6 +100,15 @@ impl Registry {
     /// is checked again. Never blocks: names it uses for the first time have no address until
     /// [`resolve_names`](Self::resolve_names) or [`run`](Self::run) has found one.
     pub fn upstream(&self, upstream: &model::Upstream) -> Arc<Upstream> {
+        self.upstream_with(upstream, None)
+    }
+
+    /// The same, where the configuration defines variables, which health checks may ask for.
+    pub fn upstream_with(
+        &self,
+        upstream: &model::Upstream,
+        defined: Option<&Arc<Defined>>,
+    ) -> Arc<Upstream> {
         let Shared {
             environment, names, ..
         } = &*self.shared;
@@ -114,7 +129,8 @@ impl Registry {
             },
             clock: environment.clock.clone(),
         });
-        let upstream = Upstream::new(upstream, group, stickiness, Arc::clone(state));
+        let now = environment.clock.now();
+        let upstream = Upstream::new(upstream, defined, group, stickiness, Arc::clone(state), now);
         let upstream = Arc::new(upstream);
         state.users.lock().push(Arc::downgrade(&upstream));
         state.wake.notify_one();
@@ -235,9 +251,30 @@ impl State {
             wake: Notify::new(),
             lives: Mutex::default(),
             users: Mutex::default(),
+            clock: environment.clock.clone(),
+            budget: Budget::default(),
+            generations: AtomicU64::new(0),
+            has_served: AtomicBool::new(false),
             started: AtomicBool::new(false),
             sessions: Mutex::default(),
         }
+    }
+
+    /// By the clock of its servers.
+    pub(super) fn now(&self) -> u64 {
+        self.clock.now()
+    }
+
+    /// A server is chosen.
+    pub(super) fn serve(&self) {
+        if !self.has_served.load(Relaxed) {
+            self.has_served.store(true, Relaxed);
+        }
+    }
+
+    /// The number of one more generation: never 0.
+    pub(super) fn count_generation(&self) -> u64 {
+        self.generations.fetch_add(1, Relaxed) + 1
     }
 
     /// The newest upstream of this name that is still alive.
@@ -262,7 +299,13 @@ impl State {
 
     /// The live state of an address, the same for all who use it. Servers of equal addresses are told
     /// apart by their number.
-    pub(super) fn live(&self, address: &SocketAddr, backup: bool, copy: usize) -> Arc<Live> {
+    pub(super) fn live(
+        &self,
+        address: &SocketAddr,
+        backup: bool,
+        copy: usize,
+        clock: &Clock,
+    ) -> Arc<Live> {
         let mut lives = self.lives.lock();
         lives.retain(|_, live| live.strong_count() > 0);
         let key = (address.clone(), backup, copy);
@@ -270,6 +313,10 @@ impl State {
             return live;
         }
         let live = Arc::new(Live::default());
+        // Before the first request nobody has a share that a new server could grow into.
+        if self.has_served.load(Relaxed) {
+            live.back(clock.now());
+        }
         lives.insert(key, Arc::downgrade(&live));
         live
     }

@@ -1,6 +1,6 @@
 //! Groups of servers.
 
-use crate::config::nginx::reader::{sticky, upstream};
+use crate::config::nginx::reader::{health, sticky, upstream};
 use crate::config::nginx::table::{
     BLOCK, HTTP, LOCATION, NONE, ONCE, ONE, SEVERAL, SOME, TWO, UPSTREAM, accepted, call, rows,
     unsupported,
@@ -22,7 +22,8 @@ rows! {
     "server" in UPSTREAM, takes SOME, call(upstream::server), "a server of the group";
     "resolver" in UPSTREAM, takes SOME | ONCE, call(upstream::resolver), "servers that resolve names";
     "resolver_timeout" in UPSTREAM, takes ONE | ONCE, call(upstream::resolver_timeout), "how long resolving may take";
-    "health_check" in LOCATION, takes NONE | SOME, unsupported("servers of an nginx.conf are not checked yet; `max_fails` takes failing ones out"), "checks servers";
+    "health_check" in LOCATION, takes NONE | SOME | ONCE, call(health::health_check), "checks servers";
+    "match" in HTTP, takes BLOCK | ONE, call(health::match_block), "what the answer to a check must be like";
     "queue" in UPSTREAM, takes ONE | TWO, unsupported("requests do not wait for a server"), "where requests wait for a server";
     "ntlm" in UPSTREAM, takes NONE, unsupported("connections to servers are shared by clients"), "binds connections to clients";
 }

@@ -7,6 +7,7 @@ pub(super) mod buffering;
 pub(super) mod error_page;
 pub(super) mod files;
 pub(super) mod headers;
+pub(super) mod health;
 pub(super) mod http;
 pub(super) mod listen;
 pub(super) mod location;

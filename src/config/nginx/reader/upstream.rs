@@ -346,9 +346,9 @@ impl Reader<'_> {
                 server.route = Some(Text(value.to_owned()));
                 Some("route")
             }
-            ("slow_start", Some(_)) => {
-                let label = "leave it out: it is not supported yet";
-                return self.unsupported_parameter(directive, word, label);
+            ("slow_start", Some(value)) => {
+                server.slow_start = value.parse().ok();
+                server.slow_start.map(|_| "slow_start")
             }
             _ => None,
         };

@@ -164,3 +164,29 @@ fn a_server_gets_no_more_than_max_conns() {
         assert_eq!(held.len(), 2);
     }
 }
+
+#[test]
+fn max_conns_is_exact_across_threads() {
+    let bench = Bench::new();
+    let limited = Server {
+        max_conns: NonZeroU32::new(3),
+        ..server(A)
+    };
+    let upstream = bench.upstream(&[limited, server(B)]);
+    let most = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..2000 {
+                    let held: Vec<_> = (0..3).filter_map(|_| upstream.choose(&[])).collect();
+                    assert_eq!(held.len(), 3, "the other takes everything");
+                    let of_first = held.iter().find(|one| one.text() == A);
+                    if let Some(first) = of_first {
+                        most.fetch_max(first.peer().in_flight(), Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(most.into_inner(), 3);
+}

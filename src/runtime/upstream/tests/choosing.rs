@@ -192,3 +192,97 @@ fn addresses_are_written_as_nginx_writes_them() {
     let upstream = bench.upstream(&[server("[::1]:80"), server("unix:/run/app.sock")]);
     assert_eq!(usable(&upstream), ["[::1]:80", "unix:/run/app.sock"]);
 }
+
+/// The share of one address in what is chosen.
+fn share(upstream: &Upstream, address: &str) -> f64 {
+    const CHOICES: usize = 20_000;
+    let counted = count(upstream, CHOICES);
+    counted.get(address).copied().unwrap_or_default() as f64 / CHOICES as f64
+}
+
+#[test]
+fn a_server_that_comes_back_starts_slowly() {
+    const A: &str = "127.0.0.1:3001";
+    const B: &str = "127.0.0.1:3002";
+    let slow = |address| Server {
+        slow_start: Some(Duration::from_secs(100)),
+        ..server(address)
+    };
+    for balance in [
+        Balance::RoundRobin,
+        Balance::SmoothRoundRobin,
+        Balance::LeastConn,
+    ] {
+        let bench = Bench::new();
+        let model = model::Upstream {
+            balance: balance.clone(),
+            ..model(&[slow(A), slow(B)], None)
+        };
+        let upstream = bench.registry.upstream(&model);
+        assert!(
+            (0.49..0.51).contains(&share(&upstream, A)),
+            "from the beginning"
+        );
+        loop {
+            let selected = upstream.choose(&[]).expect("usable");
+            if selected.text() == A {
+                selected.failed();
+                break;
+            }
+        }
+        bench.now.fetch_add(11_000, Relaxed);
+        // The one request that it may prove itself with.
+        let proof = (0..2)
+            .filter_map(|_| upstream.choose(&[]))
+            .find(|one| one.text() == A);
+        proof.expect("its turn").succeeded();
+        assert_eq!(
+            share(&upstream, A),
+            0.0,
+            "{balance:?}: it is back, with nothing"
+        );
+        bench.now.fetch_add(50_000, Relaxed);
+        // Half a weight beside a whole one. Among idle servers `least_conn` goes in turn, of which it
+        // takes half.
+        let half = share(&upstream, A);
+        let expected = match balance {
+            Balance::LeastConn => 0.23..0.27,
+            _ => 0.32..0.35,
+        };
+        assert!(expected.contains(&half), "{balance:?}: {half}");
+        // When there is nobody else it is used nevertheless.
+        let other = loop {
+            let selected = upstream.choose(&[]).expect("usable");
+            if selected.text() == B {
+                break Arc::clone(selected.peer());
+            }
+        };
+        bench.now.fetch_sub(50_000, Relaxed);
+        let again = upstream.choose(&[other]).map(|one| one.text().to_owned());
+        assert_eq!(again.as_deref(), Some(A));
+        bench.now.fetch_add(100_000, Relaxed);
+        let whole = share(&upstream, A);
+        assert!((0.49..0.51).contains(&whole), "{balance:?}: {whole}");
+        // What a reload adds to servers in use starts slowly, too.
+        let mut more = model.clone();
+        more.servers.push(slow("127.0.0.1:3003"));
+        let reloaded = bench.registry.upstream(&more);
+        assert_eq!(share(&reloaded, "127.0.0.1:3003"), 0.0);
+        bench.now.fetch_add(100_000, Relaxed);
+        let third = share(&reloaded, "127.0.0.1:3003");
+        assert!((0.32..0.35).contains(&third), "{balance:?}: {third}");
+    }
+}
+
+#[test]
+fn an_only_server_does_not_start_slowly() {
+    let bench = Bench::new();
+    let slow = Server {
+        slow_start: Some(Duration::from_secs(100)),
+        ..server("127.0.0.1:3001")
+    };
+    let first = bench.upstream(&[server("127.0.0.1:3009")]);
+    assert!(next(&first).is_some());
+    let second = bench.upstream(&[slow]);
+    assert_eq!(count(&second, 10), counts([("127.0.0.1:3001", 10)]));
+}

@@ -1,6 +1,9 @@
 //! Active checks, over real sockets.
 
 use super::*;
+use crate::model::{
+    CheckTimes, Expected, ExpectedStatus, GrpcCheck, HttpCheck, HttpVersion, Template,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 
@@ -91,11 +94,11 @@ async fn an_http_check_asks_for_its_path_with_its_host() {
         "{}",
         asked.lock()
     );
-    let given = CheckKind::Http {
-        path: "/".to_owned(),
-        host: Some("shop.example".to_owned()),
-        statuses: vec![200..=299],
+    let CheckKind::Http(mut given) = http("/") else {
+        unreachable!("it is one");
     };
+    given.host = Some(Template::literal("shop.example"));
+    let given = CheckKind::Http(given);
     let given = bench.checked(&[server(&name)], check(given));
     drop(own);
     until("the new check runs", || {
@@ -111,7 +114,7 @@ async fn a_server_that_does_not_answer_is_down_after_the_timeout() {
     let bench = Bench::running();
     let address = serve(Arc::default(), |_| None).await;
     let check = HealthCheck {
-        timeout: Duration::from_millis(50),
+        timeout: Some(Duration::from_millis(50)),
         ..check(http("/"))
     };
     let upstream = bench.checked(&[server(&address.to_string())], check);
@@ -182,11 +185,21 @@ async fn a_server_that_a_check_brings_back_owes_nothing() {
 }
 
 fn http(path: &str) -> CheckKind {
-    CheckKind::Http {
-        path: path.to_owned(),
+    CheckKind::Http(Box::new(HttpCheck {
+        target: path.to_owned(),
         host: None,
-        statuses: vec![200..=299],
-    }
+        headers: Vec::new(),
+        http_version: HttpVersion::Http11,
+        times: CheckTimes::default(),
+        keepalive_time: None,
+        expected: Expected {
+            status: Some(ExpectedStatus {
+                negated: false,
+                ranges: vec![200..=299],
+            }),
+            ..Expected::default()
+        },
+    }))
 }
 
 /// A server that answers with the status that `answer` gives for a request; never, if it gives none.
@@ -217,4 +230,121 @@ async fn serve(
         }
     });
     address
+}
+
+/// What calls asked for, and with which message.
+type Calls = Mutex<Vec<(String, Vec<u8>)>>;
+
+/// A gRPC server that answers every call with this `grpc-status` and message.
+async fn serve_grpc(asked: Arc<Calls>, status: &'static str, message: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let asked = Arc::clone(&asked);
+            tokio::spawn(async move {
+                let Ok(mut connection) = h2::server::handshake(stream).await else {
+                    return;
+                };
+                while let Some(Ok((request, mut respond))) = connection.accept().await {
+                    let asked = Arc::clone(&asked);
+                    tokio::spawn(async move {
+                        let uri = request.uri().to_string();
+                        let mut body = request.into_body();
+                        let mut question = Vec::new();
+                        while let Some(Ok(chunk)) = body.data().await {
+                            question.extend_from_slice(&chunk);
+                        }
+                        asked.lock().push((uri, question));
+                        let header = http::Response::builder()
+                            .header("content-type", "application/grpc")
+                            .body(())
+                            .expect("valid");
+                        // The check may have gone away.
+                        let Ok(mut stream) = respond.send_response(header, false) else {
+                            return;
+                        };
+                        drop(stream.send_data(message.into(), false));
+                        let mut trailers = http::HeaderMap::new();
+                        trailers.insert("grpc-status", status.parse().expect("valid"));
+                        drop(stream.send_trailers(trailers));
+                    });
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_grpc_service_says_whether_it_serves() {
+    const SERVING: &[u8] = b"\0\0\0\0\x02\x08\x01";
+    const NOT_SERVING: &[u8] = b"\0\0\0\0\x02\x08\x02";
+    for (status, message, alternative, reason) in [
+        ("0", SERVING, None, None),
+        (
+            "0",
+            NOT_SERVING,
+            None,
+            Some("its serving status is 2, expected 1"),
+        ),
+        ("12", b"", None, Some("answered grpc-status 12")),
+        ("12", b"", Some(12), None),
+        ("5", b"", Some(12), Some("answered grpc-status 5")),
+    ] {
+        let asked: Arc<Calls> = Arc::default();
+        let address = serve_grpc(Arc::clone(&asked), status, message).await;
+        let bench = Bench::running();
+        let check = HealthCheck {
+            at_first: AtFirst::Unknown,
+            ..check(CheckKind::Grpc(GrpcCheck {
+                service: "shop.Cart".to_owned(),
+                status: alternative,
+                host: Some(Template::literal("shop.test")),
+                times: CheckTimes::default(),
+            }))
+        };
+        let upstream = bench.checked(&[server(&address.to_string())], check);
+        assert!(next(&upstream).is_none(), "nothing is known of it");
+        let stop = bench.run();
+        match reason {
+            None => until("it is used", || next(&upstream).is_some()).await,
+            Some(reason) => {
+                until("it is down", || bench.log().len() == 1).await;
+                assert!(bench.log()[0].ends_with(reason), "{}", bench.log()[0]);
+                assert!(next(&upstream).is_none());
+            }
+        }
+        let (uri, question) = asked.lock()[0].clone();
+        assert_eq!(uri, "http://shop.test/grpc.health.v1.Health/Check");
+        assert_eq!(question, b"\0\0\0\0\x0b\x0a\x09shop.Cart");
+        drop(stop);
+    }
+}
+
+#[tokio::test]
+async fn every_check_of_an_upstream_must_pass() {
+    let bench = Bench::running();
+    let port = Port::reserve();
+    let text = port.text();
+    let good = serve(Arc::default(), |_| Some(200)).await;
+    // The second check asks another port, where nobody listens yet.
+    let elsewhere = HealthCheck {
+        port: Some(
+            text.rsplit(':')
+                .next()
+                .and_then(|port| port.parse().ok())
+                .expect("a port"),
+        ),
+        ..check(CheckKind::Tcp)
+    };
+    let mut model = model(&[server(&good.to_string())], Some(check(http("/"))));
+    model.health_checks.push(elsewhere);
+    let upstream = bench.registry.upstream(&model);
+    let stop = bench.run();
+    until("it is down", || bench.log().len() == 1).await;
+    assert!(usable(&upstream).is_empty());
+    let listener = port.listen();
+    until("it is up", || usable(&upstream).len() == 1).await;
+    drop((stop, listener));
 }

@@ -2,6 +2,7 @@
 
 mod balancing;
 mod choosing;
+mod distribution;
 mod health;
 mod names;
 mod reload;
@@ -10,7 +11,7 @@ use super::clock::Clock;
 use super::event::Event;
 use super::{Environment, Peer, Registry, Resolve, Resolved, SystemResolver, Upstream};
 use crate::model::{
-    self, Balance, CheckKind, HealthCheck, Keepalive, Server, ServerAddress, Weight,
+    self, AtFirst, Balance, CheckKind, HealthCheck, Keepalive, Server, ServerAddress, Weight,
 };
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -93,7 +94,7 @@ fn model(servers: &[Server], health_check: Option<HealthCheck>) -> model::Upstre
         balance: Balance::RoundRobin,
         servers: servers.to_vec(),
         sticky: None,
-        health_check,
+        health_checks: health_check.into_iter().collect(),
         resolver: None,
         resolver_timeout: None,
         keepalive: Keepalive {
@@ -124,6 +125,7 @@ fn server(text: &str) -> Server {
         max_fails: 1,
         fail_timeout: Duration::from_secs(10),
         max_conns: None,
+        slow_start: None,
         backup: false,
         down: false,
         drain: false,
@@ -159,9 +161,12 @@ fn check(kind: CheckKind) -> HealthCheck {
     HealthCheck {
         kind,
         interval: Duration::from_millis(20),
-        timeout: Duration::from_millis(500),
+        jitter: Duration::ZERO,
+        timeout: Some(Duration::from_millis(500)),
         rise: 1,
         fall: 1,
+        port: None,
+        at_first: AtFirst::Healthy,
     }
 }
 
