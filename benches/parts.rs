@@ -112,6 +112,8 @@ fn selection(criterion: &mut Criterion) {
     for method in [
         "",
         "least_conn;",
+        "least_time header;",
+        "random two;",
         "ip_hash;",
         "hash $uri;",
         "hash $uri consistent;",

@@ -40,6 +40,16 @@ pub enum Balance {
     LeastConn,
     /// `ip_hash`: by the client's address.
     IpHash,
+    /// `least_time`: the one whose answers take the least time, for its requests and its weight.
+    LeastTime {
+        /// What of an answer its time is measured to.
+        until: Until,
+        /// `inflight`: requests that are not answered yet count, too.
+        inflight: bool,
+    },
+    /// `peak_ewma`: of two taken by chance, the one with less to wait for: its slowest answer of late,
+    /// for each request that it has.
+    PeakEwma,
     /// `hash KEY`: by a key.
     Hash {
         /// The key.
@@ -51,6 +61,17 @@ pub enum Balance {
     Random,
     /// `random two`: the less busy of two taken by chance.
     RandomTwo,
+    /// `random two least_time=`: the faster of two taken by chance.
+    RandomTwoLeastTime(Until),
+}
+
+/// What of an answer a server's time is measured to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// `header`: its header.
+    Header,
+    /// `last_byte`: its end.
+    LastByte,
 }
 
 impl Balance {

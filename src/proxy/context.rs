@@ -149,14 +149,14 @@ impl Try {
         }
     }
 
-    /// Ends the try. `status` stands in when the server sent none.
-    pub(super) fn end(&mut self, status: Option<u16>) {
-        self.response_time
-            .get_or_insert_with(|| self.began.elapsed());
+    /// Ends the try and gives how long it took. `status` stands in when the server sent none.
+    pub(super) fn end(&mut self, status: Option<u16>) -> Duration {
         self.status = self.status.or(status);
         if let Some(meter) = self.meter.take() {
             self.traffic = meter.read();
         }
+        let began = self.began;
+        *self.response_time.get_or_insert_with(|| began.elapsed())
     }
 
     /// The bytes of the try up to now.
@@ -332,9 +332,12 @@ impl Passage {
     /// Ends the try under way without blame for its server.
     pub(super) fn release(&mut self) {
         self.line = None;
-        self.selected = None;
+        let selected = self.selected.take();
         if let Some(current) = self.current() {
-            current.end(None);
+            let whole = current.end(None);
+            if let Some(selected) = selected {
+                selected.has_ended(current.header_time, whole);
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Which server of an upstream gets a request.
 
-use super::support::{Addressed, Backend, Gapura, refusing, site, wait_until};
+use super::support::{Addressed, Backend, Gapura, Launch, refusing, respond, site, wait_until};
 use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -205,4 +205,40 @@ fn keepalive_0_opens_a_connection_for_each_request() {
         .map(|request| request.connection)
         .collect();
     assert_eq!(connections, [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn the_server_that_answers_fast_gets_the_requests() {
+    let quick = Backend::named("quick");
+    let slow = Backend::start(|_, stream| {
+        thread::sleep(Duration::from_millis(150));
+        respond(stream, 200, "", "slow")
+    });
+    for balance in [
+        "least_time header",
+        "least_time last_byte",
+        "least_time header inflight",
+        "least_time last_byte inflight",
+    ] {
+        let gapura = Launch::nginx(&format!(
+            "events {{}} http {{ access_log off;
+             upstream app {{ {balance}; server {} fail_timeout=1h; server {} fail_timeout=1h; }}
+             server {{ listen LISTEN; location / {{ proxy_pass http://app; }} }} }}",
+            slow.address(),
+            quick.address(),
+        ))
+        .start();
+        let counts = counts(&gapura, 20);
+        // The slow one is asked once: nothing is known of it before.
+        assert_eq!(counts.get("slow"), Some(&1), "{balance}");
+    }
+    let balanced = |balance: &str| {
+        let rest = format!("    balance: {balance}\n");
+        let gapura = Gapura::start(&weighted(&[(&slow, ""), (&quick, "")], &rest));
+        counts(&gapura, 20).get("slow").copied().unwrap_or_default()
+    };
+    for balance in ["peak_ewma", "random two least_time=header"] {
+        let slow = balanced(balance);
+        assert!(slow <= 2, "{balance}: {slow} of 20");
+    }
 }

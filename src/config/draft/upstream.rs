@@ -8,9 +8,12 @@ record! {
     /// A group of servers that share the load.
     Upstream {
         /// How a server is chosen: `round_robin`; `smooth_round_robin`, nginx's order of it;
-        /// `least_conn`, the one with the fewest requests; `ip_hash`, by the client's address;
+        /// `least_conn`, the one with the fewest requests; `least_time header` or `least_time last_byte`, with
+        /// `inflight` or without, the one that answers fastest for the requests it has; `peak_ewma`, the
+        /// better of two by their slowest answers of late; `ip_hash`, by the client's address;
         /// `hash KEY` or `hash KEY consistent`, by a key such as `$request_uri`; `random` or
-        /// `random two`, the less busy of two.
+        /// `random two`, the less busy of two, `random two least_time=header` or
+        /// `random two least_time=last_byte`, the faster of two.
         balance: String,
         /// Whether requests of one session go to one server, and how it is known.
         sticky: Sticky,

@@ -6,8 +6,8 @@ use super::super::problem::Problem;
 use super::super::suggest;
 use super::{Resolver, address, fit, invalid};
 use crate::model::{
-    self, Balance, CheckKind, HealthCheck, Keepalive, Server, ServerAddress, Upstream, UpstreamId,
-    Weight,
+    self, Balance, CheckKind, HealthCheck, Keepalive, Server, ServerAddress, Until, Upstream,
+    UpstreamId, Weight,
 };
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -38,15 +38,38 @@ pub(super) struct LookUp {
     timeout: Option<Duration>,
 }
 
-const BALANCES: [(&str, Balance); 7] = [
+static BALANCES: [(&str, Balance); 14] = [
     ("round_robin", Balance::RoundRobin),
     ("smooth_round_robin", Balance::SmoothRoundRobin),
     ("least_conn", Balance::LeastConn),
+    ("least_time header", least_time(Until::Header, false)),
+    ("least_time last_byte", least_time(Until::LastByte, false)),
+    (
+        "least_time header inflight",
+        least_time(Until::Header, true),
+    ),
+    (
+        "least_time last_byte inflight",
+        least_time(Until::LastByte, true),
+    ),
+    ("peak_ewma", Balance::PeakEwma),
     ("ip_hash", Balance::IpHash),
     ("random", Balance::Random),
     ("random two", Balance::RandomTwo),
     ("random two least_conn", Balance::RandomTwo),
+    (
+        "random two least_time=header",
+        Balance::RandomTwoLeastTime(Until::Header),
+    ),
+    (
+        "random two least_time=last_byte",
+        Balance::RandomTwoLeastTime(Until::LastByte),
+    ),
 ];
+
+const fn least_time(until: Until, inflight: bool) -> Balance {
+    Balance::LeastTime { until, inflight }
+}
 
 /// `hash KEY` and `hash KEY consistent`.
 const HASH: &str = "hash ";

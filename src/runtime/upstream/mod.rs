@@ -21,6 +21,7 @@ mod selection;
 mod sticky;
 #[cfg(test)]
 mod tests;
+mod times;
 
 pub use addresses::{Addresses, Servers};
 pub use connection::Connection;

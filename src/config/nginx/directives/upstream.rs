@@ -14,7 +14,7 @@ rows! {
     "keepalive_timeout" in UPSTREAM, takes ONE | ONCE, call(upstream::keepalive_timeout), "how long an idle connection is kept";
     "keepalive_requests" in UPSTREAM, takes ONE | ONCE, call(upstream::keepalive_requests), "how many requests a connection may carry";
     "least_conn" in UPSTREAM, takes NONE, call(upstream::by_its_name), "chooses the server with the fewest requests";
-    "least_time" in UPSTREAM, takes ONE | TWO, unsupported("servers are not chosen by their times yet: `least_conn` chooses the one with the fewest requests"), "chooses the fastest server";
+    "least_time" in UPSTREAM, takes ONE | TWO, call(upstream::least_time), "chooses the fastest server";
     "random" in UPSTREAM, takes NONE | ONE | TWO, call(upstream::random), "chooses at random";
     "sticky" in UPSTREAM, takes SEVERAL, call(sticky::sticky), "binds sessions to servers";
     "zone" in UPSTREAM, takes ONE | TWO | ONCE, accepted("there is one process, which shares with nobody"), "memory that workers share";

@@ -74,7 +74,7 @@ pub(in crate::config::nginx) fn server(
     let takes_backups = upstream
         .balance
         .as_deref()
-        .is_none_or(|balance| balance == "least_conn");
+        .is_none_or(|balance| balance.starts_with("least_"));
     for word in reader.parameters(directive, 1) {
         if word.text == "backup" && !takes_backups {
             let problem = Problem::NotForThisBalance(word.text.clone());
@@ -96,6 +96,29 @@ pub(in crate::config::nginx) fn by_its_name(
     reader.balance(directive.name.text.clone(), directive, level, path);
 }
 
+/// `least_time header|last_byte [inflight]`.
+pub(in crate::config::nginx) fn least_time(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let until = directive.text(0);
+    if let Some(word) = directive.arguments.get(1)
+        && word.text != "inflight"
+    {
+        return reader.invalid_parameter(directive, word);
+    }
+    if !matches!(until, "header" | "last_byte") {
+        let label = "expected `header` or `last_byte`";
+        let problem = Problem::InvalidWord(until.to_owned());
+        return reader.error(directive, &directive.arguments[0], problem, label);
+    }
+    let words = directive.arguments.iter().map(|word| word.text.as_str());
+    let words: Vec<_> = ["least_time"].into_iter().chain(words).collect();
+    reader.balance(words.join(" "), directive, level, path);
+}
+
 /// `hash KEY [consistent]`.
 pub(in crate::config::nginx) fn hash(
     reader: &mut Reader<'_>,
@@ -112,7 +135,7 @@ pub(in crate::config::nginx) fn hash(
     reader.balance(text, directive, level, path);
 }
 
-/// `random [two [least_conn]]`.
+/// `random [two [least_conn|least_time=header|least_time=last_byte]]`.
 pub(in crate::config::nginx) fn random(
     reader: &mut Reader<'_>,
     directive: &Directive,
@@ -127,9 +150,19 @@ pub(in crate::config::nginx) fn random(
         [two, method] if two.text == "two" && method.text == "least_conn" => {
             reader.balance("random two".to_owned(), directive, level, path);
         }
-        [two, method] if two.text == "two" && method.text.starts_with("least_time") => {
-            let label = "servers are not chosen by their times yet: write `least_conn`";
-            reader.unsupported_parameter(directive, method, label);
+        [two, method]
+            if two.text == "two"
+                && matches!(
+                    method.text.as_str(),
+                    "least_time=header" | "least_time=last_byte"
+                ) =>
+        {
+            reader.balance(
+                format!("random two {}", method.text),
+                directive,
+                level,
+                path,
+            );
         }
         [two, word] if two.text == "two" => reader.invalid_parameter(directive, word),
         [word, ..] => reader.invalid_parameter(directive, word),
