@@ -55,7 +55,8 @@ pub use site::{ClientLimits, HeaderBuffers, HostPattern, Site};
 pub use sticky::{CookieExpires, SAME_SITES, Sticky, StickyCookie, StickyLearn};
 pub use template::{Part, Template, TemplateError};
 pub use upstream::{
-    Balance, CheckKind, HealthCheck, Keepalive, Server, ServerAddress, Until, Upstream, Weight,
+    Balance, CheckKind, HealthCheck, Keepalive, Queue, Server, ServerAddress, Until, Upstream,
+    Weight,
 };
 pub use variable::{VARIABLES, Variable};
 

@@ -21,6 +21,8 @@ pub struct Upstream {
     pub sticky: Option<Sticky>,
     /// The active check; `None` leaves failures to `max_fails` alone.
     pub health_check: Option<HealthCheck>,
+    /// `queue`: where requests wait when no server can be chosen.
+    pub queue: Option<Queue>,
     /// The pool of idle connections.
     pub keepalive: Keepalive,
     /// `resolver`: who is asked for the names of its servers that say `resolve`.
@@ -188,6 +190,15 @@ pub enum CheckKind {
         /// The statuses that pass.
         statuses: Vec<RangeInclusive<u16>>,
     },
+}
+
+/// `queue` of an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// How many requests may wait.
+    pub requests: usize,
+    /// How long each may.
+    pub timeout: Duration,
 }
 
 /// `keepalive` of an upstream.

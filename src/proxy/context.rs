@@ -86,6 +86,8 @@ pub(super) struct Passage {
     pub(super) has_learned: bool,
     /// The server of the try under way.
     pub(super) selected: Option<Selected>,
+    /// The next try's server is still to be waited for.
+    pub(super) waits: bool,
     /// The servers that failed this request.
     pub(super) tried: Vec<Arc<Peer>>,
     /// What the log says of each try.
@@ -281,6 +283,7 @@ impl Passage {
             line: None,
             has_learned: false,
             selected: None,
+            waits: false,
             tried: Vec::new(),
             tries: Vec::new(),
             began: Instant::now(),

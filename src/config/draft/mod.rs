@@ -15,7 +15,7 @@ mod words;
 pub use duration::Time;
 pub use shapes::{FromWord, OneOrMany, OrOff, Short};
 pub use size::Size;
-pub use upstream::{HealthCheck, Server, Sticky, StickyCookie, StickyLearn, Upstream};
+pub use upstream::{HealthCheck, Queue, Server, Sticky, StickyCookie, StickyLearn, Upstream};
 pub use variable::Variable;
 pub use words::{Switch, Word};
 

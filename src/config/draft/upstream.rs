@@ -21,6 +21,8 @@ record! {
         servers: Vec<Short<Server>>,
         /// How they are checked; `off` does not.
         health_check: OrOff<HealthCheck>,
+        /// Where requests wait when no server can be chosen; without it they are answered with a 502.
+        queue: Queue,
         /// How many idle connections are kept; 0 keeps none.
         keepalive: u64,
         /// Whether each location has connections of its own.
@@ -35,6 +37,16 @@ record! {
         resolver: OneOrMany<Word>,
         /// How long looking up such a name may take; 0 is no limit.
         resolver_timeout: Time,
+    }
+}
+
+record! {
+    /// Requests that wait for a server.
+    Queue {
+        /// How many may wait; those that come when it is full are answered with a 502.
+        requests: u64,
+        /// How long each may; then it is answered with a 502.
+        timeout: Time,
     }
 }
 

@@ -34,6 +34,7 @@ macro_rules! target {
                 health_check: $level.health_check.as_ref(),
                 keepalive: $level.keepalive,
                 sticky: None,
+                queue: None,
                 keepalive_local: false,
                 keepalive_requests: None,
                 keepalive_time: None,

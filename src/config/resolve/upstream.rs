@@ -6,8 +6,8 @@ use super::super::problem::Problem;
 use super::super::suggest;
 use super::{Resolver, address, fit, invalid};
 use crate::model::{
-    self, Balance, CheckKind, HealthCheck, Keepalive, Server, ServerAddress, Until, Upstream,
-    UpstreamId, Weight,
+    self, Balance, CheckKind, HealthCheck, Keepalive, Queue, Server, ServerAddress, Until,
+    Upstream, UpstreamId, Weight,
 };
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -22,6 +22,7 @@ pub(super) struct Written<'a> {
     /// Their key: `servers` or `backends`.
     pub(super) servers_key: &'static str,
     pub(super) health_check: Option<&'a OrOff<draft::HealthCheck>>,
+    pub(super) queue: Option<&'a draft::Queue>,
     pub(super) keepalive: Option<u64>,
     pub(super) keepalive_local: bool,
     pub(super) keepalive_requests: Option<u64>,
@@ -100,6 +101,7 @@ impl Resolver {
                 sticky: upstream.sticky.as_ref(),
                 servers_key: "servers",
                 health_check: upstream.health_check.as_ref(),
+                queue: upstream.queue.as_ref(),
                 keepalive: upstream.keepalive,
                 keepalive_local: upstream.keepalive_local.is_some_and(|switch| switch.0),
                 keepalive_requests: upstream.keepalive_requests,
@@ -184,6 +186,8 @@ impl Resolver {
         let check_path = path.key("health_check");
         let health_check = (written.health_check.and_then(OrOff::on))
             .map(|check| self.health_check(check, &check_path));
+        let queue = written.queue;
+        let queue = queue.map(|queue| self.queue(queue, &path.key("queue")));
         let keepalive = self.keepalive(written, path);
         let balance = self.balance(written.balance, &path.key("balance"));
         let sticky = self.sticky(written.sticky, &path.key("sticky"));
@@ -199,6 +203,7 @@ impl Resolver {
             servers,
             sticky,
             health_check,
+            queue,
             keepalive,
             resolver_timeout: match &resolver {
                 Some(_) => timeout.or(Some(RESOLVER_TIMEOUT)),
@@ -208,6 +213,20 @@ impl Resolver {
             resolver,
         });
         UpstreamId(self.upstreams.len() - 1)
+    }
+
+    fn queue(&mut self, queue: &draft::Queue, path: &Path<'_>) -> Queue {
+        if queue.requests.is_none() {
+            let missing = path.error(Problem::Missing("\"requests\""));
+            self.report(missing.label("expected `requests: 100`: how many may wait"));
+        }
+        let requests = queue.requests.unwrap_or(1);
+        let timeout = queue.timeout.map_or(QUEUE_TIMEOUT, |time| time.0);
+        self.time(Some(timeout), &path.key("timeout"));
+        Queue {
+            requests: fit(self.number(requests, 1, MOST_WAITING, &path.key("requests"))),
+            timeout,
+        }
     }
 
     fn keepalive(&mut self, written: &Written<'_>, path: &Path<'_>) -> Keepalive {
@@ -417,6 +436,10 @@ const RESOLVER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// As in nginx.
 const FAIL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// As in nginx Plus.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(60);
+const MOST_WAITING: u64 = 1_000_000;
 
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);

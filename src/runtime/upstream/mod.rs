@@ -16,6 +16,7 @@ mod names;
 mod passive;
 mod peer;
 mod probe;
+mod queue;
 mod registry;
 mod selection;
 mod sticky;
@@ -50,6 +51,7 @@ pub struct Upstream {
     pool: u64,
     keepalive: model::Keepalive,
     health_check: Option<model::HealthCheck>,
+    queue: Option<model::Queue>,
     stickiness: Option<Stickiness>,
     group: Arc<Group>,
     state: Arc<State>,
@@ -102,6 +104,7 @@ impl Upstream {
             pool: pool.finish(),
             keepalive: upstream.keepalive.clone(),
             health_check: upstream.health_check.clone(),
+            queue: upstream.queue,
             stickiness,
             group,
             state,
@@ -146,7 +149,17 @@ impl Upstream {
 
     /// The same with what the upstream's [`key`](Self::key) asks for, behind what
     /// [`bind`](Self::bind) has written, where sessions are bound to servers.
+    ///
+    /// Where requests wait in a `queue` already there is nothing to choose: whoever comes
+    /// [waits](Self::wait) behind them.
     pub fn choose_by(&self, key: &[u8], tried: &[Arc<Peer>]) -> Option<Selected> {
+        if self.queue.is_some() && !self.state.line().is_empty() {
+            return None;
+        }
+        self.choose_at_once(key, tried)
+    }
+
+    fn choose_at_once(&self, key: &[u8], tried: &[Arc<Peer>]) -> Option<Selected> {
         let bound = match &self.stickiness {
             Some(_) => ServerId::read(key).0,
             None => None,

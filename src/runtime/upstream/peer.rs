@@ -3,6 +3,7 @@
 use super::clock::Clock;
 use super::connection::Connection;
 use super::passive::{Failures, Limit};
+use super::queue::Line;
 use super::sticky::ServerId;
 use super::times::{Measure, Times};
 use crate::model::{Keepalive, Until};
@@ -53,6 +54,8 @@ pub(super) struct Live {
     /// When it was last taken out, by a check or for its failures.
     downed: AtomicU64,
     pub(super) times: Times,
+    /// Those who wait until it, or another server of its upstream, can take a request.
+    line: Arc<Line>,
 }
 
 /// A server chosen for one try. Counts as a request in flight until it is dropped.
@@ -190,6 +193,16 @@ impl Peer {
     }
 }
 
+impl Live {
+    /// Of a server of an upstream with this line.
+    pub(super) fn with_line(line: &Arc<Line>) -> Self {
+        Self {
+            line: Arc::clone(line),
+            ..Self::default()
+        }
+    }
+}
+
 impl Selected {
     /// The hold on a peer that has admitted a request.
     pub(super) fn new(peer: Arc<Peer>, limit: Limit) -> Self {
@@ -317,6 +330,7 @@ impl Drop for Selected {
     fn drop(&mut self) {
         self.waits_no_longer();
         self.peer.live.in_flight.fetch_sub(1, Relaxed);
+        self.peer.live.line.freed();
     }
 }
 

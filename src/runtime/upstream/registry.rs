@@ -5,6 +5,7 @@ use super::discovery::peer;
 use super::health::{ActiveCheck, Delegate};
 use super::names::{LOOKUP_INTERVAL, LOOKUP_TIMEOUT, Names, Resolve, SystemResolver};
 use super::peer::Live;
+use super::queue::Line;
 use super::sticky::{Sessions, Stickiness};
 use super::{Environment, Upstream, background, clock::Clock, event};
 use crate::model::{self, Sticky};
@@ -52,6 +53,8 @@ pub(super) struct State {
     /// The upstreams of every generation still alive, the newest last.
     users: Mutex<Vec<Weak<Upstream>>>,
     started: AtomicBool,
+    /// The requests that wait for a server.
+    line: Arc<Line>,
     /// The sessions of `sticky learn`.
     sessions: Mutex<Option<(usize, Arc<Sessions>)>>,
 }
@@ -236,6 +239,7 @@ impl State {
             lives: Mutex::default(),
             users: Mutex::default(),
             started: AtomicBool::new(false),
+            line: Arc::default(),
             sessions: Mutex::default(),
         }
     }
@@ -245,6 +249,11 @@ impl State {
         let mut users = self.users.lock();
         users.retain(|user| user.strong_count() > 0);
         users.iter().rev().find_map(Weak::upgrade)
+    }
+
+    /// The requests that wait for a server.
+    pub(super) fn line(&self) -> &Line {
+        &self.line
     }
 
     /// The table of sessions; another one, empty, when its size has changed.
@@ -269,7 +278,7 @@ impl State {
         if let Some(live) = lives.get(&key).and_then(Weak::upgrade) {
             return live;
         }
-        let live = Arc::new(Live::default());
+        let live = Arc::new(Live::with_line(&self.line));
         lives.insert(key, Arc::downgrade(&live));
         live
     }

@@ -23,6 +23,6 @@ rows! {
     "resolver" in UPSTREAM, takes SOME | ONCE, call(upstream::resolver), "servers that resolve names";
     "resolver_timeout" in UPSTREAM, takes ONE | ONCE, call(upstream::resolver_timeout), "how long resolving may take";
     "health_check" in LOCATION, takes NONE | SOME, unsupported("servers of an nginx.conf are not checked yet; `max_fails` takes failing ones out"), "checks servers";
-    "queue" in UPSTREAM, takes ONE | TWO, unsupported("requests do not wait for a server"), "where requests wait for a server";
+    "queue" in UPSTREAM, takes ONE | TWO | ONCE, call(upstream::queue), "where requests wait for a server";
     "ntlm" in UPSTREAM, takes NONE, unsupported("connections to servers are shared by clients"), "binds connections to clients";
 }

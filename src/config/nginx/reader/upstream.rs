@@ -1,7 +1,7 @@
 //! `upstream` and its servers.
 
 use super::{Level, Reader, number};
-use crate::config::draft::{Server, Short, Switch, Upstream, Word as Text};
+use crate::config::draft::{Queue, Server, Short, Switch, Upstream, Word as Text};
 use crate::config::nginx::lexer::Word;
 use crate::config::nginx::parser::Directive;
 use crate::config::nginx::positions::Piece;
@@ -195,6 +195,45 @@ pub(in crate::config::nginx) fn keepalive(
     upstream.keepalive = Some(connections);
     upstream.keepalive_local = (directive.arguments.len() > 1).then_some(Switch(true));
     reader.record_value(directive, path);
+}
+
+/// `queue NUMBER [timeout=TIME]`.
+pub(in crate::config::nginx) fn queue(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let Level::Upstream(upstream) = level else {
+        return;
+    };
+    let Some(requests) = number(directive.text(0)).filter(|requests| *requests > 0) else {
+        let problem = Problem::DirectiveValue {
+            directive: "queue".into(),
+            what: "invalid value",
+        };
+        return reader.report(directive, &directive.arguments[0], problem, None);
+    };
+    let mut queue = Queue {
+        requests: Some(requests),
+        ..Queue::default()
+    };
+    if let Some(word) = directive.arguments.get(1) {
+        let time = word.text.strip_prefix("timeout=");
+        match time.and_then(|time| time.parse().ok()) {
+            Some(time) => queue.timeout = Some(time),
+            None => return reader.invalid_parameter(directive, word),
+        }
+        let path = path.key("queue");
+        let name = &directive.name;
+        let path = path.key("timeout");
+        reader.positions.record(&path, directive, name, Some(word));
+    }
+    let list = path.key("queue");
+    let first = directive.arguments.first();
+    let (path, name) = (list.key("requests"), &directive.name);
+    reader.positions.record(&path, directive, name, first);
+    upstream.queue = Some(queue);
 }
 
 /// `keepalive_requests` of servers.

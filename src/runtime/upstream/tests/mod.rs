@@ -4,6 +4,7 @@ mod balancing;
 mod choosing;
 mod health;
 mod names;
+mod queue;
 mod reload;
 
 use super::clock::Clock;
@@ -93,6 +94,7 @@ fn model(servers: &[Server], health_check: Option<HealthCheck>) -> model::Upstre
         balance: Balance::RoundRobin,
         servers: servers.to_vec(),
         sticky: None,
+        queue: None,
         health_check,
         resolver: None,
         resolver_timeout: None,
