@@ -119,7 +119,7 @@ fn selection(criterion: &mut Criterion) {
         "hash $uri consistent;",
         "random;",
     ] {
-        for servers in [2, 16] {
+        for servers in [2, 16, 2000] {
             let generation = generation(&upstream(method, servers));
             let upstream = generation.upstream("app").expect("it is there");
             let name = method.trim_end_matches(';');

@@ -15,7 +15,7 @@ pub struct Upstream {
     pub name: String,
     /// How a server is chosen.
     pub balance: Balance,
-    /// The servers, in the order of the file. Never empty.
+    /// The servers, in the order of the file. Empty only where a `state` file lists none.
     pub servers: Vec<Server>,
     /// How requests of one session come to one server.
     pub sticky: Option<Sticky>,

@@ -333,3 +333,34 @@ fn a_further_try_waits_too() {
         assert_eq!(client.read().text(), "served");
     }
 }
+
+#[test]
+fn a_state_file_lists_the_servers() {
+    let (one, two) = (Backend::named("one"), Backend::named("two"));
+    let gapura = Launch::nginx("events {} http { server { listen LISTEN; return 404; } }").start();
+    let file = gapura.folder().join("servers.conf");
+    let file = file.to_str().expect("a path");
+    let conf = format!(
+        "events {{}} http {{ access_log off; upstream app {{ state {file}; }}
+         server {{ listen {}; location / {{ proxy_pass http://app; }} }} }}",
+        gapura.address()
+    );
+    let reload = || gapura.signal(libc::SIGHUP);
+    std::fs::write(gapura.folder().join("nginx.conf"), conf).expect("written");
+    reload();
+    wait_until("there are none yet", || gapura.get("/").status == 502);
+    let line = |server: &Backend| format!("server {} weight=1;\n", server.address());
+    std::fs::write(file, line(&one)).expect("written");
+    reload();
+    wait_until("the first serves", || gapura.get("/").text() == "one");
+    std::fs::write(file, line(&two)).expect("written");
+    reload();
+    wait_until("the second serves", || gapura.get("/").text() == "two");
+    // A file that is wrong leaves what serves as it is.
+    std::fs::write(file, "listen 80;").expect("written");
+    reload();
+    gapura.errors().wait_for("the mistake", |line| {
+        line.contains("\"listen\" is not allowed here in")
+    });
+    assert_eq!(gapura.get("/").text(), "two");
+}

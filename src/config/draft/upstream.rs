@@ -19,6 +19,9 @@ record! {
         sticky: Sticky,
         /// The servers.
         servers: Vec<Short<Server>>,
+        /// In place of `servers`: a file that lists them as nginx does, `server 127.0.0.1:3000 weight=2;` on a
+        /// line. It is read at start and at reload; without it there are none.
+        state: String,
         /// How they are checked; `off` does not.
         health_check: OrOff<HealthCheck>,
         /// Where requests wait when no server can be chosen; without it they are answered with a 502.

@@ -35,6 +35,7 @@ macro_rules! target {
                 keepalive: $level.keepalive,
                 sticky: None,
                 queue: None,
+                state: None,
                 keepalive_local: false,
                 keepalive_requests: None,
                 keepalive_time: None,

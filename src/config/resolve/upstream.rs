@@ -1,8 +1,10 @@
 //! Upstreams: servers, weights, health checks, and the names of those that have none.
 
 use super::super::draft::{self, OneOrMany, OrOff, Short, Word};
+use super::super::nginx;
 use super::super::path::{Part, Path};
 use super::super::problem::Problem;
+use super::super::source::Source;
 use super::super::suggest;
 use super::{Resolver, address, fit, invalid};
 use crate::model::{
@@ -22,6 +24,7 @@ pub(super) struct Written<'a> {
     /// Their key: `servers` or `backends`.
     pub(super) servers_key: &'static str,
     pub(super) health_check: Option<&'a OrOff<draft::HealthCheck>>,
+    pub(super) state: Option<&'a str>,
     pub(super) queue: Option<&'a draft::Queue>,
     pub(super) keepalive: Option<u64>,
     pub(super) keepalive_local: bool,
@@ -101,6 +104,7 @@ impl Resolver {
                 sticky: upstream.sticky.as_ref(),
                 servers_key: "servers",
                 health_check: upstream.health_check.as_ref(),
+                state: upstream.state.as_deref(),
                 queue: upstream.queue.as_ref(),
                 keepalive: upstream.keepalive,
                 keepalive_local: upstream.keepalive_local.is_some_and(|switch| switch.0),
@@ -149,10 +153,23 @@ impl Resolver {
 
     fn upstream(&mut self, name: String, written: &Written<'_>, path: &Path<'_>) -> UpstreamId {
         let list = path.key(written.servers_key);
-        let servers: Vec<Server> = (written.servers.iter().enumerate())
-            .map(|(index, server)| self.server(server, &list.index(index)))
-            .collect();
-        if written.servers.is_empty() {
+        let kept = written.state.map(|file| self.state(file, path));
+        if kept.is_some() && !written.servers.is_empty() {
+            let finding = list.key_error(Problem::Exclusive("state", written.servers_key));
+            self.report(finding.label("the servers are in the file or here"));
+        }
+        let servers: Vec<Server> = match &kept {
+            Some(kept) => {
+                let at = path.key("state");
+                kept.iter().map(|server| self.server(server, &at)).collect()
+            }
+            None => (written.servers.iter().enumerate())
+                .map(|(index, server)| self.server(server, &list.index(index)))
+                .collect(),
+        };
+        if kept.is_some() && servers.is_empty() {
+            // Requests are answered with a 502 until there are some.
+        } else if servers.is_empty() {
             let label = format!(
                 "expected `{}` with at least one address",
                 written.servers_key
@@ -213,6 +230,26 @@ impl Resolver {
             resolver,
         });
         UpstreamId(self.upstreams.len() - 1)
+    }
+
+    /// The servers of a state file.
+    fn state(&mut self, file: &str, path: &Path<'_>) -> Vec<Short<draft::Server>> {
+        let at = path.key("state");
+        let full = self.base.join(file);
+        let text = match self.pages.read(full.clone(), "") {
+            Ok(page) => String::from_utf8_lossy(&page.body).into_owned(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+            Err(error) => {
+                self.report(at.error(Problem::open(&full, &error)));
+                return Vec::new();
+            }
+        };
+        let source = Source::new(full.display().to_string(), text);
+        let servers = nginx::state::servers(&source, self.pages.reader());
+        servers.unwrap_or_else(|mistake| {
+            self.report(at.error(Problem::Syntax(format!("{mistake} in {}", full.display()))));
+            Vec::new()
+        })
     }
 
     fn queue(&mut self, queue: &draft::Queue, path: &Path<'_>) -> Queue {

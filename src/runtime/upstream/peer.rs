@@ -5,7 +5,7 @@ use super::connection::Connection;
 use super::passive::{Failures, Limit};
 use super::queue::Line;
 use super::sticky::ServerId;
-use super::times::{Measure, Times};
+use super::times::{Measure, STEP, Times};
 use crate::model::{Keepalive, Until};
 use pingora_core::protocols::l4::socket::SocketAddr;
 use std::fmt;
@@ -165,6 +165,17 @@ impl Peer {
                 times.estimate(until, self.limit.fail_timeout(), self.in_flight(), now)
             }
             Measure::Peak => times.peak_load(self.in_flight(), now),
+        }
+    }
+
+    /// The least [`load`](Self::load) that there can be, where no server needs to be looked at to know it.
+    pub(super) fn least_load(&self) -> Option<u64> {
+        match self.measure {
+            Measure::Requests => Some(0),
+            Measure::Average {
+                inflight: false, ..
+            } => Some(STEP),
+            Measure::Average { inflight: true, .. } | Measure::Peak => None,
         }
     }
 

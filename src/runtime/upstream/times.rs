@@ -219,7 +219,7 @@ impl Peak {
     /// What is left of it now.
     fn cost(&self, now: u64) -> u32 {
         let (cost, set) = unpack(self.0.load(Relaxed));
-        (f64::from(cost) * faded(set, now)) as u32
+        whole(f64::from(cost) * faded(set, now))
     }
 
     fn add(&self, time: Duration, now: u64) {
@@ -228,7 +228,7 @@ impl Peak {
             let (cost, set) = unpack(word);
             let left = faded(set, now);
             let mixed = f64::from(cost) * left + f64::from(time) * (1.0 - left);
-            let cost = if time > cost { time } else { mixed as u32 };
+            let cost = if time > cost { time } else { whole(mixed) };
             Some(u64::from(cost.max(1)) << 32 | (now & u64::from(u32::MAX)))
         };
         let changed = self.0.fetch_update(Relaxed, Relaxed, next);
@@ -237,12 +237,24 @@ impl Peak {
 }
 
 fn unpack(word: u64) -> (u32, u32) {
-    ((word >> 32) as u32, word as u32)
+    (low(word >> 32), low(word))
+}
+
+fn low(word: u64) -> u32 {
+    u32::try_from(word & u64::from(u32::MAX)).unwrap_or(u32::MAX)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "it lies between two numbers of that type"
+)]
+fn whole(cost: f64) -> u32 {
+    cost as u32
 }
 
 /// The share of a cost that is left at a time. Times are compared within 49 days.
 fn faded(set: u32, now: u64) -> f64 {
-    let passed = (now as u32).wrapping_sub(set);
+    let passed = low(now).wrapping_sub(set);
     // Another thread may have read the clock before.
     let passed = if passed > u32::MAX / 2 { 0 } else { passed };
     (-f64::from(passed) / FADES).exp()
@@ -259,7 +271,7 @@ fn microseconds(time: Duration) -> u64 {
 /// nginx's numbers: servers slower than this many milliseconds are equally slow, and times are compared
 /// in steps of so many.
 const SLOWEST: u64 = 5000;
-const STEP: u64 = 20;
+pub(super) const STEP: u64 = 20;
 
 /// 2^20 requests of one server may wait for more than four hours each.
 const COUNT_BITS: u32 = 20;

@@ -16,6 +16,7 @@ rows! {
     "least_conn" in UPSTREAM, takes NONE, call(upstream::by_its_name), "chooses the server with the fewest requests";
     "least_time" in UPSTREAM, takes ONE | TWO, call(upstream::least_time), "chooses the fastest server";
     "random" in UPSTREAM, takes NONE | ONE | TWO, call(upstream::random), "chooses at random";
+    "state" in UPSTREAM, takes ONE | ONCE, call(upstream::state), "a file that lists the servers, read at start and at reload; nothing writes it yet";
     "sticky" in UPSTREAM, takes SEVERAL, call(sticky::sticky), "binds sessions to servers";
     "zone" in UPSTREAM, takes ONE | TWO | ONCE, accepted("there is one process, which shares with nobody"), "memory that workers share";
     "upstream" in HTTP, takes BLOCK | ONE, call(upstream::upstream), "a group of servers";

@@ -2,6 +2,7 @@
 
 use super::{Level, Reader, number};
 use crate::config::draft::{Queue, Server, Short, Switch, Upstream, Word as Text};
+use crate::config::nginx::defaults;
 use crate::config::nginx::lexer::Word;
 use crate::config::nginx::parser::Directive;
 use crate::config::nginx::positions::Piece;
@@ -37,7 +38,7 @@ pub(in crate::config::nginx) fn upstream(
         &mut Level::Upstream(&mut upstream),
         &path,
     );
-    let is_server = |inner: &Directive| inner.name.text == "server";
+    let is_server = |inner: &Directive| matches!(inner.name.text.as_str(), "server" | "state");
     if !directive.children().iter().any(is_server) {
         let label = "expected `server ADDRESS;` in it";
         reader.error(directive, &directive.name, Problem::NoServers, label);
@@ -194,6 +195,21 @@ pub(in crate::config::nginx) fn keepalive(
     }
     upstream.keepalive = Some(connections);
     upstream.keepalive_local = (directive.arguments.len() > 1).then_some(Switch(true));
+    reader.record_value(directive, path);
+}
+
+/// `state`: a file below the prefix.
+pub(in crate::config::nginx) fn state(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let Level::Upstream(upstream) = level else {
+        return;
+    };
+    let file = defaults::in_prefix(reader.prefix.as_deref(), directive.text(0));
+    upstream.state = Some(file);
     reader.record_value(directive, path);
 }
 

@@ -36,6 +36,8 @@ struct Candidates {
     /// Whose turn it is: each as often as its weight says, as evenly as nginx spreads them.
     schedule: Box<[u32]>,
     next: AtomicUsize,
+    /// All weights are the same.
+    even: bool,
 }
 
 impl Candidates {
@@ -54,7 +56,11 @@ impl Candidates {
             false => 0,
         };
         let weights: Vec<usize> = backends.iter().map(weight).collect();
+        let even = backends
+            .windows(2)
+            .all(|two| peer(&two[0]).weight == peer(&two[1]).weight);
         Self {
+            even,
             schedule: smooth::schedule(&weights),
             backends: backends.into(),
             sums,

@@ -285,3 +285,42 @@ fn a_slow_server_gets_little_traffic_by_its_peak() {
     let uneven = a.abs_diff(b);
     assert!(uneven * 10 < a + b, "{a} and {b} to the others");
 }
+
+#[test]
+fn of_many_servers_each_gets_what_nobody_else_waits_for() {
+    let bench = Bench::new();
+    let address = |index: usize| format!("10.0.{}.{}:80", index / 250, index % 250 + 1);
+    let servers: Vec<_> = (0..1000)
+        .map(|index| weighted(&address(index), 1 + index as u64 % 2))
+        .collect();
+    let least_time = Balance::LeastTime {
+        until: Until::Header,
+        inflight: false,
+    };
+    for balance in [Balance::LeastConn, least_time] {
+        let upstream = upstream(&bench, balance, &servers);
+        let mut held: Vec<_> = (0..1000).filter_map(|_| upstream.choose(&[])).collect();
+        let texts = |held: &[super::super::Selected]| {
+            let texts = held.iter().map(|one| one.text().to_owned());
+            texts.collect::<std::collections::BTreeSet<_>>().len()
+        };
+        // Some wait for the same server of twice the weight, but nobody for one of half of it.
+        assert!(texts(&held) >= 500, "{}", texts(&held));
+        held.extend((0..500).filter_map(|_| upstream.choose(&[])));
+        assert_eq!(held.len(), 1500);
+        for selected in &held {
+            let peer = selected.peer();
+            assert!(peer.in_flight() <= peer.weight + 1, "{peer:?}");
+        }
+    }
+    let limited: Vec<_> = servers
+        .into_iter()
+        .map(|server| Server {
+            max_conns: NonZeroU32::new(1),
+            ..server
+        })
+        .collect();
+    let upstream = upstream(&bench, Balance::LeastConn, &limited);
+    let held: Vec<_> = (0..1001).filter_map(|_| upstream.choose(&[])).collect();
+    assert_eq!(held.len(), 1000, "each is found once, and none twice");
+}
