@@ -112,12 +112,14 @@ fn selection(criterion: &mut Criterion) {
     for method in [
         "",
         "least_conn;",
+        "least_time header;",
+        "random two;",
         "ip_hash;",
         "hash $uri;",
         "hash $uri consistent;",
         "random;",
     ] {
-        for servers in [2, 16] {
+        for servers in [2, 16, 2000] {
             let generation = generation(&upstream(method, servers));
             let upstream = generation.upstream("app").expect("it is there");
             let name = method.trim_end_matches(';');

@@ -115,6 +115,7 @@ fn reference(schema: &Json) -> String {
             "Server",
             "An entry of `servers` and of `backends`; or its address alone.",
         ),
+        ("A queue", "Queue", "The value of `queue`."),
         ("Sessions", "Sticky", "The value of `sticky`: one of these."),
         (
             "A session's cookie",

@@ -133,7 +133,7 @@ proptest! {
         server in prop::sample::subsequence(SETTINGS[3..].to_vec(), 0..6),
         location in prop::sample::subsequence(SETTINGS.to_vec(), 0..6),
         path in prop::sample::select(vec!["/", "= /", "^~ /a", "~ ^/(?<part>.*)", "~* \\.php$"]),
-        balance in prop::sample::select(vec!["", "least_conn;", "ip_hash;", "hash $uri consistent;", "random two;"]),
+        balance in prop::sample::select(vec!["", "least_conn;", "ip_hash;", "hash $uri consistent;", "random two;", "least_time header;", "random two least_time=last_byte;"]),
     ) {
         let text = format!(
             "events {{}}\nhttp {{\naccess_log off;\nmap $uri $mapped {{ default a; ~^/(.) $1; }}\n\

@@ -21,6 +21,7 @@ fn choosing_allocates_what_pingora_does_and_no_more() {
         balance: Balance::RoundRobin,
         servers: addresses.map(server).to_vec(),
         sticky: None,
+        queue: None,
         health_checks: Vec::new(),
         resolver: None,
         resolver_timeout: None,

@@ -3,6 +3,7 @@
 mod body;
 mod collect;
 mod delegated;
+mod gone;
 mod held;
 mod output;
 mod pace;

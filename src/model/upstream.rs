@@ -14,13 +14,15 @@ pub struct Upstream {
     pub name: String,
     /// How a server is chosen.
     pub balance: Balance,
-    /// The servers, in the order of the file. Never empty.
+    /// The servers, in the order of the file. Empty only where a `state` file lists none.
     pub servers: Vec<Server>,
     /// How requests of one session come to one server.
     pub sticky: Option<Sticky>,
     /// The active checks, which a server must all pass; without one, failures are left to `max_fails`
     /// alone. None is there twice, however many locations ask for it.
     pub health_checks: Vec<HealthCheck>,
+    /// `queue`: where requests wait when no server can be chosen.
+    pub queue: Option<Queue>,
     /// The pool of idle connections.
     pub keepalive: Keepalive,
     /// `resolver`: who is asked for the names of its servers that say `resolve`.
@@ -40,6 +42,16 @@ pub enum Balance {
     LeastConn,
     /// `ip_hash`: by the client's address.
     IpHash,
+    /// `least_time`: the one whose answers take the least time, for its requests and its weight.
+    LeastTime {
+        /// What of an answer its time is measured to.
+        until: Until,
+        /// `inflight`: requests that are not answered yet count, too.
+        inflight: bool,
+    },
+    /// `peak_ewma`: of two taken by chance, the one with less to wait for: its slowest answer of late,
+    /// for each request that it has.
+    PeakEwma,
     /// `hash KEY`: by a key.
     Hash {
         /// The key.
@@ -51,6 +63,17 @@ pub enum Balance {
     Random,
     /// `random two`: the less busy of two taken by chance.
     RandomTwo,
+    /// `random two least_time=`: the faster of two taken by chance.
+    RandomTwoLeastTime(Until),
+}
+
+/// What of an answer a server's time is measured to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// `header`: its header.
+    Header,
+    /// `last_byte`: its end.
+    LastByte,
 }
 
 impl Balance {
@@ -62,7 +85,11 @@ impl Balance {
     /// Whether a server that has come back may be spared at first: where neither a key nor chance
     /// decides, as in nginx.
     pub fn starts_slowly(&self) -> bool {
-        !self.is_keyed() && !matches!(self, Self::Random | Self::RandomTwo)
+        let by_chance = matches!(
+            self,
+            Self::Random | Self::RandomTwo | Self::RandomTwoLeastTime(_) | Self::PeakEwma
+        );
+        !self.is_keyed() && !by_chance
     }
 }
 
@@ -143,6 +170,15 @@ impl Weight {
     pub fn get(self) -> u16 {
         self.0.get()
     }
+}
+
+/// `queue` of an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// How many requests may wait.
+    pub requests: usize,
+    /// How long each may.
+    pub timeout: Duration,
 }
 
 /// `keepalive` of an upstream.

@@ -55,10 +55,13 @@ pub(super) fn from_upstream(
     }
     if let Some(Passage {
         selected: Some(selected),
+        tries,
         ..
     }) = &ctx.passage
     {
         selected.succeeded();
+        let header_time = tries.last().and_then(|one| one.header_time);
+        selected.has_header(header_time.unwrap_or_default());
         sticky::learn(session, ctx, Moment::Header);
     }
     if let Some(Passage { pass, .. }) = &ctx.passage {

@@ -86,6 +86,8 @@ pub(super) struct Passage {
     pub(super) has_learned: bool,
     /// The server of the try under way.
     pub(super) selected: Option<Selected>,
+    /// The next try's server is still to be waited for.
+    pub(super) waits: bool,
     /// The servers that failed this request.
     pub(super) tried: Vec<Arc<Peer>>,
     /// What the log says of each try.
@@ -149,14 +151,14 @@ impl Try {
         }
     }
 
-    /// Ends the try. `status` stands in when the server sent none.
-    pub(super) fn end(&mut self, status: Option<u16>) {
-        self.response_time
-            .get_or_insert_with(|| self.began.elapsed());
+    /// Ends the try and gives how long it took. `status` stands in when the server sent none.
+    pub(super) fn end(&mut self, status: Option<u16>) -> Duration {
         self.status = self.status.or(status);
         if let Some(meter) = self.meter.take() {
             self.traffic = meter.read();
         }
+        let began = self.began;
+        *self.response_time.get_or_insert_with(|| began.elapsed())
     }
 
     /// The bytes of the try up to now.
@@ -281,6 +283,7 @@ impl Passage {
             line: None,
             has_learned: false,
             selected: None,
+            waits: false,
             tried: Vec::new(),
             tries: Vec::new(),
             began: Instant::now(),
@@ -349,9 +352,12 @@ impl Passage {
     /// Ends the try under way without blame for its server.
     pub(super) fn release(&mut self) {
         self.line = None;
-        self.selected = None;
+        let selected = self.selected.take();
         if let Some(current) = self.current() {
-            current.end(None);
+            let whole = current.end(None);
+            if let Some(selected) = selected {
+                selected.has_ended(current.header_time, whole);
+            }
         }
     }
 

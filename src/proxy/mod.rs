@@ -8,6 +8,7 @@
 //! | router, body limit | `admit` |
 //! | the request's body, where it is read first | `body` |
 //! | choosing a backend | `pass` |
+//! | waiting for one that is free | `queue` |
 //! | the connection to it | `line`, `tunnel` |
 //! | sessions bound to backends | `sticky` |
 //! | the request to it | `request` |
@@ -51,6 +52,7 @@ mod nginx_page;
 mod pace;
 mod pass;
 mod phases;
+mod queue;
 mod real_ip;
 mod redirect;
 mod request;

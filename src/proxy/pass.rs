@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::flow::Entry;
 use super::phases::Next;
 use super::values::Exchange;
-use super::{Gateway, body, error_log, evaluate, sticky, tunnel};
+use super::{Gateway, body, error_log, evaluate, queue, sticky, tunnel};
 use crate::runtime::upstream::Key;
 use crate::runtime::{Bind, render};
 use http::StatusCode;
@@ -46,6 +46,13 @@ impl Gateway {
         session: &mut Session,
         ctx: &mut RequestContext,
     ) -> Result<Box<HttpPeer>> {
+        if let Some(passage) = &mut ctx.passage
+            && std::mem::take(&mut passage.waits)
+            && !queue::wait(session, ctx).await?
+        {
+            let status = found_nobody(session, ctx);
+            ctx.detour = Some(Entry::Failed(status));
+        }
         if let Some(entry) = ctx.detour.take() {
             let next = self.run(session, ctx, entry).await?;
             if next == Next::Written || !self.choose_first(session, ctx).await? {
@@ -78,36 +85,38 @@ fn balancing_key(session: &Session, ctx: &RequestContext) -> Vec<u8> {
     key
 }
 
-/// Finds the servers, where only a name is known, and chooses one.
+/// Finds the servers, where only a name is known, and chooses one; gives a status when there is none to be
+/// used.
 async fn find_and_choose(
     session: &Session,
     ctx: &mut RequestContext,
 ) -> Result<Option<StatusCode>> {
-    match evaluate::resolve(session, ctx).await {
-        Some(status) => Ok(Some(status)),
-        None => choose(session, ctx),
+    if let Some(status) = evaluate::resolve(session, ctx).await {
+        return Ok(Some(status));
     }
-}
-
-/// Chooses a server; gives a status when there is none to be used.
-fn choose(session: &Session, ctx: &mut RequestContext) -> Result<Option<StatusCode>> {
     let key = balancing_key(session, ctx);
     let Some(passage) = &mut ctx.passage else {
         return Error::e_explain(ErrorType::InternalError, "nothing to pass the request to");
     };
     passage.key = key;
-    Ok(match passage.select() {
-        Ok(true) => None,
-        Ok(false) => {
-            passage.find_nobody();
-            error_log::no_live_upstreams(session, ctx);
-            Some(Failure::BadGateway.status())
-        }
+    match passage.select() {
+        Ok(true) => Ok(None),
+        Ok(false) if queue::wait(session, ctx).await? => Ok(None),
+        Ok(false) => Ok(Some(found_nobody(session, ctx))),
         Err(unknown) => {
             error_log::router_failed(session, ctx, &unknown.to_string());
-            Some(StatusCode::INTERNAL_SERVER_ERROR)
+            Ok(Some(StatusCode::INTERNAL_SERVER_ERROR))
         }
-    })
+    }
+}
+
+/// There is no server to be used.
+fn found_nobody(session: &Session, ctx: &mut RequestContext) -> StatusCode {
+    if let Some(passage) = &mut ctx.passage {
+        passage.find_nobody();
+    }
+    error_log::no_live_upstreams(session, ctx);
+    Failure::BadGateway.status()
 }
 
 /// The server that was chosen, as Pingora connects to it.

@@ -12,6 +12,7 @@ use super::failure::{Failure, has_begun};
 use super::flow::Entry;
 use super::line::SPENT;
 use super::phases;
+use super::queue;
 use crate::model::RetryCondition;
 use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
@@ -199,6 +200,10 @@ fn select_next(session: &Session, ctx: &mut RequestContext) -> bool {
         return false;
     };
     if passage.select().unwrap_or(false) {
+        return true;
+    }
+    if queue::may_wait(passage) {
+        passage.waits = true;
         return true;
     }
     passage.find_nobody();

@@ -1,6 +1,8 @@
 //! Which server of an upstream gets a request.
 
-use super::support::{Addressed, Backend, Gapura, refusing, site, wait_until};
+use super::support::{
+    Addressed, Backend, Gapura, Gate, Launch, refusing, respond, site, wait_until,
+};
 use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -205,4 +207,160 @@ fn keepalive_0_opens_a_connection_for_each_request() {
         .map(|request| request.connection)
         .collect();
     assert_eq!(connections, [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn the_server_that_answers_fast_gets_the_requests() {
+    let quick = Backend::named("quick");
+    let slow = Backend::start(|_, stream| {
+        thread::sleep(Duration::from_millis(150));
+        respond(stream, 200, "", "slow")
+    });
+    for balance in [
+        "least_time header",
+        "least_time last_byte",
+        "least_time header inflight",
+        "least_time last_byte inflight",
+    ] {
+        let gapura = Launch::nginx(&format!(
+            "events {{}} http {{ access_log off;
+             upstream app {{ {balance}; server {} fail_timeout=1h; server {} fail_timeout=1h; }}
+             server {{ listen LISTEN; location / {{ proxy_pass http://app; }} }} }}",
+            slow.address(),
+            quick.address(),
+        ))
+        .start();
+        let counts = counts(&gapura, 20);
+        // The slow one is asked once: nothing is known of it before.
+        assert_eq!(counts.get("slow"), Some(&1), "{balance}");
+    }
+    let balanced = |balance: &str| {
+        let rest = format!("    balance: {balance}\n");
+        let gapura = Gapura::start(&weighted(&[(&slow, ""), (&quick, "")], &rest));
+        counts(&gapura, 20).get("slow").copied().unwrap_or_default()
+    };
+    for balance in ["peak_ewma", "random two least_time=header"] {
+        let slow = balanced(balance);
+        assert!(slow <= 2, "{balance}: {slow} of 20");
+    }
+}
+
+#[test]
+fn requests_wait_in_the_queue_for_a_server() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let backend = Backend::start(move |_, stream| {
+        held.wait();
+        respond(stream, 200, "", "served")
+    });
+    let conf = |queue: &str| {
+        format!(
+            "events {{}} http {{ log_format l \"$arg_n $status\"; access_log /dev/stdout l;
+             upstream app {{ server {} max_conns=1; queue {queue}; }}
+             server {{ listen LISTEN; location / {{ proxy_pass http://app; }}
+                 location = /status {{ stub_status; }} }} }}",
+            backend.address()
+        )
+    };
+    let short = Launch::nginx(&conf("5 timeout=100ms")).start();
+    let mut first = short.connect();
+    first.send("GET /?n=first HTTP/1.1\r\nHost: a\r\n\r\n");
+    wait_until("the server is busy", || backend.hits() == 1);
+    assert_eq!(short.get("/?n=late").status, 502, "the time is over");
+    drop((first, short));
+
+    let gapura = Launch::nginx(&conf("2")).start();
+    let send = |number: usize| {
+        let mut client = gapura.connect();
+        client.send(format!("GET /?n={number} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        client
+    };
+    let mut first = send(1);
+    wait_until("the server is busy", || backend.hits() == 2);
+    let under_way = |count: usize| {
+        let text = format!("Writing: {} ", count + 1);
+        wait_until(&text, || gapura.get("/status").text().contains(&text));
+    };
+    let mut waiting = vec![send(2)];
+    under_way(2);
+    waiting.push(send(3));
+    under_way(3);
+    assert_eq!(gapura.get("/?n=4").status, 502, "it is full");
+    // One whose client goes makes room.
+    drop(waiting.remove(0));
+    gapura
+        .accesses()
+        .wait_for("the client that went", |line| line == "2 499");
+    waiting.push(send(5));
+    under_way(3);
+    assert_eq!(gapura.get("/?n=6").status, 502, "it is full again");
+    gate.open();
+    assert_eq!(first.read().text(), "served");
+    for mut client in waiting {
+        assert_eq!(client.read().text(), "served");
+    }
+    let targets: Vec<String> = backend
+        .requests()
+        .iter()
+        .map(|request| request.target().to_owned())
+        .collect();
+    assert_eq!(targets, ["/?n=first", "/?n=1", "/?n=3", "/?n=5"]);
+}
+
+#[test]
+fn a_further_try_waits_too() {
+    let dead = refusing();
+    let gate = Gate::default();
+    let held = gate.clone();
+    let backend = Backend::start(move |_, stream| {
+        held.wait();
+        respond(stream, 200, "", "served")
+    });
+    let gapura = Launch::nginx(&format!(
+        "events {{}} http {{ access_log off;
+         upstream app {{ server {dead} max_fails=0; server {} max_conns=1; queue 5 timeout=20s; }}
+         server {{ listen LISTEN; location / {{ proxy_pass http://app; }} }} }}",
+        backend.address()
+    ))
+    .start();
+    let mut clients: Vec<_> = (0..4).map(|_| gapura.connect()).collect();
+    for client in &mut clients {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    wait_until("the server is busy", || backend.hits() == 1);
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.read().text(), "served");
+    }
+}
+
+#[test]
+fn a_state_file_lists_the_servers() {
+    let (one, two) = (Backend::named("one"), Backend::named("two"));
+    let gapura = Launch::nginx("events {} http { server { listen LISTEN; return 404; } }").start();
+    let file = gapura.folder().join("servers.conf");
+    let file = file.to_str().expect("a path");
+    let conf = format!(
+        "events {{}} http {{ access_log off; upstream app {{ state {file}; }}
+         server {{ listen {}; location / {{ proxy_pass http://app; }} }} }}",
+        gapura.address()
+    );
+    let reload = || gapura.signal(libc::SIGHUP);
+    std::fs::write(gapura.folder().join("nginx.conf"), conf).expect("written");
+    reload();
+    wait_until("there are none yet", || gapura.get("/").status == 502);
+    let line = |server: &Backend| format!("server {} weight=1;\n", server.address());
+    std::fs::write(file, line(&one)).expect("written");
+    reload();
+    wait_until("the first serves", || gapura.get("/").text() == "one");
+    std::fs::write(file, line(&two)).expect("written");
+    reload();
+    wait_until("the second serves", || gapura.get("/").text() == "two");
+    // A file that is wrong leaves what serves as it is.
+    std::fs::write(file, "listen 80;").expect("written");
+    reload();
+    gapura.errors().wait_for("the mistake", |line| {
+        line.contains("\"listen\" is not allowed here in")
+    });
+    assert_eq!(gapura.get("/").text(), "two");
 }

@@ -102,6 +102,13 @@ fn answers_go_no_faster_than_limit_rate() {
         assert_eq!(answer.body.len(), 30_000);
         assert!(begun.elapsed() > Duration::from_millis(1500), "{settings}");
     }
+    // What may be sent is not kept back until more may.
+    let slow = Gapura::start(&site(&[&backend], "limit_rate: 500\nproxy_buffering: off"));
+    let mut client = slow.connect();
+    let begun = Instant::now();
+    client.send(request("GET", "/", ""));
+    client.read_head();
+    assert!(begun.elapsed() < Duration::from_millis(900));
     let settings = "limit_rate: 1k\nlimit_rate_after: 1m";
     let gapura = Gapura::start(&site(&[&backend], settings));
     let begun = Instant::now();

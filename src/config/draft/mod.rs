@@ -15,7 +15,9 @@ mod words;
 pub use duration::Time;
 pub use shapes::{FromWord, OneOrMany, OrOff, Short};
 pub use size::Size;
-pub use upstream::{HealthCheck, Match, Server, Sticky, StickyCookie, StickyLearn, Upstream};
+pub use upstream::{
+    HealthCheck, Match, Queue, Server, Sticky, StickyCookie, StickyLearn, Upstream,
+};
 pub use variable::Variable;
 pub use words::{Switch, Word};
 

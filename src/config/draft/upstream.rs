@@ -8,16 +8,24 @@ record! {
     /// A group of servers that share the load.
     Upstream {
         /// How a server is chosen: `round_robin`; `smooth_round_robin`, nginx's order of it;
-        /// `least_conn`, the one with the fewest requests; `ip_hash`, by the client's address;
+        /// `least_conn`, the one with the fewest requests; `least_time header` or `least_time last_byte`, with
+        /// `inflight` or without, the one that answers fastest for the requests it has; `peak_ewma`, the
+        /// better of two by their slowest answers of late; `ip_hash`, by the client's address;
         /// `hash KEY` or `hash KEY consistent`, by a key such as `$request_uri`; `random` or
-        /// `random two`, the less busy of two.
+        /// `random two`, the less busy of two, `random two least_time=header` or
+        /// `random two least_time=last_byte`, the faster of two.
         balance: String,
         /// Whether requests of one session go to one server, and how it is known.
         sticky: Sticky,
         /// The servers.
         servers: Vec<Short<Server>>,
+        /// In place of `servers`: a file that lists them as nginx does, `server 127.0.0.1:3000 weight=2;` on a
+        /// line. It is read at start and at reload; without it there are none.
+        state: String,
         /// How they are checked; `off` does not.
         health_check: OrOff<HealthCheck>,
+        /// Where requests wait when no server can be chosen; without it they are answered with a 502.
+        queue: Queue,
         /// How many idle connections are kept; 0 keeps none.
         keepalive: u64,
         /// Whether each location has connections of its own.
@@ -32,6 +40,16 @@ record! {
         resolver: OneOrMany<Word>,
         /// How long looking up such a name may take; 0 is no limit.
         resolver_timeout: Time,
+    }
+}
+
+record! {
+    /// Requests that wait for a server.
+    Queue {
+        /// How many may wait; those that come when it is full are answered with a 502.
+        requests: u64,
+        /// How long each may; then it is answered with a 502.
+        timeout: Time,
     }
 }
 

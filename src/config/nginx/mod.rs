@@ -8,6 +8,7 @@
 //! | what a directive is: where it may stand, what it takes, what becomes of it | `table`, `directives/` |
 //! | directives to Draft | `reader/`, `defaults` |
 //! | where the parts of the Draft stand | `positions` |
+//! | the servers of a `state` file | `state` |
 //! | which of nginx's modules that makes | `modules` |
 
 mod comments;
@@ -19,6 +20,7 @@ mod modules;
 mod parser;
 mod positions;
 mod reader;
+pub(super) mod state;
 mod table;
 
 use super::CommandLine;

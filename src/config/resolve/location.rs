@@ -34,6 +34,8 @@ macro_rules! target {
                 health_check: $level.health_check.as_ref(),
                 keepalive: $level.keepalive,
                 sticky: None,
+                queue: None,
+                state: None,
                 keepalive_local: false,
                 keepalive_requests: None,
                 keepalive_time: None,

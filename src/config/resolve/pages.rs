@@ -25,6 +25,11 @@ impl Pages {
         }
     }
 
+    /// How files are read.
+    pub(super) fn reader(&self) -> &FileReader {
+        &self.reader
+    }
+
     /// Every file that was asked for.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = self.read.keys().cloned().collect();
@@ -32,7 +37,11 @@ impl Pages {
         files
     }
 
-    fn read(&mut self, path: PathBuf, content_type: &str) -> Result<Page, Arc<std::io::Error>> {
+    pub(super) fn read(
+        &mut self,
+        path: PathBuf,
+        content_type: &str,
+    ) -> Result<Page, Arc<std::io::Error>> {
         let reader = &self.reader;
         let read = |path: &PathBuf| match reader.read(path) {
             Ok(body) => Ok(Page {

@@ -1,11 +1,15 @@
 //! Upstreams: servers, weights, and the names of those that have none.
 
 use super::super::draft::{self, OneOrMany, OrOff, Short, Word};
+use super::super::nginx;
 use super::super::path::{Part, Path};
 use super::super::problem::Problem;
+use super::super::source::Source;
 use super::super::suggest;
 use super::{Resolver, address, fit};
-use crate::model::{self, Balance, Keepalive, Server, ServerAddress, Upstream, UpstreamId, Weight};
+use crate::model::{
+    self, Balance, Keepalive, Queue, Server, ServerAddress, Until, Upstream, UpstreamId, Weight,
+};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +22,8 @@ pub(super) struct Written<'a> {
     /// Their key: `servers` or `backends`.
     pub(super) servers_key: &'static str,
     pub(super) health_check: Option<&'a OrOff<draft::HealthCheck>>,
+    pub(super) state: Option<&'a str>,
+    pub(super) queue: Option<&'a draft::Queue>,
     pub(super) keepalive: Option<u64>,
     pub(super) keepalive_local: bool,
     pub(super) keepalive_requests: Option<u64>,
@@ -34,15 +40,38 @@ pub(super) struct LookUp {
     timeout: Option<Duration>,
 }
 
-const BALANCES: [(&str, Balance); 7] = [
+static BALANCES: [(&str, Balance); 14] = [
     ("round_robin", Balance::RoundRobin),
     ("smooth_round_robin", Balance::SmoothRoundRobin),
     ("least_conn", Balance::LeastConn),
+    ("least_time header", least_time(Until::Header, false)),
+    ("least_time last_byte", least_time(Until::LastByte, false)),
+    (
+        "least_time header inflight",
+        least_time(Until::Header, true),
+    ),
+    (
+        "least_time last_byte inflight",
+        least_time(Until::LastByte, true),
+    ),
+    ("peak_ewma", Balance::PeakEwma),
     ("ip_hash", Balance::IpHash),
     ("random", Balance::Random),
     ("random two", Balance::RandomTwo),
     ("random two least_conn", Balance::RandomTwo),
+    (
+        "random two least_time=header",
+        Balance::RandomTwoLeastTime(Until::Header),
+    ),
+    (
+        "random two least_time=last_byte",
+        Balance::RandomTwoLeastTime(Until::LastByte),
+    ),
 ];
+
+const fn least_time(until: Until, inflight: bool) -> Balance {
+    Balance::LeastTime { until, inflight }
+}
 
 /// `hash KEY` and `hash KEY consistent`.
 const HASH: &str = "hash ";
@@ -73,6 +102,8 @@ impl Resolver {
                 sticky: upstream.sticky.as_ref(),
                 servers_key: "servers",
                 health_check: upstream.health_check.as_ref(),
+                state: upstream.state.as_deref(),
+                queue: upstream.queue.as_ref(),
                 keepalive: upstream.keepalive,
                 keepalive_local: upstream.keepalive_local.is_some_and(|switch| switch.0),
                 keepalive_requests: upstream.keepalive_requests,
@@ -120,10 +151,23 @@ impl Resolver {
 
     fn upstream(&mut self, name: String, written: &Written<'_>, path: &Path<'_>) -> UpstreamId {
         let list = path.key(written.servers_key);
-        let servers: Vec<Server> = (written.servers.iter().enumerate())
-            .map(|(index, server)| self.server(server, &list.index(index)))
-            .collect();
-        if written.servers.is_empty() {
+        let kept = written.state.map(|file| self.state(file, path));
+        if kept.is_some() && !written.servers.is_empty() {
+            let finding = list.key_error(Problem::Exclusive("state", written.servers_key));
+            self.report(finding.label("the servers are in the file or here"));
+        }
+        let servers: Vec<Server> = match &kept {
+            Some(kept) => {
+                let at = path.key("state");
+                kept.iter().map(|server| self.server(server, &at)).collect()
+            }
+            None => (written.servers.iter().enumerate())
+                .map(|(index, server)| self.server(server, &list.index(index)))
+                .collect(),
+        };
+        if kept.is_some() && servers.is_empty() {
+            // Requests are answered with a 502 until there are some.
+        } else if servers.is_empty() {
             let label = format!(
                 "expected `{}` with at least one address",
                 written.servers_key
@@ -157,6 +201,8 @@ impl Resolver {
         let check_path = path.key("health_check");
         let health_check = (written.health_check.and_then(OrOff::on))
             .map(|check| self.health_check(check, None, &check_path));
+        let queue = written.queue;
+        let queue = queue.map(|queue| self.queue(queue, &path.key("queue")));
         let keepalive = self.keepalive(written, path);
         let balance = self.balance(written.balance, &path.key("balance"));
         for (index, server) in servers.iter().enumerate() {
@@ -178,6 +224,7 @@ impl Resolver {
             servers,
             sticky,
             health_checks: health_check.into_iter().collect(),
+            queue,
             keepalive,
             resolver_timeout: match &resolver {
                 Some(_) => timeout.or(Some(RESOLVER_TIMEOUT)),
@@ -187,6 +234,40 @@ impl Resolver {
             resolver,
         });
         UpstreamId(self.upstreams.len() - 1)
+    }
+
+    /// The servers of a state file.
+    fn state(&mut self, file: &str, path: &Path<'_>) -> Vec<Short<draft::Server>> {
+        let at = path.key("state");
+        let full = self.base.join(file);
+        let text = match self.pages.read(full.clone(), "") {
+            Ok(page) => String::from_utf8_lossy(&page.body).into_owned(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+            Err(error) => {
+                self.report(at.error(Problem::open(&full, &error)));
+                return Vec::new();
+            }
+        };
+        let source = Source::new(full.display().to_string(), text);
+        let servers = nginx::state::servers(&source, self.pages.reader());
+        servers.unwrap_or_else(|mistake| {
+            self.report(at.error(Problem::Syntax(format!("{mistake} in {}", full.display()))));
+            Vec::new()
+        })
+    }
+
+    fn queue(&mut self, queue: &draft::Queue, path: &Path<'_>) -> Queue {
+        if queue.requests.is_none() {
+            let missing = path.error(Problem::Missing("\"requests\""));
+            self.report(missing.label("expected `requests: 100`: how many may wait"));
+        }
+        let requests = queue.requests.unwrap_or(1);
+        let timeout = queue.timeout.map_or(QUEUE_TIMEOUT, |time| time.0);
+        self.time(Some(timeout), &path.key("timeout"));
+        Queue {
+            requests: fit(self.number(requests, 1, MOST_WAITING, &path.key("requests"))),
+            timeout,
+        }
     }
 
     fn keepalive(&mut self, written: &Written<'_>, path: &Path<'_>) -> Keepalive {
@@ -317,6 +398,10 @@ const RESOLVER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// As in nginx.
 const FAIL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// As in nginx Plus.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(60);
+const MOST_WAITING: u64 = 1_000_000;
 
 fn greatest_common_divisor(a: u64, b: u64) -> u64 {
     if b == 0 {

@@ -158,7 +158,7 @@ impl DoorStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         if self.poll_held(cx)?.is_ready() {
-            let Poll::Ready(allowance) = self.output.pace.poll_allowance(cx) else {
+            let Poll::Ready(allowance) = self.poll_allowance(cx)? else {
                 return self
                     .hold(bytes)
                     .map_or(Poll::Pending, |taken| Poll::Ready(Ok(taken)));
@@ -233,10 +233,21 @@ impl DoorStream {
         Poll::Ready(Ok(()))
     }
 
+    /// How much may be sent now. While it is nothing, what may have been sent is not to lie in a buffer.
+    fn poll_allowance(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let allowance = self.output.pace.poll_allowance(cx);
+        if allowance.is_pending()
+            && let Poll::Ready(Err(error)) = self.inner().poll_flush(cx)
+        {
+            return Poll::Ready(Err(error));
+        }
+        allowance.map(Ok)
+    }
+
     /// Sends what is held.
     fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.output.held.is_empty() {
-            let allowance = ready!(self.output.pace.poll_allowance(cx));
+            let allowance = ready!(self.poll_allowance(cx))?;
             let inner: &mut Stream = self.inner.as_mut().expect(super::HELD);
             let next = self.output.held.next()?;
             let outcome = Pin::new(inner).poll_write(cx, &next[..next.len().min(allowance)]);

@@ -3,6 +3,7 @@
 use super::clock::Clock;
 use super::passive::Limit;
 use super::peer::{Live, Peer, Selected};
+use super::times::Measure;
 use super::{Key, UnknownServer, Upstream};
 use crate::model::Keepalive;
 use pingora_core::protocols::l4::socket::SocketAddr;
@@ -47,6 +48,7 @@ impl Addresses {
                 line: 0,
                 backup: false,
                 limit: Limit::new(1, FAIL_TIMEOUT),
+                measure: Measure::Requests,
                 live: Arc::new(Live::default()),
                 clock: CLOCK.clone(),
             })

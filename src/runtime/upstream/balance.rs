@@ -9,7 +9,7 @@ use super::passive::Limit;
 use super::peer::Peer;
 use super::registry::State;
 use super::selection::{
-    ConsistentHash, IpHash, KeyHash, LeastConn, Random, RandomTwo, SmoothRoundRobin, Sticky,
+    ConsistentHash, IpHash, KeyHash, LeastLoad, Random, RandomTwo, SmoothRoundRobin, Sticky,
 };
 use super::{Environment, names::Names};
 use crate::model::{self, Balance, Server, ServerAddress};
@@ -71,7 +71,7 @@ fn balancer(balance: &Balance, backends: Backends) -> Box<dyn Balancer> {
     match balance {
         Balance::RoundRobin => load_balancer::<Weighted<RoundRobin>>(backends),
         Balance::SmoothRoundRobin => load_balancer::<SmoothRoundRobin>(backends),
-        Balance::LeastConn => load_balancer::<LeastConn>(backends),
+        Balance::LeastConn | Balance::LeastTime { .. } => load_balancer::<LeastLoad>(backends),
         Balance::IpHash => load_balancer::<IpHash>(backends),
         Balance::Hash {
             consistent: false, ..
@@ -80,7 +80,9 @@ fn balancer(balance: &Balance, backends: Backends) -> Box<dyn Balancer> {
             consistent: true, ..
         } => load_balancer::<ConsistentHash>(backends),
         Balance::Random => load_balancer::<Random>(backends),
-        Balance::RandomTwo => load_balancer::<RandomTwo>(backends),
+        Balance::RandomTwo | Balance::RandomTwoLeastTime(_) | Balance::PeakEwma => {
+            load_balancer::<RandomTwo>(backends)
+        }
     }
 }
 
@@ -90,7 +92,9 @@ fn sticky_balancer(balance: &Balance, backends: Backends) -> Box<dyn Balancer> {
         Balance::RoundRobin | Balance::SmoothRoundRobin => {
             load_balancer::<Sticky<SmoothRoundRobin>>(backends)
         }
-        Balance::LeastConn => load_balancer::<Sticky<LeastConn>>(backends),
+        Balance::LeastConn | Balance::LeastTime { .. } => {
+            load_balancer::<Sticky<LeastLoad>>(backends)
+        }
         Balance::IpHash => load_balancer::<Sticky<IpHash>>(backends),
         Balance::Hash {
             consistent: false, ..
@@ -99,7 +103,9 @@ fn sticky_balancer(balance: &Balance, backends: Backends) -> Box<dyn Balancer> {
             consistent: true, ..
         } => load_balancer::<Sticky<ConsistentHash>>(backends),
         Balance::Random => load_balancer::<Sticky<Random>>(backends),
-        Balance::RandomTwo => load_balancer::<Sticky<RandomTwo>>(backends),
+        Balance::RandomTwo | Balance::RandomTwoLeastTime(_) | Balance::PeakEwma => {
+            load_balancer::<Sticky<RandomTwo>>(backends)
+        }
     }
 }
 
@@ -168,9 +174,8 @@ impl Group {
         };
         let sources: Arc<[Source]> = servers.iter().map(source).collect();
         let role = |backup| {
-            let keyed = balance.is_keyed();
             let clock = &environment.clock;
-            let discovery = Discovery::new(&sources, backup, keyed, sticky, state, clock);
+            let discovery = Discovery::new(&sources, backup, balance, sticky, state, clock);
             let registry = Arc::clone(&state.health);
             let backends = Backends::new_with_health_registry(Box::new(discovery), registry);
             Role {

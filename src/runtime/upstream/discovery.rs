@@ -10,7 +10,8 @@ use super::passive::Limit;
 use super::peer::Peer;
 use super::registry::State;
 use super::sticky::ServerId;
-use crate::model::{Server, ServerAddress, Weight};
+use super::times::Measure;
+use crate::model::{Balance, Server, ServerAddress, Weight};
 use crate::runtime::dns::Located;
 use async_trait::async_trait;
 use md5::{Digest, Md5};
@@ -32,6 +33,7 @@ pub(super) struct Discovery {
     keyed: bool,
     /// Sessions belong to servers: those that `drain` are there for theirs.
     sticky: bool,
+    measure: Measure,
     state: Arc<State>,
     clock: Clock,
     published: Mutex<Published>,
@@ -74,7 +76,7 @@ impl Discovery {
     pub(super) fn new(
         servers: &Arc<[Source]>,
         backup: bool,
-        keyed: bool,
+        balance: &Balance,
         sticky: bool,
         state: &Arc<State>,
         clock: &Clock,
@@ -82,8 +84,9 @@ impl Discovery {
         Self {
             servers: Arc::clone(servers),
             backup,
-            keyed,
+            keyed: balance.is_keyed(),
             sticky,
+            measure: Measure::of(balance),
             state: Arc::clone(state),
             clock: clock.clone(),
             published: Mutex::default(),
@@ -158,6 +161,7 @@ impl Discovery {
             line: member.line,
             backup: self.backup,
             limit: Limit::new(source.server.max_fails, source.server.fail_timeout),
+            measure: self.measure,
             live: (self.state).live(&member.address, self.backup, member.copy, &self.clock),
             clock: self.clock.clone(),
         };

@@ -17,11 +17,13 @@ mod names;
 mod passive;
 mod peer;
 mod probe;
+mod queue;
 mod registry;
 mod selection;
 mod sticky;
 #[cfg(test)]
 mod tests;
+mod times;
 
 pub use addresses::{Addresses, Servers};
 pub use connection::Connection;
@@ -59,6 +61,7 @@ pub struct Upstream {
     number: u64,
     /// A server is used only when it has passed its checks at or after this time.
     checked_since: Option<u64>,
+    queue: Option<model::Queue>,
     stickiness: Option<Stickiness>,
     group: Arc<Group>,
     state: Arc<State>,
@@ -124,6 +127,7 @@ impl Upstream {
                 .flatten(),
             number: state.count_generation(),
             checked_since: upstream.health_checks.iter().filter_map(since).max(),
+            queue: upstream.queue,
             stickiness,
             group,
             state,
@@ -168,7 +172,17 @@ impl Upstream {
 
     /// The same with what the upstream's [`key`](Self::key) asks for, behind what
     /// [`bind`](Self::bind) has written, where sessions are bound to servers.
+    ///
+    /// Where requests wait in a `queue` already there is nothing to choose: whoever comes
+    /// [waits](Self::wait) behind them.
     pub fn choose_by(&self, key: &[u8], tried: &[Arc<Peer>]) -> Option<Selected> {
+        if self.queue.is_some() && !self.state.line().is_empty() {
+            return None;
+        }
+        self.choose_at_once(key, tried)
+    }
+
+    fn choose_at_once(&self, key: &[u8], tried: &[Arc<Peer>]) -> Option<Selected> {
         let bound = match &self.stickiness {
             Some(_) => ServerId::read(key).0,
             None => None,

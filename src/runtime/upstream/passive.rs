@@ -35,6 +35,11 @@ impl Limit {
             fail_timeout: milliseconds(fail_timeout),
         }
     }
+
+    /// `fail_timeout`, in milliseconds.
+    pub(super) fn fail_timeout(self) -> u64 {
+        self.fail_timeout
+    }
 }
 
 /// The failed tries of one server address.

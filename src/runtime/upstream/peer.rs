@@ -3,13 +3,16 @@
 use super::clock::Clock;
 use super::connection::Connection;
 use super::passive::{Failures, Limit};
+use super::queue::Line;
 use super::sticky::ServerId;
-use crate::model::Keepalive;
+use super::times::{Measure, STEP, Times};
+use crate::model::{Keepalive, Until};
 use pingora_core::protocols::l4::socket::SocketAddr;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 /// An address that requests can be passed to, as one generation sees it.
 pub struct Peer {
@@ -36,6 +39,8 @@ pub struct Peer {
     pub(super) line: usize,
     pub(super) backup: bool,
     pub(super) limit: Limit,
+    /// What is measured of it.
+    pub(super) measure: Measure,
     pub(super) live: Arc<Live>,
     pub(super) clock: Clock,
 }
@@ -52,6 +57,9 @@ pub(super) struct Live {
     downed: AtomicU64,
     /// When it last came back, or was added to servers in use; 0 when it was there from the beginning.
     returned: AtomicU64,
+    pub(super) times: Times,
+    /// Those who wait until it, or another server of its upstream, can take a request.
+    line: Arc<Line>,
 }
 
 /// A server chosen for one try. Counts as a request in flight until it is dropped.
@@ -60,6 +68,10 @@ pub struct Selected {
     peer: Arc<Peer>,
     limit: Limit,
     reported: AtomicBool,
+    /// When it was chosen, where that is measured.
+    began: u64,
+    /// Whether the server's times count it among those that wait.
+    waits: AtomicBool,
 }
 
 /// How a peer is doing.
@@ -168,6 +180,37 @@ impl Peer {
         self.has_room() && failures.admit_early(limit, passed, || self.clock.now()) && self.take()
     }
 
+    /// What there is to wait for behind the requests that it has: what servers are compared by.
+    pub(super) fn load(&self, now: u64) -> u64 {
+        let times = &self.live.times;
+        match self.measure {
+            Measure::Requests => self.in_flight() as u64,
+            Measure::Average { until, .. } => {
+                times.estimate(until, self.limit.fail_timeout(), self.in_flight(), now)
+            }
+            Measure::Peak => times.peak_load(self.in_flight(), now),
+        }
+    }
+
+    /// The least [`load`](Self::load) that there can be, where no server needs to be looked at to know it.
+    pub(super) fn least_load(&self) -> Option<u64> {
+        match self.measure {
+            Measure::Requests => Some(0),
+            Measure::Average {
+                inflight: false, ..
+            } => Some(STEP),
+            Measure::Average { inflight: true, .. } | Measure::Peak => None,
+        }
+    }
+
+    /// The time, where [`load`](Self::load) goes by it.
+    pub(super) fn now(&self) -> u64 {
+        match self.measure {
+            Measure::Requests => 0,
+            Measure::Average { .. } | Measure::Peak => self.clock.now(),
+        }
+    }
+
     fn has_room(&self) -> bool {
         !self.down && self.fits(self.in_flight())
     }
@@ -186,6 +229,14 @@ impl Peer {
 }
 
 impl Live {
+    /// Of a server of an upstream with this line.
+    pub(super) fn with_line(line: &Arc<Line>) -> Self {
+        Self {
+            line: Arc::clone(line),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn back(&self, now: u64) {
         self.returned.store(now.max(1), Relaxed);
     }
@@ -194,10 +245,21 @@ impl Live {
 impl Selected {
     /// The hold on a peer that has admitted a request.
     pub(super) fn new(peer: Arc<Peer>, limit: Limit) -> Self {
+        let began = peer.now();
+        let times = &peer.live.times;
+        let waits = peer.measure.counts_inflight();
+        if let Measure::Average { .. } = peer.measure {
+            times.chosen(began, peer.limit.fail_timeout());
+        }
+        if waits {
+            times.begin(began);
+        }
         Self {
             peer,
             limit,
             reported: AtomicBool::new(false),
+            began,
+            waits: AtomicBool::new(waits),
         }
     }
 
@@ -226,6 +288,15 @@ impl Selected {
             return false;
         }
         let now = self.peer.clock.now();
+        let times = &self.peer.live.times;
+        match self.peer.measure {
+            Measure::Requests => {}
+            Measure::Average { .. } => times.checked(now),
+            Measure::Peak => {
+                let time = Duration::from_millis(now.saturating_sub(self.began));
+                times.add_failure(time, now);
+            }
+        }
         let out = self.peer.live.failures.fail(self.limit, now);
         if out {
             self.peer.taken_out();
@@ -236,6 +307,43 @@ impl Selected {
     /// Whether a connection that was idle may carry the request.
     pub fn may_use(&self, connection: &Connection) -> bool {
         connection.may_carry(self.peer.live.downed.load(Relaxed))
+    }
+
+    /// The header of the answer that the try ends with is there, after this time.
+    pub fn has_header(&self, after: Duration) {
+        let times = &self.peer.live.times;
+        match self.peer.measure {
+            Measure::Requests => {}
+            Measure::Average { until, inflight } => {
+                if inflight && until == Until::Header {
+                    times.add_header(after);
+                    self.waits_no_longer();
+                }
+            }
+            Measure::Peak => times.add_peak(after, self.peer.clock.now()),
+        }
+    }
+
+    /// The try has ended well after `whole`, and with an answer, if its header came after `header`.
+    pub fn has_ended(&self, header: Option<Duration>, whole: Duration) {
+        let Measure::Average { until, inflight } = self.peer.measure else {
+            return;
+        };
+        self.waits_no_longer();
+        // As in nginx: a server that fails fast is not a fast one.
+        if let Some(header) = header {
+            let times = &self.peer.live.times;
+            times.add_last_byte(whole);
+            if !(inflight && until == Until::Header) {
+                times.add_header(header);
+            }
+        }
+    }
+
+    fn waits_no_longer(&self) {
+        if self.waits.swap(false, Relaxed) {
+            self.peer.live.times.end(self.began);
+        }
     }
 
     /// A connection carries the request.
@@ -259,7 +367,9 @@ impl Selected {
 
 impl Drop for Selected {
     fn drop(&mut self) {
+        self.waits_no_longer();
         self.peer.live.in_flight.fetch_sub(1, Relaxed);
+        self.peer.live.line.freed();
     }
 }
 

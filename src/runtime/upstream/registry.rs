@@ -6,6 +6,7 @@ use super::discovery::peer;
 use super::health::{ActiveCheck, Delegate};
 use super::names::{LOOKUP_INTERVAL, LOOKUP_TIMEOUT, Names, Resolve, SystemResolver};
 use super::peer::Live;
+use super::queue::Line;
 use super::sticky::{Sessions, Stickiness};
 use super::{Environment, Upstream, background, clock::Clock, event};
 use crate::model::{self, Sticky};
@@ -58,6 +59,8 @@ pub(super) struct State {
     /// A server was chosen.
     has_served: AtomicBool,
     started: AtomicBool,
+    /// The requests that wait for a server.
+    line: Arc<Line>,
     /// The sessions of `sticky learn`.
     sessions: Mutex<Option<(usize, Arc<Sessions>)>>,
 }
@@ -256,6 +259,7 @@ impl State {
             generations: AtomicU64::new(0),
             has_served: AtomicBool::new(false),
             started: AtomicBool::new(false),
+            line: Arc::default(),
             sessions: Mutex::default(),
         }
     }
@@ -282,6 +286,11 @@ impl State {
         let mut users = self.users.lock();
         users.retain(|user| user.strong_count() > 0);
         users.iter().rev().find_map(Weak::upgrade)
+    }
+
+    /// The requests that wait for a server.
+    pub(super) fn line(&self) -> &Line {
+        &self.line
     }
 
     /// The table of sessions; another one, empty, when its size has changed.
@@ -312,7 +321,7 @@ impl State {
         if let Some(live) = lives.get(&key).and_then(Weak::upgrade) {
             return live;
         }
-        let live = Arc::new(Live::default());
+        let live = Arc::new(Live::with_line(&self.line));
         // Before the first request nobody has a share that a new server could grow into.
         if self.has_served.load(Relaxed) {
             live.back(clock.now());

@@ -14,8 +14,9 @@ rows! {
     "keepalive_timeout" in UPSTREAM, takes ONE | ONCE, call(upstream::keepalive_timeout), "how long an idle connection is kept";
     "keepalive_requests" in UPSTREAM, takes ONE | ONCE, call(upstream::keepalive_requests), "how many requests a connection may carry";
     "least_conn" in UPSTREAM, takes NONE, call(upstream::by_its_name), "chooses the server with the fewest requests";
-    "least_time" in UPSTREAM, takes ONE | TWO, unsupported("servers are not chosen by their times yet: `least_conn` chooses the one with the fewest requests"), "chooses the fastest server";
+    "least_time" in UPSTREAM, takes ONE | TWO, call(upstream::least_time), "chooses the fastest server";
     "random" in UPSTREAM, takes NONE | ONE | TWO, call(upstream::random), "chooses at random";
+    "state" in UPSTREAM, takes ONE | ONCE, call(upstream::state), "a file that lists the servers, read at start and at reload; nothing writes it yet";
     "sticky" in UPSTREAM, takes SEVERAL, call(sticky::sticky), "binds sessions to servers";
     "zone" in UPSTREAM, takes ONE | TWO | ONCE, accepted("there is one process, which shares with nobody"), "memory that workers share";
     "upstream" in HTTP, takes BLOCK | ONE, call(upstream::upstream), "a group of servers";
@@ -24,6 +25,6 @@ rows! {
     "resolver_timeout" in UPSTREAM, takes ONE | ONCE, call(upstream::resolver_timeout), "how long resolving may take";
     "health_check" in LOCATION, takes NONE | SOME | ONCE, call(health::health_check), "checks servers";
     "match" in HTTP, takes BLOCK | ONE, call(health::match_block), "what the answer to a check must be like";
-    "queue" in UPSTREAM, takes ONE | TWO, unsupported("requests do not wait for a server"), "where requests wait for a server";
+    "queue" in UPSTREAM, takes ONE | TWO | ONCE, call(upstream::queue), "where requests wait for a server";
     "ntlm" in UPSTREAM, takes NONE, unsupported("connections to servers are shared by clients"), "binds connections to clients";
 }

@@ -53,20 +53,7 @@ pub(super) fn read(
     prefix: Option<&std::path::Path>,
     recording: bool,
 ) -> Read {
-    let mut reader = Reader {
-        table,
-        prefix: prefix.map(std::path::Path::to_path_buf),
-        diagnostics: Vec::new(),
-        positions: Positions::new(recording),
-        uses: recording.then(Vec::new),
-        formats: HashMap::new(),
-        upstream_names: HashMap::new(),
-        implicit: IndexMap::new(),
-        listens: Vec::new(),
-        names: Names::default(),
-        locations: Vec::new(),
-        site: 0,
-    };
+    let mut reader = Reader::new(table, prefix, recording);
     let mut draft = Draft::default();
     reader.block(directives, MAIN, &mut Level::Main(&mut draft), &Path::Root);
     reader.check_sections(directives);
@@ -76,6 +63,18 @@ pub(super) fn read(
         positions: reader.positions,
         uses: reader.uses.unwrap_or_default(),
     }
+}
+
+/// Reads directives that stand in a file of their own as if they stood in a block, and says what is wrong.
+pub(super) fn read_block(
+    directives: &[Directive],
+    table: &Table,
+    context: Contexts,
+    level: &mut Level<'_>,
+) -> Vec<Diagnostic> {
+    let mut reader = Reader::new(table, None, false);
+    reader.block(directives, context, level, &Path::Root);
+    reader.diagnostics
 }
 
 /// What is known while directives are read.
@@ -124,6 +123,25 @@ impl Level<'_> {
             Self::Http(draft) => Some(draft.client_mut()),
             Self::Server(server) => Some(server.site.client_mut()),
             Self::Main(_) | Self::Location(_) | Self::Upstream(_) => None,
+        }
+    }
+}
+
+impl<'t> Reader<'t> {
+    fn new(table: &'t Table, prefix: Option<&std::path::Path>, recording: bool) -> Self {
+        Self {
+            table,
+            prefix: prefix.map(std::path::Path::to_path_buf),
+            diagnostics: Vec::new(),
+            positions: Positions::new(recording),
+            uses: recording.then(Vec::new),
+            formats: HashMap::new(),
+            upstream_names: HashMap::new(),
+            implicit: IndexMap::new(),
+            listens: Vec::new(),
+            names: Names::default(),
+            locations: Vec::new(),
+            site: 0,
         }
     }
 }

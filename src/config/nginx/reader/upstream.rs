@@ -1,7 +1,8 @@
 //! `upstream` and its servers.
 
 use super::{Level, Reader, number};
-use crate::config::draft::{Server, Short, Switch, Upstream, Word as Text};
+use crate::config::draft::{Queue, Server, Short, Switch, Upstream, Word as Text};
+use crate::config::nginx::defaults;
 use crate::config::nginx::lexer::Word;
 use crate::config::nginx::parser::Directive;
 use crate::config::nginx::positions::Piece;
@@ -37,7 +38,7 @@ pub(in crate::config::nginx) fn upstream(
         &mut Level::Upstream(&mut upstream),
         &path,
     );
-    let is_server = |inner: &Directive| inner.name.text == "server";
+    let is_server = |inner: &Directive| matches!(inner.name.text.as_str(), "server" | "state");
     if !directive.children().iter().any(is_server) {
         let label = "expected `server ADDRESS;` in it";
         reader.error(directive, &directive.name, Problem::NoServers, label);
@@ -74,7 +75,7 @@ pub(in crate::config::nginx) fn server(
     let takes_backups = upstream
         .balance
         .as_deref()
-        .is_none_or(|balance| balance == "least_conn");
+        .is_none_or(|balance| balance.starts_with("least_"));
     for word in reader.parameters(directive, 1) {
         if word.text == "backup" && !takes_backups {
             let problem = Problem::NotForThisBalance(word.text.clone());
@@ -96,6 +97,29 @@ pub(in crate::config::nginx) fn by_its_name(
     reader.balance(directive.name.text.clone(), directive, level, path);
 }
 
+/// `least_time header|last_byte [inflight]`.
+pub(in crate::config::nginx) fn least_time(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let until = directive.text(0);
+    if let Some(word) = directive.arguments.get(1)
+        && word.text != "inflight"
+    {
+        return reader.invalid_parameter(directive, word);
+    }
+    if !matches!(until, "header" | "last_byte") {
+        let label = "expected `header` or `last_byte`";
+        let problem = Problem::InvalidWord(until.to_owned());
+        return reader.error(directive, &directive.arguments[0], problem, label);
+    }
+    let words = directive.arguments.iter().map(|word| word.text.as_str());
+    let words: Vec<_> = ["least_time"].into_iter().chain(words).collect();
+    reader.balance(words.join(" "), directive, level, path);
+}
+
 /// `hash KEY [consistent]`.
 pub(in crate::config::nginx) fn hash(
     reader: &mut Reader<'_>,
@@ -112,7 +136,7 @@ pub(in crate::config::nginx) fn hash(
     reader.balance(text, directive, level, path);
 }
 
-/// `random [two [least_conn]]`.
+/// `random [two [least_conn|least_time=header|least_time=last_byte]]`.
 pub(in crate::config::nginx) fn random(
     reader: &mut Reader<'_>,
     directive: &Directive,
@@ -127,9 +151,19 @@ pub(in crate::config::nginx) fn random(
         [two, method] if two.text == "two" && method.text == "least_conn" => {
             reader.balance("random two".to_owned(), directive, level, path);
         }
-        [two, method] if two.text == "two" && method.text.starts_with("least_time") => {
-            let label = "servers are not chosen by their times yet: write `least_conn`";
-            reader.unsupported_parameter(directive, method, label);
+        [two, method]
+            if two.text == "two"
+                && matches!(
+                    method.text.as_str(),
+                    "least_time=header" | "least_time=last_byte"
+                ) =>
+        {
+            reader.balance(
+                format!("random two {}", method.text),
+                directive,
+                level,
+                path,
+            );
         }
         [two, word] if two.text == "two" => reader.invalid_parameter(directive, word),
         [word, ..] => reader.invalid_parameter(directive, word),
@@ -162,6 +196,60 @@ pub(in crate::config::nginx) fn keepalive(
     upstream.keepalive = Some(connections);
     upstream.keepalive_local = (directive.arguments.len() > 1).then_some(Switch(true));
     reader.record_value(directive, path);
+}
+
+/// `state`: a file below the prefix.
+pub(in crate::config::nginx) fn state(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let Level::Upstream(upstream) = level else {
+        return;
+    };
+    let file = defaults::in_prefix(reader.prefix.as_deref(), directive.text(0));
+    upstream.state = Some(file);
+    reader.record_value(directive, path);
+}
+
+/// `queue NUMBER [timeout=TIME]`.
+pub(in crate::config::nginx) fn queue(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let Level::Upstream(upstream) = level else {
+        return;
+    };
+    let Some(requests) = number(directive.text(0)).filter(|requests| *requests > 0) else {
+        let problem = Problem::DirectiveValue {
+            directive: "queue".into(),
+            what: "invalid value",
+        };
+        return reader.report(directive, &directive.arguments[0], problem, None);
+    };
+    let mut queue = Queue {
+        requests: Some(requests),
+        ..Queue::default()
+    };
+    if let Some(word) = directive.arguments.get(1) {
+        let time = word.text.strip_prefix("timeout=");
+        match time.and_then(|time| time.parse().ok()) {
+            Some(time) => queue.timeout = Some(time),
+            None => return reader.invalid_parameter(directive, word),
+        }
+        let path = path.key("queue");
+        let name = &directive.name;
+        let path = path.key("timeout");
+        reader.positions.record(&path, directive, name, Some(word));
+    }
+    let list = path.key("queue");
+    let first = directive.arguments.first();
+    let (path, name) = (list.key("requests"), &directive.name);
+    reader.positions.record(&path, directive, name, first);
+    upstream.queue = Some(queue);
 }
 
 /// `keepalive_requests` of servers.

@@ -6,14 +6,14 @@
 
 mod hash;
 mod ip_hash;
-mod least_conn;
+mod least_load;
 mod random;
 mod smooth;
 mod sticky;
 
 pub(super) use hash::{ConsistentHash, KeyHash};
 pub(super) use ip_hash::IpHash;
-pub(super) use least_conn::LeastConn;
+pub(super) use least_load::LeastLoad;
 pub(super) use random::{Random, RandomTwo};
 pub(super) use smooth::{AGAIN, SmoothRoundRobin};
 pub(super) use sticky::Sticky;
@@ -36,6 +36,8 @@ struct Candidates {
     /// Whose turn it is: each as often as its weight says, as evenly as nginx spreads them.
     schedule: Box<[u32]>,
     next: AtomicUsize,
+    /// All weights are the same.
+    even: bool,
 }
 
 impl Candidates {
@@ -54,7 +56,11 @@ impl Candidates {
             false => 0,
         };
         let weights: Vec<usize> = backends.iter().map(weight).collect();
+        let even = backends
+            .windows(2)
+            .all(|two| peer(&two[0]).weight == peer(&two[1]).weight);
         Self {
+            even,
             schedule: smooth::schedule(&weights),
             backends: backends.into(),
             sums,
@@ -93,10 +99,15 @@ impl Candidates {
         self.sums.partition_point(|sum| *sum <= number)
     }
 
-    /// Compares two by how many requests they have for their weight.
-    fn busy(&self, one: usize, other: usize) -> std::cmp::Ordering {
-        let (one, other) = (self.peer(one), self.peer(other));
-        let left = one.in_flight().saturating_mul(other.weight);
-        left.cmp(&other.in_flight().saturating_mul(one.weight))
+    /// The time, where loads go by it.
+    fn now(&self) -> u64 {
+        self.backends.first().map_or(0, |one| peer(one).now())
+    }
+
+    /// Compares the loads of two for their weights.
+    fn compare(&self, one: (usize, u64), other: (usize, u64)) -> std::cmp::Ordering {
+        let weight = |index| self.peer(index).weight as u64;
+        let left = one.1.saturating_mul(weight(other.0));
+        left.cmp(&other.1.saturating_mul(weight(one.0)))
     }
 }

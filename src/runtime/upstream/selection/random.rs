@@ -1,4 +1,5 @@
-//! `random`: by chance and weight; `random two` takes the less busy of two.
+//! `random`: by chance and weight; `random two` takes the less busy or the faster of two, as
+//! `peak_ewma` does.
 
 use super::{Candidates, MOST_TRIES};
 use pingora_load_balancing::Backend;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 /// nginx's `random`.
 pub(in super::super) struct Random(Candidates);
 
-/// nginx's `random two`, and `random two least_conn`.
+/// nginx's `random two`, by the requests that two servers have or by their times, and `peak_ewma`.
 pub(in super::super) struct RandomTwo(Candidates);
 
 /// Servers by chance; when none was taken, in turn.
@@ -90,7 +91,9 @@ impl BackendIter for TwoByChance {
                 .take(MOST_TRIES as usize)
                 .find(|other| *other != index);
             if let Some(other) = other {
-                let less = candidates.busy(other, index).is_lt();
+                let now = candidates.now();
+                let load = |index| (index, candidates.peer(index).load(now));
+                let less = candidates.compare(load(other), load(index)).is_lt();
                 let (first, second) = if less { (other, index) } else { (index, other) };
                 self.second = Some(second);
                 index = first;

@@ -1,7 +1,7 @@
 //! The ways of choosing that nginx has: placed as nginx places them.
 
 use super::*;
-use crate::model::Template;
+use crate::model::{Template, Until};
 use std::num::NonZeroU32;
 
 const A: &str = "127.0.0.1:3001";
@@ -189,4 +189,164 @@ fn max_conns_is_exact_across_threads() {
         }
     });
     assert_eq!(most.into_inner(), 3);
+}
+
+fn answers_after(selected: &super::super::Selected, header: u64, whole: u64) {
+    let [header, whole] = [header, whole].map(Duration::from_millis);
+    selected.succeeded();
+    selected.has_header(header);
+    selected.has_ended(Some(header), whole);
+}
+
+#[test]
+fn the_fastest_server_is_chosen_until_it_is_busy() {
+    let bench = Bench::new();
+    let least_time = |until, inflight| Balance::LeastTime { until, inflight };
+    // A's headers come late, B's bodies.
+    let times = |text: &str| if text == A { (300, 310) } else { (100, 1000) };
+    for (until, faster, slower) in [(Until::Header, B, A), (Until::LastByte, A, B)] {
+        for inflight in [false, true] {
+            let bench = Bench::new();
+            let balance = least_time(until, inflight);
+            let upstream = self::upstream(&bench, balance, &[server(A), server(B)]);
+            let both = [0, 1].map(|_| upstream.choose(&[]).expect("usable"));
+            assert_ne!(both[0].text(), both[1].text(), "nothing is known yet");
+            for selected in both {
+                let (header, whole) = times(selected.text());
+                answers_after(&selected, header, whole);
+            }
+            assert_eq!(count(&upstream, 20), counts([(faster, 20)]), "{until:?}");
+            let held: Vec<_> = (0..4).filter_map(|_| upstream.choose(&[])).collect();
+            let quick = held.iter().filter(|one| one.text() == faster).count();
+            assert!((2..4).contains(&quick), "{until:?}: {quick} of 4 at once");
+            drop(held);
+            // A reload keeps what is known.
+            let servers = [server(B), server(A), server(C)];
+            let again = self::upstream(&bench, least_time(until, inflight), &servers);
+            let unknown = again.choose(&[]).expect("usable");
+            assert_eq!(unknown.text(), C);
+            answers_after(&unknown, 5000, 5000);
+            drop(unknown);
+            assert_eq!(count(&again, 20), counts([(faster, 20)]));
+            // After fail_timeout the slower ones may show that they have become faster.
+            bench.now.store(60_000, Relaxed);
+            assert!(count(&again, 20).contains_key(slower));
+        }
+    }
+    // A server that fails fast is not a fast one.
+    let upstream = upstream(
+        &bench,
+        least_time(Until::LastByte, false),
+        &[server(A), server(B)],
+    );
+    let failing = upstream.choose(&[]).expect("usable");
+    failing.failed();
+    drop(failing);
+    let status = upstream
+        .status()
+        .find(|one| one.failed)
+        .expect("one is out");
+    assert_eq!(status.peer.load(1000), 20, "nothing is known of it");
+}
+
+#[test]
+fn a_server_that_does_not_answer_gets_no_more_requests() {
+    let bench = Bench::new();
+    let balance = Balance::LeastTime {
+        until: Until::LastByte,
+        inflight: true,
+    };
+    let servers = [weighted(A, 10), weighted(B, 10)];
+    let upstream = upstream(&bench, balance, &servers);
+    let first = upstream.choose(&[]).expect("usable");
+    assert_eq!(first.text(), A);
+    for _ in 0..10 {
+        bench.now.fetch_add(900, Relaxed);
+        let other = upstream.choose(&[]).expect("usable");
+        assert_eq!(other.text(), B);
+        answers_after(&other, 10, 10);
+    }
+}
+
+#[test]
+fn two_by_chance_are_compared_by_their_times() {
+    let bench = Bench::new();
+    let balance = Balance::RandomTwoLeastTime(Until::Header);
+    let upstream = upstream(&bench, balance, &[server(A), server(B)]);
+    for time in [100, 200] {
+        let selected = upstream.choose(&[]).expect("usable");
+        answers_after(&selected, time, time);
+    }
+    // If chance took the same one twice, nothing is known of the other.
+    let best = upstream.status().min_by_key(|one| one.peer.load(1000));
+    let best = best.expect("two").peer.text().to_owned();
+    assert_eq!(count(&upstream, 20), counts([(&best, 20)]));
+}
+
+#[test]
+fn a_slow_server_gets_little_traffic_by_its_peak() {
+    let bench = Bench::new();
+    let servers = [server(A), server(B), server(C)];
+    let upstream = upstream(&bench, Balance::PeakEwma, &servers);
+    // A thousand requests a second for a minute; C takes two seconds for what the others do in ten
+    // milliseconds.
+    let mut under_way: Vec<(u64, u64, super::super::Selected)> = Vec::new();
+    let mut sent = BTreeMap::<String, usize>::new();
+    for millisecond in 1000..61_000 {
+        bench.now.store(millisecond, Relaxed);
+        under_way.retain(|(end, time, selected)| {
+            let is_over = *end <= millisecond;
+            if is_over {
+                answers_after(selected, *time, *time);
+            }
+            !is_over
+        });
+        let selected = upstream.choose(&[]).expect("usable");
+        *sent.entry(selected.text().to_owned()).or_default() += 1;
+        let time = if selected.text() == C { 2000 } else { 10 };
+        under_way.push((millisecond + time, time, selected));
+    }
+    let [a, b, c] = [A, B, C].map(|text| sent.get(text).copied().unwrap_or_default());
+    assert!(c > 0 && c * 50 < a + b, "{c} of 60,000 to the slow one");
+    let uneven = a.abs_diff(b);
+    assert!(uneven * 10 < a + b, "{a} and {b} to the others");
+}
+
+#[test]
+fn of_many_servers_each_gets_what_nobody_else_waits_for() {
+    let bench = Bench::new();
+    let address = |index: usize| format!("10.0.{}.{}:80", index / 250, index % 250 + 1);
+    let servers: Vec<_> = (0..1000)
+        .map(|index| weighted(&address(index), 1 + index as u64 % 2))
+        .collect();
+    let least_time = Balance::LeastTime {
+        until: Until::Header,
+        inflight: false,
+    };
+    for balance in [Balance::LeastConn, least_time] {
+        let upstream = upstream(&bench, balance, &servers);
+        let mut held: Vec<_> = (0..1000).filter_map(|_| upstream.choose(&[])).collect();
+        let texts = |held: &[super::super::Selected]| {
+            let texts = held.iter().map(|one| one.text().to_owned());
+            texts.collect::<std::collections::BTreeSet<_>>().len()
+        };
+        // Some wait for the same server of twice the weight, but nobody for one of half of it.
+        assert!(texts(&held) >= 500, "{}", texts(&held));
+        held.extend((0..500).filter_map(|_| upstream.choose(&[])));
+        assert_eq!(held.len(), 1500);
+        for selected in &held {
+            let peer = selected.peer();
+            assert!(peer.in_flight() <= peer.weight + 1, "{peer:?}");
+        }
+    }
+    let limited: Vec<_> = servers
+        .into_iter()
+        .map(|server| Server {
+            max_conns: NonZeroU32::new(1),
+            ..server
+        })
+        .collect();
+    let upstream = upstream(&bench, Balance::LeastConn, &limited);
+    let held: Vec<_> = (0..1001).filter_map(|_| upstream.choose(&[])).collect();
+    assert_eq!(held.len(), 1000, "each is found once, and none twice");
 }

@@ -5,6 +5,7 @@ mod choosing;
 mod distribution;
 mod health;
 mod names;
+mod queue;
 mod reload;
 
 use super::clock::Clock;
@@ -94,6 +95,7 @@ fn model(servers: &[Server], health_check: Option<HealthCheck>) -> model::Upstre
         balance: Balance::RoundRobin,
         servers: servers.to_vec(),
         sticky: None,
+        queue: None,
         health_checks: health_check.into_iter().collect(),
         resolver: None,
         resolver_timeout: None,
