@@ -22,7 +22,7 @@ pub struct Lifelines {
 /// What a connection hangs on.
 #[derive(Debug)]
 pub(super) struct Lifeline {
-    /// The number of the generation that it holds.
+    /// The number of the generation that it holds, or held last.
     generation: AtomicU64,
     is_cut: AtomicBool,
     waker: AtomicWaker,
@@ -34,15 +34,12 @@ pub(super) struct Held<'a> {
     serial: u64,
 }
 
-/// The number of no generation: newer than any.
-const NONE: u64 = u64::MAX;
-
 /// How long a connection that was cut may take to end its request: to log it and to let go of a server.
 const AFTERMATH: Duration = Duration::from_secs(1);
 
 impl Lifelines {
-    /// Ends every connection that has a request of a generation before this one: its client is as good as
-    /// gone.
+    /// Ends every connection that keeps to a generation before this one, also one that waits for a request,
+    /// as nginx does: its client is as good as gone.
     pub fn cut_before(&self, generation: u64) {
         self.cut(|line| line.generation.load(Ordering::Relaxed) < generation);
     }
@@ -61,7 +58,8 @@ impl Lifelines {
         }
     }
 
-    pub(super) fn hold(&self, connection: &Arc<Connection>) -> Held<'_> {
+    pub(super) fn hold(&self, connection: &Arc<Connection>, generation: u64) -> Held<'_> {
+        connection.lifeline.pinned(generation);
         let serial = connection.serial;
         self.open.lock().insert(serial, Arc::clone(connection));
         Held {
@@ -74,7 +72,7 @@ impl Lifelines {
 impl Default for Lifeline {
     fn default() -> Self {
         Self {
-            generation: AtomicU64::new(NONE),
+            generation: AtomicU64::new(0),
             is_cut: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         }
@@ -85,11 +83,6 @@ impl Lifeline {
     /// A request of this generation begins.
     pub(super) fn pinned(&self, generation: u64) {
         self.generation.store(generation, Ordering::Relaxed);
-    }
-
-    /// The connection holds no generation: it waits for a request.
-    pub(super) fn let_go(&self) {
-        self.pinned(NONE);
     }
 
     pub(super) fn is_cut(&self) -> bool {
@@ -135,21 +128,15 @@ mod tests {
     #[tokio::test]
     async fn what_keeps_to_an_old_generation_is_cut_and_nothing_else() {
         let lifelines = Lifelines::default();
-        let connections = [connection(), connection(), connection()];
-        let held = connections.each_ref().map(|one| lifelines.hold(one));
-        let [old, moved, waiting] = connections.each_ref().map(|one| &one.lifeline);
-        old.pinned(4);
+        let connections = [connection(), connection()];
+        let held = connections.each_ref().map(|one| lifelines.hold(one, 4));
+        let [old, moved] = connections.each_ref().map(|one| &one.lifeline);
         moved.pinned(5);
-        waiting.pinned(4);
-        waiting.let_go();
         lifelines.cut_before(5);
-        assert_eq!(
-            [old, moved, waiting].map(Lifeline::is_cut),
-            [true, false, false]
-        );
+        assert_eq!([old, moved].map(Lifeline::is_cut), [true, false]);
         assert_eq!(moved.until_cut(async { 7 }).await, Some(7));
         lifelines.cut_all();
-        assert!(moved.is_cut() && waiting.is_cut());
+        assert!(moved.is_cut());
         drop(held);
         assert!(lifelines.open.lock().is_empty());
     }

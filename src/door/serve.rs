@@ -46,7 +46,8 @@ impl<A: Application> ServerApp for Door<A> {
     ) -> Option<Stream> {
         let connection = Arc::new(Connection::new(&*stream));
         let stream = Box::new(DoorStream::new(stream, Arc::clone(&connection)));
-        let _held = self.lifelines.hold(&connection);
+        let generation = self.application.live().pin().number();
+        let _held = self.lifelines.hold(&connection, generation);
         let conversation = self.converse(stream, &connection, shutdown);
         connection.lifeline.until_cut(conversation).await?;
         if let Some(leftover) = connection.take_leftover() {
@@ -71,7 +72,6 @@ impl<A: Application> Door<A> {
         loop {
             let pipelined = !stream.input().is_empty();
             let waiting = Counted::waiting();
-            line.let_go();
             pause.wait(&mut stream, &mut ending).await?;
             drop(waiting);
             let reading = Counted::reading();
