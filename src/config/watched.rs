@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The files and patterns that a configuration was read from.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Watched {
     read: Found,
     /// What was there at the last look, when that was something else.
@@ -53,6 +53,14 @@ impl Stamp {
 }
 
 impl Watched {
+    /// Everything that this reader read.
+    pub fn of(reader: &FileReader) -> Self {
+        Self {
+            read: reader.found(),
+            changed: None,
+        }
+    }
+
     /// Everything that this reader read. An attempt that failed did not come to all that matters:
     /// then what was read before is looked at still.
     pub fn read_again(&mut self, reader: &FileReader, is_whole: bool) {
@@ -114,8 +122,7 @@ mod tests {
     fn read() -> (tempfile::TempDir, Watched) {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("one.conf"), "one").expect("written");
-        let mut watched = Watched::default();
-        watched.read_again(&read_through(folder.path()), true);
+        let watched = Watched::of(&read_through(folder.path()));
         (folder, watched)
     }
 

@@ -82,11 +82,7 @@ impl Prepared {
     ) -> Result<Self, StartError> {
         let reader = FileReader::default();
         let model = read(&source, &reader)?;
-        let watched = watches.then(|| {
-            let mut watched = Watched::default();
-            watched.read_again(&reader, true);
-            watched
-        });
+        let watched = watches.then(|| Watched::of(&reader));
         let log_files = Arc::new(LogFiles::default());
         // Before anything is bound: what cannot be logged is said first.
         log_files.error_logs(&model)?;

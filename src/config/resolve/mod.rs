@@ -18,6 +18,7 @@ mod listeners;
 mod location;
 mod logs;
 mod mapped;
+mod matches;
 mod own;
 mod pages;
 mod pass;

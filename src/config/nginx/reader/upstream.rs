@@ -230,6 +230,7 @@ pub(in crate::config::nginx) fn queue(
         };
         return reader.report(directive, &directive.arguments[0], problem, None);
     };
+    let path = path.key("queue");
     let mut queue = Queue {
         requests: Some(requests),
         ..Queue::default()
@@ -240,15 +241,12 @@ pub(in crate::config::nginx) fn queue(
             Some(time) => queue.timeout = Some(time),
             None => return reader.invalid_parameter(directive, word),
         }
-        let path = path.key("queue");
-        let name = &directive.name;
-        let path = path.key("timeout");
-        reader.positions.record(&path, directive, name, Some(word));
+        let at = path.key("timeout");
+        (reader.positions).record(&at, directive, &directive.name, Some(word));
     }
-    let list = path.key("queue");
-    let first = directive.arguments.first();
-    let (path, name) = (list.key("requests"), &directive.name);
-    reader.positions.record(&path, directive, name, first);
+    let at = path.key("requests");
+    let requests = directive.arguments.first();
+    (reader.positions).record(&at, directive, &directive.name, requests);
     upstream.queue = Some(queue);
 }
 

@@ -45,22 +45,16 @@ impl HttpProbe {
         let request = self
             .request(server, &text)
             .map_err(|error| reason(&error))?;
-        let (mut session, reused) = self.session(&peer).await.map_err(|error| reason(&error))?;
-        let mut asked = ask(&mut session, &peer, &request).await;
-        if asked.is_err() && reused {
-            // The server had closed the connection that was kept: that says nothing about it.
-            let connector = &self.line.connector;
-            loop {
-                let again = connector.get_http_session(&peer).await;
-                let (another, reused) = again.map_err(|error| reason(&error))?;
-                session = another;
-                asked = ask(&mut session, &peer, &request).await;
-                if asked.is_ok() || !reused {
-                    break;
-                }
+        let mut session = loop {
+            let found = self.line.connector.get_http_session(&peer).await;
+            let (mut session, reused) = found.map_err(|error| reason(&error))?;
+            match ask(&mut session, &peer, &request).await {
+                Ok(()) => break session,
+                // The server had closed the connection that was kept: that says nothing about it.
+                Err(_) if reused => {}
+                Err(error) => return Err(reason(&error)),
             }
-        }
-        asked.map_err(|error| reason(&error))?;
+        };
         let Some(header) = session.response_header().cloned() else {
             return Err("no answer".to_owned());
         };
@@ -87,10 +81,6 @@ impl HttpProbe {
 
     fn values<'a>(&'a self, address: &'a str) -> CheckValues<'a> {
         CheckValues::new(address, self.defined.as_deref())
-    }
-
-    async fn session(&self, peer: &HttpPeer) -> Result<(HttpSession, bool)> {
-        self.line.connector.get_http_session(peer).await
     }
 
     fn request(&self, server: &str, address: &str) -> Result<RequestHeader> {
