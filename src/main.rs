@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// Faster than the system's for many small, short-lived allocations on several threads.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: gapura::cli::Allocator = gapura::cli::Allocator;
 
 /// `mi_option_purge_decommits` of mimalloc 2 and 3, for which the crate has no name.
 const PURGE_DECOMMITS: libmimalloc_sys::mi_option_t = 5;

@@ -23,7 +23,7 @@ use workload::{WORKLOADS, Workload};
 
 /// The binary's own, so that bare Pingora has it too.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: gapura::cli::Allocator = gapura::cli::Allocator;
 
 /// Measures Gapura and whichever of nginx, HAProxy, Caddy, Envoy and Pingap is installed.
 #[derive(Parser)]

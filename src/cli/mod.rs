@@ -1,5 +1,6 @@
 //! The command line: nginx's, and Gapura's own commands beside it.
 
+mod allocator;
 mod arguments;
 mod check;
 mod completions;
@@ -11,6 +12,8 @@ mod manual;
 mod reload;
 mod signal;
 mod trial;
+
+pub use allocator::Allocator;
 
 use crate::config::{self, CommandLine, source::Source};
 use crate::os_error::OsError;

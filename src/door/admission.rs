@@ -6,6 +6,7 @@ use crate::runtime::{Assigned, Generation, ListenerId, Site};
 use http::Method;
 use http::header::{HeaderName, USER_AGENT};
 use http::{HeaderValue, Version as HttpVersion};
+use memchr::memmem;
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 use std::any::Any;
@@ -129,7 +130,11 @@ impl Admission {
         self.keepalive
             && rules.timeout.is_some()
             && connection.requests() < rules.requests
-            && connection.started.elapsed() <= rules.time
+            && self
+                .arrival
+                .started
+                .saturating_duration_since(connection.started)
+                <= rules.time
             && !is_disabled(rules, request)
     }
 }
@@ -139,24 +144,32 @@ fn is_disabled(rules: &ClientKeepalive, request: &RequestHeader) -> bool {
     if !rules.not_for_msie6 && !rules.not_for_safari {
         return false;
     }
+    // Neither is true of a request that is no POST, where only old browsers are asked for.
+    if !rules.not_for_safari && request.method != Method::POST {
+        return false;
+    }
     let Some(agent) = request.headers.get(USER_AGENT) else {
         return false;
     };
-    let agent = String::from_utf8_lossy(agent.as_bytes());
-    if let Some((_, version)) = agent.split_once("MSIE ") {
-        let old = match version.as_bytes() {
+    let agent = agent.as_bytes();
+    let contains = |text: &[u8], word: &str| memmem::find(text, word.as_bytes()).is_some();
+    if let Some(at) = memmem::find(agent, MSIE) {
+        let version = &agent[at + MSIE.len()..];
+        let old = match version {
             [b'4' | b'5', b'.', ..] => true,
-            [b'6', b'.', ..] => !version.contains("SV1"),
+            [b'6', b'.', ..] => !contains(version, "SV1"),
             _ => false,
         };
         return rules.not_for_msie6 && old && request.method == Method::POST;
     }
     let other = ["Opera", "Gecko/", "Chrome/"];
     rules.not_for_safari
-        && agent.contains("Safari/")
-        && agent.contains("Mac OS X")
-        && !other.iter().any(|other| agent.contains(other))
+        && contains(agent, "Safari/")
+        && contains(agent, "Mac OS X")
+        && !other.iter().any(|other| contains(agent, other))
 }
+
+const MSIE: &[u8] = b"MSIE ";
 
 /// A request that never reaches `ProxyHttp`.
 #[derive(Debug)]

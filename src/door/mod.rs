@@ -11,6 +11,7 @@
 //! [`Application`] behind the door.
 
 mod admission;
+mod alarm;
 mod canonical;
 mod chunked;
 mod connection;

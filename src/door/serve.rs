@@ -1,6 +1,7 @@
 //! A connection from its first byte to its last: one request after another.
 
 use super::admission::{Admission, Arrival, Refusal};
+use super::alarm::Alarm;
 use super::canonical;
 use super::counters::Counted;
 use super::lifelines::Lifelines;
@@ -9,13 +10,18 @@ use super::{Application, Connection, DoorStream, Fault, Framing, Headers, Reques
 use crate::runtime::{Generation, Listener, ListenerId};
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
+use futures_util::FutureExt;
+use futures_util::future::FusedFuture;
 use http::Version;
 use pingora::prelude::timeout;
 use pingora_core::apps::ServerApp;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 
@@ -66,13 +72,19 @@ impl<A: Application> Door<A> {
         shutdown: &ShutdownWatch,
     ) -> Option<()> {
         let line = &connection.lifeline;
-        let mut ending = shutdown.clone();
+        let mut watch = shutdown.clone();
+        // A watch whose sender is gone ends too.
+        let ending = async move { drop(watch.wait_for(|ending| *ending).await) };
+        let mut ending = pin!(ending.fuse());
+        let mut alarm = Alarm::default();
         let mut headers = Headers::default();
         let mut pause = self.before_first_request()?;
         loop {
             let pipelined = !stream.input().is_empty();
             let waiting = Counted::waiting();
-            pause.wait(&mut stream, &mut ending).await?;
+            pause
+                .wait(&mut stream, ending.as_mut(), shutdown, &mut alarm)
+                .await?;
             drop(waiting);
             let reading = Counted::reading();
             // Only now, so that a connection that waits does not hold an old generation.
@@ -104,7 +116,7 @@ impl<A: Application> Door<A> {
             let _writing = Counted::writing();
             let site = Arc::clone(&admission.arrival.site);
             let mut admission = admission;
-            admission.keepalive &= !*ending.borrow();
+            admission.keepalive &= !*shutdown.borrow();
             let mut session = ServerSession::new_http1(stream);
             session.set_pipelined_prefix(header);
             session.set_connection_user_context(Some(admission));
@@ -162,7 +174,7 @@ impl<A: Application> Door<A> {
             buffer: &buffer,
         };
         let Some(answer) = self.application.refuse(&refusal) else {
-            stream.expect_body(Framing::None);
+            stream.expect_body(Framing::None, refusal.arrival.started);
             stream.break_off();
             let header = canonical::write_refused(&refusal.arrival.line, headers.lines(), &buffer);
             let admission = Admission {
@@ -201,25 +213,38 @@ struct Pause {
 }
 
 impl Pause {
-    /// Waits until something is there; `None` closes.
-    async fn wait(&self, stream: &mut DoorStream, ending: &mut ShutdownWatch) -> Option<()> {
+    /// Waits until something is there; `None` closes. What wakes it is kept from one request to the next.
+    async fn wait(
+        &self,
+        stream: &mut DoorStream,
+        mut ending: Pin<&mut (impl Future<Output = ()> + FusedFuture)>,
+        shutdown: &ShutdownWatch,
+        alarm: &mut Alarm,
+    ) -> Option<()> {
         let limit = self.limit?;
         if !stream.input().is_empty() {
             return Some(());
         }
-        let read = async {
-            tokio::select! {
-                biased;
-                read = stream.fill() => return read,
-                // A watch whose sender is gone ends too.
-                _ = ending.wait_for(|ending| *ending) => {}
+        let until = Instant::now() + limit;
+        let mut ends = ending.is_terminated() || *shutdown.borrow();
+        if !ends {
+            let read = poll_fn(|context| {
+                if let Poll::Ready(read) = stream.poll_fill(context) {
+                    return Poll::Ready(read);
+                }
+                ends = ending.as_mut().poll(context).is_ready();
+                match ends || alarm.poll(context, until).is_ready() {
+                    true => Poll::Ready(Ok(0)),
+                    false => Poll::Pending,
+                }
+            });
+            let read = read.await;
+            if !ends {
+                return matches!(read, Ok(1..)).then_some(());
             }
-            match timeout(self.grace, stream.fill()).await {
-                Ok(read) => read,
-                Err(_) => Ok(0),
-            }
-        };
-        match timeout(limit, read).await {
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        match timeout(self.grace.min(left), stream.fill()).await {
             Ok(Ok(1..)) => Some(()),
             _ => None,
         }
@@ -318,7 +343,7 @@ impl Arriving<'_> {
     ) -> Box<Admission> {
         let line = std::mem::take(&mut reader.line);
         let surplus = reader.settle(stream.input(), head);
-        stream.expect_body(head.framing);
+        stream.expect_body(head.framing, self.started);
         if line.version() == Version::HTTP_09 {
             stream.drop_header();
         }

@@ -33,6 +33,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use trailing::Lines;
 
@@ -268,10 +269,10 @@ impl DoorStream {
         self.is_body_done() && self.output.is_settled() && !self.closed
     }
 
-    /// Starts the body of the next request.
-    pub(super) fn expect_body(&mut self, framing: Framing) {
+    /// Starts the body of the next request, which began at this time.
+    pub(super) fn expect_body(&mut self, framing: Framing, began: Instant) {
         self.rules.clear();
-        self.output.pace.start();
+        self.output.pace.start(began);
         self.output.begin(self.connection.sent());
         *self.ahead.get_mut() = false;
         self.forget_trailers();

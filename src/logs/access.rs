@@ -1,7 +1,7 @@
 //! Access log lines, written off the request path.
 //!
 //! A request renders its line and hands it to a thread of the target's own through a bounded
-//! queue. The thread writes whatever is waiting in one go and flushes when nothing more is. When a
+//! queue. The thread writes whatever is waiting in one go, at most once in a millisecond. When a
 //! target cannot keep up its lines are dropped and counted, so that a slow disk never stops a
 //! request; when it cannot be written the error log says so once, until it works again.
 
@@ -20,12 +20,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Lines that may wait for one target.
 const QUEUE: usize = 8192;
 /// Bytes gathered before they are written although more lines are waiting.
 const BATCH: usize = 64 * 1024;
+/// How long a thread that has written does not listen. Lines that come meanwhile are written together, and
+/// nobody has to wake it for each: that costs a request more than everything else about its line.
+const BREATH: Duration = Duration::from_millis(1);
+
 /// One target and the queue of its thread.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -190,8 +194,11 @@ fn drain(
             (Some(after), None) => Some(Instant::now() + after),
             (_, due) => due,
         };
-        if let Some(done) = waiting {
-            let _ = done.send(());
+        match waiting {
+            Some(done) => {
+                let _ = done.send(());
+            }
+            None => thread::sleep(BREATH),
         }
     }
     output.write(&mut batch);

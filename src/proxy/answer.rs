@@ -12,6 +12,7 @@ use super::{
 };
 use crate::door::DoorStream;
 use crate::model::{ActedOn, ErrorTarget, Template};
+use crate::runtime::Seen;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderValue, Method, StatusCode, Version};
@@ -44,7 +45,9 @@ pub(super) fn from_upstream(
         current.header_time = Some(current.began.elapsed());
         current.status = Some(status.as_u16());
     }
-    if is_framed_wrongly(response) {
+    let seen = Seen::of(&response.headers);
+    passage.seen = seen;
+    if seen.has(FRAMING) && is_framed_wrongly(response) {
         let what = "an answer whose body is delimited twice, or in a way nobody knows";
         return Err(Error::explain(ErrorType::InvalidHTTPHeader, what).into_up());
     }
@@ -65,7 +68,8 @@ pub(super) fn from_upstream(
         sticky::learn(session, ctx, Moment::Header);
     }
     if let Some(Passage { pass, .. }) = &ctx.passage {
-        if !pass.settings.ignores(ActedOn::XAccelRedirect)
+        if seen.has(Seen::ACCEL)
+            && !pass.settings.ignores(ActedOn::XAccelRedirect)
             && let Some(target) = response.headers.get(X_ACCEL_REDIRECT)
         {
             let target = target.as_bytes().to_vec();
@@ -157,6 +161,9 @@ pub(super) fn keep(
     }
 }
 
+/// What an answer may be framed wrongly by.
+const FRAMING: Seen = Seen::TRANSFER_ENCODING.or(Seen::REPEATED);
+
 const X_ACCEL_REDIRECT: &str = "x-accel-redirect";
 
 /// The error of ours for an answer in whose place another one is given.
@@ -187,20 +194,29 @@ pub(super) fn shape(
         upgrade(session, ctx);
         let upgrade = HeaderValue::from_static("upgrade");
         response.insert_header(header::CONNECTION, upgrade)?;
+        hide(response, ctx, Seen::UNKNOWN);
     } else if response.status.is_informational() {
         return pass_hints(session, response, ctx);
     } else {
-        remove_hop_by_hop(response, ctx);
-        keep_first(response)?;
-        read_ahead(session, response, ctx);
-        set_charset(response, ctx)?;
-        rewrite_answer::rewrite(session, response, ctx)?;
-        pace::obey(session, ctx, response);
-    }
-    if let Some(passage) = &ctx.passage {
-        for name in &passage.pass.hide_headers {
-            response.remove_header(name);
+        let seen = ctx.passage.as_ref();
+        let seen = seen.map_or(Seen::UNKNOWN, |passage| passage.seen);
+        if seen.has(HOP_BY_HOP) {
+            remove_hop_by_hop(response, ctx);
         }
+        if seen.has(Seen::REPEATED) {
+            keep_first(response)?;
+        }
+        read_ahead(session, response, ctx, seen);
+        if seen.has(Seen::ACCEL) {
+            set_charset(response, ctx)?;
+        }
+        if seen.has(REWRITTEN) {
+            rewrite_answer::rewrite(session, response, ctx)?;
+        }
+        if seen.has(Seen::ACCEL) {
+            pace::obey(session, ctx, response);
+        }
+        hide(response, ctx, seen);
     }
     if let Some(status) = ctx.flow.status
         && !response.status.is_informational()
@@ -240,6 +256,24 @@ pub(super) fn shape(
     Ok(())
 }
 
+/// What speaks of the connection to the upstream.
+const HOP_BY_HOP: Seen = Seen::CONNECTION
+    .or(Seen::KEEP_ALIVE)
+    .or(Seen::PROXY_CONNECTION)
+    .or(Seen::TRAILER)
+    .or(Seen::UPGRADE);
+
+/// What is rewritten for the client.
+const REWRITTEN: Seen = Seen::LOCATION.or(Seen::REFRESH).or(Seen::SET_COOKIE);
+
+/// `proxy_hide_header`, and what nginx keeps to itself.
+fn hide(response: &mut ResponseHeader, ctx: &RequestContext, seen: Seen) {
+    let Some(passage) = &ctx.passage else { return };
+    for (name, _) in passage.pass.hidden(seen) {
+        response.remove_header(name);
+    }
+}
+
 /// A server's answer before its answer. Clients of HTTP/1.0 cannot read any.
 fn pass_hints(
     session: &mut Session,
@@ -253,11 +287,7 @@ fn pass_hints(
     };
     let wanted = response.status != StatusCode::EARLY_HINTS
         || ctx.settings().early_hints.iter().any(is_true);
-    if let Some(passage) = &ctx.passage {
-        for name in &passage.pass.hide_headers {
-            response.remove_header(name);
-        }
-    }
+    hide(response, ctx, Seen::UNKNOWN);
     let reads_them = session.req_header().version == Version::HTTP_11;
     session.set_ignore_info_resp(!(wanted && reads_them));
     Ok(())
@@ -276,9 +306,9 @@ fn upgrade(session: &mut Session, ctx: &mut RequestContext) {
 }
 
 /// Has the answer read as fast as it comes, where the location or the answer itself says so.
-fn read_ahead(session: &Session, response: &ResponseHeader, ctx: &RequestContext) {
+fn read_ahead(session: &Session, response: &ResponseHeader, ctx: &RequestContext, seen: Seen) {
     let pass = &ctx.settings().pass;
-    let said = match pass.ignores(ActedOn::XAccelBuffering) {
+    let said = match pass.ignores(ActedOn::XAccelBuffering) || !seen.has(Seen::ACCEL) {
         true => None,
         false => response.headers.get("x-accel-buffering"),
     };

@@ -75,6 +75,9 @@ pub(super) fn start(
 
 /// What the answer itself says.
 fn is_worth_it(settings: &Compression, response: &ResponseHeader) -> bool {
+    if !settings.enabled {
+        return false;
+    }
     let length = response.headers.get(header::CONTENT_LENGTH);
     let length = length
         .and_then(|length| length.to_str().ok())
@@ -82,12 +85,10 @@ fn is_worth_it(settings: &Compression, response: &ResponseHeader) -> bool {
     let encoding = response.headers.get(header::CONTENT_ENCODING);
     let content_type = response.headers.get(header::CONTENT_TYPE);
     let content_type = content_type.map_or(&b""[..], HeaderValue::as_bytes);
-    settings.enabled
-        && matches!(
-            response.status,
-            StatusCode::OK | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND
-        )
-        && encoding.is_none_or(HeaderValue::is_empty)
+    matches!(
+        response.status,
+        StatusCode::OK | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND
+    ) && encoding.is_none_or(HeaderValue::is_empty)
         && length.is_none_or(|length| length >= settings.min_length)
         && settings.types.contains(content_type)
 }

@@ -10,7 +10,7 @@ use super::values::upstream_port;
 use crate::door::{Admission, Arrival};
 use crate::model;
 use crate::runtime::upstream::{Peer, Selected, Servers, UnknownServer};
-use crate::runtime::{Assigned, Location, ProxyPass};
+use crate::runtime::{Assigned, Location, ProxyPass, Seen};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use pingora_http::ResponseHeader;
@@ -80,6 +80,8 @@ pub(super) struct Passage {
     pub(super) body: Option<Bytes>,
     /// The header of the last answer as it came, where something asks for it.
     pub(super) answer: Option<http::HeaderMap>,
+    /// What the last answer's header has.
+    pub(super) seen: Seen,
     /// The connection of the try under way.
     pub(super) line: Option<Line>,
     /// Whether the session of the request was remembered: `sticky learn`.
@@ -280,6 +282,7 @@ impl Passage {
             request_headers: Vec::new(),
             body: None,
             answer: None,
+            seen: Seen::UNKNOWN,
             line: None,
             has_learned: false,
             selected: None,

@@ -134,10 +134,10 @@ impl Application for Proxy {
 
 #[async_trait]
 impl ProxyHttp for Gateway {
-    type CTX = RequestContext;
+    type CTX = Box<RequestContext>;
 
     fn new_ctx(&self) -> Self::CTX {
-        RequestContext::default()
+        Box::default()
     }
 
     // No downstream modules: compression belongs to a later piece.

@@ -25,6 +25,17 @@ pub(super) fn shape(
     };
     let settings = &passage.pass.settings;
     let values = Exchange::now(session, ctx);
+    if goes_as_it_came(passage, request)
+        && let Some(host) = host(passage, &values)?
+    {
+        let method = method(passage, request, &values, ctx)?;
+        if let Cow::Owned(target) = target(passage, request, ctx) {
+            request.set_raw_path(&target)?;
+        }
+        request.set_method(method);
+        request.set_version(version(settings.http_version));
+        return request.insert_header(HOST.clone(), host);
+    }
     let body = match &settings.body {
         PassedBody::Original => None,
         PassedBody::Nothing => Some(Bytes::new()),
@@ -35,10 +46,7 @@ pub(super) fn shape(
         &target(passage, request, ctx),
         Some(request.headers.len() + passage.pass.request.lines.len() + 4),
     )?;
-    shaped.set_version(match settings.http_version {
-        HttpVersion::Http10 => Version::HTTP_10,
-        HttpVersion::Http11 => Version::HTTP_11,
-    });
+    shaped.set_version(version(settings.http_version));
     if let Some(host) = host(passage, &values)? {
         shaped.append_header(HOST.clone(), host)?;
     }
@@ -77,6 +85,28 @@ pub(super) fn shape(
         passage.body = body;
     }
     Ok(())
+}
+
+/// Whether the client's header has the lines that the upstream's is to have, in their order, but for the
+/// value of `Host`: then it need not be written anew.
+fn goes_as_it_came(passage: &Passage, request: &RequestHeader) -> bool {
+    let pass = &passage.pass;
+    let mut names = request.headers.keys();
+    pass.request.passes_all()
+        && pass.settings.pass_request_headers
+        && pass.settings.body == PassedBody::Original
+        && passage.request_headers.is_empty()
+        && passage.servers.keepalive().connections > 0
+        && names.next() == Some(&header::HOST)
+        && request.headers.len() == request.headers.keys_len()
+        && !names.any(|name| pass.request.replaces(name))
+}
+
+fn version(version: HttpVersion) -> Version {
+    match version {
+        HttpVersion::Http10 => Version::HTTP_10,
+        HttpVersion::Http11 => Version::HTTP_11,
+    }
 }
 
 /// `request_body_filter`: `proxy_set_body` and `proxy_pass_request_body`. The client's body is read to

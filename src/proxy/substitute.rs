@@ -38,12 +38,14 @@ pub(super) fn start(
     ctx: &mut RequestContext,
 ) -> Result<bool> {
     ctx.substitute = None;
+    if ctx.settings().substitutions.list.is_empty() {
+        return Ok(false);
+    }
     let settings = Arc::clone(&ctx.settings().substitutions);
     let content_type = response.headers.get(header::CONTENT_TYPE);
     let content_type = content_type.map_or(&b""[..], HeaderValue::as_bytes);
     let length = response.headers.get(header::CONTENT_LENGTH);
-    if settings.list.is_empty()
-        || length.is_some_and(|length| length.as_bytes() == b"0")
+    if length.is_some_and(|length| length.as_bytes() == b"0")
         || local::is_bodiless(response.status)
         || !settings.types.contains(content_type)
     {

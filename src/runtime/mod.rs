@@ -22,6 +22,7 @@ mod pass;
 mod pattern;
 mod request_headers;
 mod script;
+mod seen;
 mod template;
 pub mod upstream;
 
@@ -41,4 +42,5 @@ pub use pass::{Bind, Destination, ProxyPass};
 pub use pattern::{GaveUp, Pattern};
 pub use request_headers::{LineValue, RequestHeaders};
 pub use script::{Condition, If, Rewrite, Step, Test};
+pub use seen::Seen;
 pub use template::{Values, render, render_line};

@@ -4,6 +4,7 @@ use super::connector::Connector;
 use super::destinations::Destinations;
 use super::dns::Resolver;
 use super::request_headers::RequestHeaders;
+use super::seen::Seen;
 use super::upstream::{Servers, Upstream};
 use crate::model::{self, Part, Template};
 use http::HeaderName;
@@ -24,14 +25,16 @@ pub struct ProxyPass {
     pub settings: model::ProxyPass,
     /// The request's header lines.
     pub request: RequestHeaders,
-    /// `proxy_hide_header`, names parsed.
-    pub hide_headers: Vec<HeaderName>,
+    /// `proxy_hide_header`, names parsed, each with what an answer must have that has it.
+    hide_headers: Vec<(HeaderName, Seen)>,
     /// `proxy_bind`.
     pub bind: Bind,
     /// Opens connections to the upstream where `bind` is not rendered.
     connector: Arc<Connector>,
     /// What tells its connections from those of other locations, where these are kept apart.
     place: u64,
+    /// [`group`](Self::group) for the upstream that `to` is, from where the system chooses or `bind` says.
+    own_group: Option<u64>,
 }
 
 /// Where a location passes requests to.
@@ -68,21 +71,42 @@ impl ProxyPass {
             .hide_headers
             .iter()
             .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
+            .map(|name| {
+                let seen = Seen::named(name.as_str());
+                (name, seen)
+            })
             .collect();
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let bind = Bind::new(settings.bind.as_ref());
+        let from = match &bind {
+            Bind::Fixed(address) => Some(*address),
+            Bind::Anywhere | Bind::Rendered(_) => None,
+        };
+        let place = NEXT.fetch_add(1, Relaxed);
+        let own_group = match (&to, &bind) {
+            (_, Bind::Rendered(_)) | (Destination::Written { .. }, _) => None,
+            (Destination::Upstream(upstream), _) => {
+                let servers = Servers::Upstream(Arc::clone(upstream));
+                Some(group(&servers, place, from, settings.socket_keepalive))
+            }
+        };
         Self {
             to,
+            own_group,
             request: RequestHeaders::new(&settings),
-            connector: Connector::from(match &bind {
-                Bind::Fixed(address) => Some(*address),
-                Bind::Anywhere | Bind::Rendered(_) => None,
-            }),
-            place: NEXT.fetch_add(1, Relaxed),
+            connector: Connector::from(from),
+            place,
             bind,
             settings,
             hide_headers,
         }
+    }
+
+    /// What an answer that has this may have, and a client does not get.
+    pub fn hidden(&self, seen: Seen) -> impl Iterator<Item = &(HeaderName, Seen)> {
+        self.hide_headers
+            .iter()
+            .filter(move |(_, one)| seen.has(*one))
     }
 
     /// What Pingora is told of a connection to these servers from this address.
@@ -108,12 +132,23 @@ impl ProxyPass {
     /// What keeps connections apart that Pingora would take for the same: whose they are, where they
     /// come from, and how TCP treats them.
     pub fn group(&self, servers: &Servers, from: Option<SocketAddr>) -> u64 {
-        let place = servers.keepalive().local.then_some(self.place);
-        let mut hasher = DefaultHasher::new();
-        (servers.pool(), place, from, self.settings.socket_keepalive).hash(&mut hasher);
-        // Its own half of the numbers: the other one is for connections that nobody shares.
-        hasher.finish() | 1 << 63
+        match (self.own_group, &self.to, servers) {
+            (Some(own), Destination::Upstream(own_servers), Servers::Upstream(servers))
+                if Arc::ptr_eq(own_servers, servers) =>
+            {
+                own
+            }
+            _ => group(servers, self.place, from, self.settings.socket_keepalive),
+        }
     }
+}
+
+fn group(servers: &Servers, place: u64, from: Option<SocketAddr>, socket_keepalive: bool) -> u64 {
+    let place = servers.keepalive().local.then_some(place);
+    let mut hasher = DefaultHasher::new();
+    (servers.pool(), place, from, socket_keepalive).hash(&mut hasher);
+    // Its own half of the numbers: the other one is for connections that nobody shares.
+    hasher.finish() | 1 << 63
 }
 
 impl Bind {

@@ -108,6 +108,11 @@ impl RequestHeaders {
         self.replaced.contains(name)
     }
 
+    /// Whether nothing stands before what the client sent, but `Host`.
+    pub fn passes_all(&self) -> bool {
+        self.lines.is_empty()
+    }
+
     /// Whether the configuration may ask the upstream for another protocol.
     pub fn may_upgrade(&self) -> bool {
         self.written.upgrade

@@ -27,7 +27,7 @@ impl DoorStream {
     }
 
     /// Reads into a buffer on the stack first, so that a connection that waits holds no memory.
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    pub(in crate::door) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut space = [std::mem::MaybeUninit::uninit(); READ_AHEAD];
         let mut space = ReadBuf::uninit(&mut space);
         ready!(self.inner().poll_read(cx, &mut space))?;

@@ -10,9 +10,11 @@ use super::held::Held;
 use super::pace::Pace;
 use super::patience::Patience;
 use super::trailing::Trailing;
+use memchr::memmem::Finder;
 use pingora_core::protocols::Stream;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -80,7 +82,7 @@ impl Output {
         if self.before_body.is_some() || is_interim(bytes) {
             return;
         }
-        if let Some(end) = memchr::memmem::find(bytes, BLANK_LINE) {
+        if let Some(end) = END_OF_HEADER.find(bytes) {
             let header = (end + BLANK_LINE.len()) as u64;
             self.before_body = Some(sent - self.sent_before + self.held.len() + header);
         }
@@ -325,3 +327,6 @@ fn is_interim(bytes: &[u8]) -> bool {
 }
 
 const BLANK_LINE: &[u8; 4] = b"\r\n\r\n";
+
+/// Looks for it. Made once: that costs more than to find it.
+static END_OF_HEADER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(BLANK_LINE));

@@ -32,11 +32,11 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// The next request begins.
-    pub(super) fn start(&mut self) {
+    /// The next request has begun.
+    pub(super) fn start(&mut self, began: Instant) {
         *self.rate.get_mut() = UNSET;
         *self.after.get_mut() = UNSET;
-        self.started = Instant::now();
+        self.started = began;
         self.sent = 0;
         self.pause = None;
     }

@@ -13,6 +13,7 @@ use super::selection::{
 };
 use super::{Environment, names::Names};
 use crate::model::{self, Balance, Server, ServerAddress};
+use arc_swap::ArcSwapOption;
 use futures_util::FutureExt;
 use parking_lot::Mutex;
 use pingora_load_balancing::selection::algorithms::RoundRobin;
@@ -39,6 +40,8 @@ pub(super) struct Group {
     backup: Role,
     /// There is one server and no other: nginx never takes it out for failures.
     single: AtomicBool,
+    /// The only address that there is, where there is nothing to choose.
+    alone: ArcSwapOption<Peer>,
     /// Pingora wants updates of one view not to overlap.
     updating: Mutex<()>,
 }
@@ -198,6 +201,7 @@ impl Group {
             sources,
             state: Arc::clone(state),
             single: AtomicBool::new(false),
+            alone: ArcSwapOption::empty(),
             updating: Mutex::new(()),
         });
         for name in group.names() {
@@ -237,6 +241,10 @@ impl Group {
             && self.backup.peers.load(Relaxed) == 0
             && !self.sources.iter().any(|source| source.server.backup);
         self.single.store(single, Relaxed);
+        let set = self.primary.balancer.backends().get_backend();
+        let alone = set.first().filter(|_| set.len() == 1);
+        let alone = alone.filter(|_| self.backup.is_empty.load(Relaxed));
+        self.alone.store(alone.map(|one| Arc::clone(peer(one))));
         drop(updating);
         // There may be somebody new to check.
         self.state.wake.notify_one();
@@ -261,6 +269,11 @@ impl Group {
         } else {
             peer.limit
         }
+    }
+
+    /// The only address that there is, if there is one: no algorithm is needed to choose it.
+    pub(super) fn alone(&self) -> Option<Arc<Peer>> {
+        self.alone.load_full()
     }
 
     /// How many addresses there are to choose from.

@@ -192,6 +192,12 @@ impl Upstream {
                 && (!peer.drain || (bound.is_some() && bound == peer.id))
                 && peer.admit(self.group.limit(peer))
         };
+        if !self.is_checked()
+            && let Some(peer) = self.group.alone()
+        {
+            self.state.serve();
+            return admit(&peer, true).then(|| self.selected(peer));
+        }
         let goes_in_turn = *self.group.balance() == Balance::SmoothRoundRobin;
         let key = match tried {
             [_, ..] if goes_in_turn && key.is_empty() => AGAIN,
