@@ -16,6 +16,8 @@ pub struct RequestHeaders {
     /// What is not taken from the client: headers that are set (to nothing, too), and those that nginx
     /// writes itself or keeps to itself.
     replaced: Vec<HeaderName>,
+    /// A bit for each of these: where it is not set, a name is none of them.
+    marks: u64,
     written: Written,
 }
 
@@ -68,11 +70,17 @@ impl RequestHeaders {
         let mut headers = Self {
             host: None,
             lines: Vec::with_capacity(settings.set_headers.len()),
-            replaced: REPLACED.into(),
+            replaced: Vec::with_capacity(REPLACED.len() + settings.set_headers.len()),
+            marks: 0,
             written: Written::default(),
         };
+        for name in REPLACED {
+            headers.replace(name);
+        }
         if settings.strip_hop_by_hop {
-            headers.replaced.extend(HOP_BY_HOP);
+            for name in HOP_BY_HOP {
+                headers.replace(name);
+            }
         }
         for set in &settings.set_headers {
             let Ok(name) = HeaderName::from_bytes(set.name.as_bytes()) else {
@@ -98,6 +106,11 @@ impl RequestHeaders {
                 value,
             });
         }
+        self.replace(name);
+    }
+
+    fn replace(&mut self, name: HeaderName) {
+        self.marks |= mark(&name);
         if !self.replaced.contains(&name) {
             self.replaced.push(name);
         }
@@ -105,7 +118,7 @@ impl RequestHeaders {
 
     /// Whether a header of the client's stays behind.
     pub fn replaces(&self, name: &HeaderName) -> bool {
-        self.replaced.contains(name)
+        self.marks & mark(name) != 0 && self.replaced.contains(name)
     }
 
     /// Whether nothing stands before what the client sent, but `Host`.
@@ -127,6 +140,13 @@ impl RequestHeaders {
     pub fn writes_framing(&self) -> bool {
         self.written.framing
     }
+}
+
+/// One bit of a number for a name, which few of the usual ones have in common.
+fn mark(name: &HeaderName) -> u64 {
+    let name = name.as_str().as_bytes();
+    let first = name.first().copied().unwrap_or(0);
+    1 << ((usize::from(first) * 7 + name.len()) % 64)
 }
 
 impl LineValue {
