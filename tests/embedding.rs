@@ -565,6 +565,77 @@ sites:
 }
 
 #[test]
+fn upstreams_in_code_say_all_that_yaml_says_of_servers_and_checks() {
+    let yaml = "
+upstreams:
+  shop:
+    balance: least_conn
+    servers:
+      - { address: '127.0.0.1:3001', max_conns: 8, slow_start: 30s, route: a }
+      - { address: '127.0.0.1:3002', drain: true }
+    queue: { requests: 100, timeout: 5s }
+    keepalive: 7
+    keepalive_timeout: 20s
+    health_check:
+      type: http
+      path: /healthz
+      host: shop.test
+      status: [200-299, 404]
+      interval: 5s
+      jitter: 1s
+      rise: 3
+      fall: 4
+      port: 8080
+      mandatory: true
+      persistent: true
+  calls:
+    servers: ['127.0.0.1:3003']
+    health_check: { type: grpc, grpc_service: shop }
+sites:
+  - upstream: shop
+  - host: calls.test
+    upstream: calls
+";
+    let shop = Upstream::new("shop")
+        .balance("least_conn")
+        .backend(
+            gapura::Backend::new("127.0.0.1:3001")
+                .max_conns(8)
+                .slow_start(Duration::from_secs(30))
+                .route("a"),
+        )
+        .backend(gapura::Backend::new("127.0.0.1:3002").drain())
+        .queue(100, Duration::from_secs(5))
+        .keepalive(7)
+        .keepalive_timeout(Duration::from_secs(20))
+        .health_check(
+            HealthCheck::http("/healthz")
+                .host("shop.test")
+                .status("200-299")
+                .status(404)
+                .interval(Duration::from_secs(5))
+                .jitter(Duration::from_secs(1))
+                .rise(3)
+                .fall(4)
+                .port(8080)
+                .mandatory()
+                .persistent(),
+        );
+    let calls = Upstream::new("calls")
+        .backend("127.0.0.1:3003")
+        .health_check(HealthCheck::grpc().grpc_service("shop"));
+    let config = Config::new()
+        .upstream(shop)
+        .upstream(calls)
+        .site(Site::new().upstream("shop"))
+        .site(Site::new().host("calls.test").upstream("calls"));
+    let here = Path::new("");
+    let from_yaml = load_yaml(yaml, "gapura.yaml", here).unwrap().model;
+    let from_code = load_draft(config.into_draft(), here).unwrap().model;
+    assert_eq!(from_code, from_yaml);
+}
+
+#[test]
 fn every_mistake_in_code_is_reported_with_its_path() {
     let config = Config::new()
         .listen("localhost:8080")

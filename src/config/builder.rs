@@ -1,10 +1,11 @@
 //! A configuration made in code: a builder over the Draft, with the names and defaults of YAML.
 
-use super::draft::{
-    self, AccessLog, Draft, ErrorPage, OneOrMany, OrOff, Short, Switch, Time, Word,
-};
+mod upstream;
+
+pub use upstream::{Backend, HealthCheck, Upstream};
+
+use super::draft::{self, AccessLog, Draft, ErrorPage, OneOrMany, OrOff, Short, Word};
 use std::fmt::Display;
-use std::time::Duration;
 
 /// A configuration made in code, for [`Server::from_config`](crate::Server::from_config).
 ///
@@ -134,165 +135,6 @@ impl Config {
 impl From<Draft> for Config {
     fn from(draft: Draft) -> Self {
         Self(draft)
-    }
-}
-
-/// A group of backends that share the load, in turns by their weights. They are checked by opening a
-/// TCP connection every 2 s unless [`health_check`](Self::health_check) says otherwise.
-///
-/// ```
-/// use gapura::{Backend, HealthCheck, Upstream};
-/// use std::time::Duration;
-///
-/// let shop = Upstream::new("shop")
-///     .backend(Backend::new("10.0.0.1:3000").weight(3).max_fails(2))
-///     .backend("10.0.0.2:3000")
-///     .backend(Backend::new("10.0.0.9:3000").backup())
-///     .health_check(HealthCheck::http("/healthz").interval(Duration::from_secs(1)));
-/// # let _ = shop;
-/// ```
-#[derive(Debug, Clone)]
-pub struct Upstream {
-    name: String,
-    draft: draft::Upstream,
-}
-
-impl Upstream {
-    /// A group of this name without a backend; it needs one.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            draft: draft::Upstream::default(),
-        }
-    }
-
-    /// Adds a backend: an address, or a [`Backend`] that says more.
-    #[must_use]
-    pub fn backend(mut self, backend: impl Into<Backend>) -> Self {
-        self.draft
-            .servers
-            .get_or_insert_default()
-            .push(Short(backend.into().0));
-        self
-    }
-
-    /// How the backends are checked.
-    #[must_use]
-    pub fn health_check(mut self, check: HealthCheck) -> Self {
-        self.draft.health_check = Some(check.0);
-        self
-    }
-
-    /// Everything that has no method of its own.
-    #[must_use]
-    pub fn with(mut self, change: impl FnOnce(&mut draft::Upstream)) -> Self {
-        change(&mut self.draft);
-        self
-    }
-}
-
-/// A backend of an [`Upstream`].
-#[derive(Debug, Clone)]
-pub struct Backend(draft::Server);
-
-impl Backend {
-    /// A backend at `host:port`, `1.2.3.4:port`, `[::1]:port` or `unix:/path`.
-    pub fn new(address: impl Display) -> Self {
-        Self(draft::Server {
-            address: Some(address.to_string()),
-            ..draft::Server::default()
-        })
-    }
-
-    /// Its share of the requests (1).
-    #[must_use]
-    pub fn weight(mut self, weight: u16) -> Self {
-        self.0.weight = Some(weight.into());
-        self
-    }
-
-    /// How many failed tries within [`fail_timeout`](Self::fail_timeout) take it out (1); 0 never
-    /// does.
-    #[must_use]
-    pub fn max_fails(mut self, fails: u32) -> Self {
-        self.0.max_fails = Some(fails.into());
-        self
-    }
-
-    /// The time in which failed tries are counted, and for which it is then out (10 s).
-    #[must_use]
-    pub fn fail_timeout(mut self, time: Duration) -> Self {
-        self.0.fail_timeout = Some(Time(time));
-        self
-    }
-
-    /// Uses it only when no other can be.
-    #[must_use]
-    pub fn backup(mut self) -> Self {
-        self.0.backup = Some(Switch(true));
-        self
-    }
-
-    /// Never uses it.
-    #[must_use]
-    pub fn down(mut self) -> Self {
-        self.0.down = Some(Switch(true));
-        self
-    }
-}
-
-impl<A: Display> From<A> for Backend {
-    fn from(address: A) -> Self {
-        Self::new(address)
-    }
-}
-
-/// How the backends of an [`Upstream`] are checked.
-#[derive(Debug, Clone)]
-pub struct HealthCheck(OrOff<draft::HealthCheck>);
-
-impl HealthCheck {
-    /// A TCP connection can be opened.
-    pub fn tcp() -> Self {
-        Self::of_type("tcp")
-    }
-
-    /// `GET path` is answered with a status from 200 to 399.
-    pub fn http(path: impl Into<String>) -> Self {
-        Self::of_type("http").with(|check| check.path = Some(path.into()))
-    }
-
-    /// No check: a backend is out only for failed requests.
-    pub fn off() -> Self {
-        Self(OrOff::Off)
-    }
-
-    fn of_type(name: &str) -> Self {
-        Self(OrOff::On(draft::HealthCheck {
-            r#type: Some(name.into()),
-            ..draft::HealthCheck::default()
-        }))
-    }
-
-    /// The time between two checks of a backend (2 s).
-    #[must_use]
-    pub fn interval(self, time: Duration) -> Self {
-        self.with(|check| check.interval = Some(Time(time)))
-    }
-
-    /// How long one check may take (1 s).
-    #[must_use]
-    pub fn timeout(self, time: Duration) -> Self {
-        self.with(|check| check.timeout = Some(Time(time)))
-    }
-
-    /// Everything that has no method of its own; nothing when it is [`off`](Self::off).
-    #[must_use]
-    pub fn with(mut self, change: impl FnOnce(&mut draft::HealthCheck)) -> Self {
-        if let OrOff::On(check) = &mut self.0 {
-            change(check);
-        }
-        self
     }
 }
 

@@ -3,6 +3,7 @@
 use super::ErrorLog;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 /// The process.
@@ -31,6 +32,15 @@ pub struct Process {
     pub shutdown_timeout: Option<Duration>,
     /// How long answers of the system's name servers are used.
     pub names: Validity,
+}
+
+impl Process {
+    /// How many threads serve.
+    pub fn threads(&self) -> usize {
+        let processors = || available_parallelism().map_or(1, NonZeroUsize::get);
+        self.worker_processes
+            .map_or_else(processors, NonZeroUsize::get)
+    }
 }
 
 /// A user and a group that serve.

@@ -126,6 +126,7 @@ variables! {
         UpstreamCacheStatus = "upstream_cache_status", "how a cache answered; there is none";
         UpstreamConnectTime = "upstream_connect_time", "seconds to connect, one for each try";
         UpstreamHeaderTime = "upstream_header_time", "seconds to the answer's header, one for each try";
+        UpstreamQueueTime = "upstream_queue_time", "seconds in the upstream's queue, one for each try";
         UpstreamResponseLength = "upstream_response_length", "bytes of the upstream's body, one for each try";
         UpstreamResponseTime = "upstream_response_time", "seconds to the answer's end, one for each try";
         UpstreamStatus = "upstream_status", "the upstream's status, one for each try";

@@ -23,7 +23,7 @@ use pingora_proxy::Session;
 /// `upstream_response_filter`: the header of the upstream's answer. Decides whether it is passed
 /// on, replaced by a page (`proxy_intercept_errors`), or a reason to ask the next server.
 pub(super) fn from_upstream(
-    session: &Session,
+    session: &mut Session,
     response: &ResponseHeader,
     ctx: &mut RequestContext,
 ) -> Result<()> {
@@ -99,10 +99,10 @@ pub(super) fn from_upstream(
 }
 
 /// The server's answer is read to its end, before the client has got it.
-fn answered(session: &Session, ctx: &mut RequestContext) {
+fn answered(session: &mut Session, ctx: &mut RequestContext) {
     sticky::learn(session, ctx, Moment::End);
     if let Some(passage) = &mut ctx.passage {
-        passage.answered();
+        passage.answered(session.as_downstream_mut().is_body_done());
     }
 }
 
@@ -171,7 +171,7 @@ const DETOUR: &str = "the answer is another location's";
 
 /// `upstream_response_body_filter`: `$upstream_response_length` and `$upstream_response_time`.
 pub(super) fn count_body(
-    session: &Session,
+    session: &mut Session,
     body: Option<&Bytes>,
     end: bool,
     ctx: &mut RequestContext,

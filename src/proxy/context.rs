@@ -90,6 +90,8 @@ pub(super) struct Passage {
     pub(super) selected: Option<Selected>,
     /// The next try's server is still to be waited for.
     pub(super) waits: bool,
+    /// How long the next try has waited for its server.
+    pub(super) queued: Option<Duration>,
     /// The servers that failed this request.
     pub(super) tried: Vec<Arc<Peer>>,
     /// What the log says of each try.
@@ -127,6 +129,7 @@ impl Destination {
 pub(super) struct Try {
     pub(super) to: Destination,
     pub(super) began: Instant,
+    pub(super) queue_time: Option<Duration>,
     pub(super) connect_time: Option<Duration>,
     pub(super) header_time: Option<Duration>,
     pub(super) response_time: Option<Duration>,
@@ -143,6 +146,7 @@ impl Try {
         Self {
             to,
             began: Instant::now(),
+            queue_time: None,
             connect_time: None,
             header_time: None,
             response_time: None,
@@ -287,6 +291,7 @@ impl Passage {
             has_learned: false,
             selected: None,
             waits: false,
+            queued: None,
             tried: Vec::new(),
             tries: Vec::new(),
             began: Instant::now(),
@@ -391,8 +396,21 @@ impl Passage {
     /// Records that there was no server to try: nginx logs the upstream's name and a 502.
     pub(super) fn find_nobody(&mut self) {
         let mut nobody = Try::start(Destination::Nobody(self.servers.clone()));
+        nobody.queue_time = self.queued.take();
         nobody.end(Some(Failure::BadGateway.status().as_u16()));
         self.tries.push(nobody);
+    }
+
+    /// Begins a try at a server.
+    pub(super) fn start_try(&mut self, peer: Arc<Peer>) {
+        let mut new = Try::start(Destination::Peer(peer));
+        new.queue_time = self.queued.take();
+        self.tries.push(new);
+    }
+
+    /// Takes back a try that is none: it is made again over another connection.
+    pub(super) fn forget_try(&mut self) {
+        self.queued = self.tries.pop().and_then(|one| one.queue_time);
     }
 
     /// The try under way.

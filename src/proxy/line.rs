@@ -43,7 +43,6 @@ impl Passage {
     /// The connection is [`SPENT`]. Nothing was sent on it.
     pub(super) fn connected(
         &mut self,
-        is_reused: bool,
         descriptor: RawFd,
         digest: Option<&Digest>,
         counts: bool,
@@ -57,10 +56,9 @@ impl Passage {
         let Some(selected) = &self.selected else {
             return Ok(());
         };
-        if is_reused && !selected.may_use(connection) {
+        if !selected.uses(connection) {
             return Err(Error::new_up(ErrorType::Custom(SPENT)));
         }
-        selected.uses(connection);
         self.line = Some(Line {
             connection: Arc::clone(connection),
             descriptor,
@@ -72,14 +70,14 @@ impl Passage {
     }
 
     /// The server's answer is read to its end. Pingora is about to put the connection among the idle
-    /// ones, unless it was the last answer that it may carry.
-    pub(super) fn answered(&mut self) {
+    /// ones, unless it was the last answer that it may carry: the request may not be `sent` to its end.
+    pub(super) fn answered(&mut self, sent: bool) {
         if let Some(current) = self.current() {
             current.end(None);
         }
         if let Some(line) = self.line.take()
             && let Some(selected) = &self.selected
-            && selected.has_used(&line.connection, self.servers.keepalive())
+            && selected.has_used(&line.connection, self.servers.keepalive(), sent)
         {
             line.shut();
         }

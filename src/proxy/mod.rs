@@ -177,7 +177,7 @@ impl ProxyHttp for Gateway {
     async fn connected_to_upstream(
         &self,
         session: &mut Session,
-        reused: bool,
+        _reused: bool,
         _peer: &HttpPeer,
         descriptor: std::os::unix::io::RawFd,
         digest: Option<&Digest>,
@@ -185,7 +185,7 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         let counts = ctx.counts_upstream_bytes();
         if let Some(passage) = &mut ctx.passage {
-            passage.connected(reused, descriptor, digest, counts)?;
+            passage.connected(descriptor, digest, counts)?;
         }
         pass::connected(session, ctx).await
     }

@@ -1,6 +1,6 @@
 //! To the upstream: choosing a server, and the connection to it.
 
-use super::context::{Destination, Passage, RequestContext, Try};
+use super::context::{Passage, RequestContext};
 use super::failure::Failure;
 use super::flow::Entry;
 use super::phases::Next;
@@ -128,9 +128,8 @@ fn peer(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
     let Some(selected) = &passage.selected else {
         return Error::e_explain(ErrorType::InternalError, "no server was chosen");
     };
-    passage
-        .tries
-        .push(Try::start(Destination::Peer(Arc::clone(selected.peer()))));
+    let (address, peer) = (selected.address().clone(), Arc::clone(selected.peer()));
+    passage.start_try(peer);
     let mut options = passage.pass.peer_options(&passage.servers, from);
     let wants_tunnel = ctx
         .admission
@@ -142,7 +141,7 @@ fn peer(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
         false => passage.pass.group(&passage.servers, from),
     };
     Ok(Box::new(HttpPeer {
-        _address: selected.address().clone(),
+        _address: address,
         scheme: Scheme::HTTP,
         sni: String::new(),
         proxy: None,

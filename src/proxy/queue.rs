@@ -4,6 +4,7 @@ use super::context::{Passage, RequestContext};
 use crate::door::DoorStream;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
+use std::time::Instant;
 
 /// Whether the request may wait for a server where none could be chosen.
 pub(super) fn may_wait(passage: &Passage) -> bool {
@@ -31,9 +32,11 @@ pub(super) async fn wait(session: &Session, ctx: &mut RequestContext) -> Result<
             None => std::future::pending().await,
         }
     };
+    let since = Instant::now();
     tokio::select! {
         selected = upstream.wait(&passage.key, &passage.tried) => {
             passage.selected = selected;
+            passage.queued = Some(since.elapsed());
             Ok(passage.selected.is_some())
         }
         () = gone => Err(Error::new_down(ErrorType::ConnectionClosed)),

@@ -65,7 +65,7 @@ pub(super) fn after_failure(
 ) -> Box<Error> {
     if let ErrorType::Custom(SPENT) = *error.etype() {
         if let Some(passage) = &mut ctx.passage {
-            passage.tries.pop();
+            passage.forget_try();
         }
         error.set_retry(true);
         return error;
@@ -93,7 +93,7 @@ pub(super) fn after_failure(
         if let Some(passage) = &mut ctx.passage {
             passage.stale += 1;
             passage.line = None;
-            passage.tries.pop();
+            passage.forget_try();
         }
         error.set_retry(true);
         return error;

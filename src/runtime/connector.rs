@@ -54,7 +54,8 @@ impl L4Connect for Connector {
         // Pingora hands a connection's digest to the phases of every request it carries; the proxy's
         // part of it is the one with room for something of ours.
         let nothing = Box::new(ResponseHeader::build(200, Some(0))?);
-        stream.set_proxy_digest(ProxyDigest::new(nothing, Some(Box::new(Connection::new()))));
+        let connection = Connection::new(&stream);
+        stream.set_proxy_digest(ProxyDigest::new(nothing, Some(Box::new(connection))));
         Ok(stream)
     }
 }

@@ -35,7 +35,6 @@ use shutdown::{Shutdown, Stop};
 use state::{Prepared, Source, State};
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -302,10 +301,7 @@ fn serve(
     shutdown: Shutdown,
     ready: Option<std::sync::mpsc::Sender<mpsc::UnboundedSender<Command>>>,
 ) {
-    let threads = state
-        .process
-        .worker_processes
-        .map_or_else(processors, NonZeroUsize::get);
+    let threads = state.process.threads();
     let mut conf = ServerConf {
         threads,
         ..ServerConf::default()
@@ -330,8 +326,4 @@ fn serve(
     if let Some(duties) = &state.duties {
         duties.pid_file.lock().take();
     }
-}
-
-fn processors() -> usize {
-    thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }

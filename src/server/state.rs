@@ -8,7 +8,7 @@ use super::sockets::Sockets;
 use super::upgrade::Bound;
 use crate::config::{self, CommandLine, FileReader, Loaded, Watched, draft::Draft};
 use crate::logs::{self, LogFiles};
-use crate::model::{ListenAddress, Model, Process};
+use crate::model::{ListenAddress, Model, Process, Upstream};
 use crate::runtime::upstream::Registry;
 use crate::runtime::{Builder, ErrorLog, Generation, ListenerId, Live};
 use log::warn;
@@ -18,8 +18,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Idle upstream connections kept by the whole process when upstreams ask for fewer.
-const MIN_IDLE_CONNECTIONS: usize = 128;
+/// How many idle connections to servers the process keeps at most, if the upstreams that it starts with
+/// want no more: a reload may bring others.
+const MOST_IDLE_CONNECTIONS: usize = 16_384;
 
 /// Where a configuration comes from, at the start and at every reload.
 pub(super) enum Source {
@@ -123,12 +124,11 @@ impl State {
             watched,
         } = prepared;
         let registry = Arc::new(Registry::new());
+        let threads = model.process.threads();
+        registry.stand_for(threads);
         let next = build(&model, &mut sockets, &registry, &log_files)?;
-        let asked: usize = model
-            .upstreams
-            .iter()
-            .map(|upstream| upstream.keepalive.connections)
-            .sum();
+        let connections = |upstream: &Upstream| upstream.keepalive.connections;
+        let asked: usize = model.upstreams.iter().map(connections).sum();
         Ok(Self {
             source,
             watched: watched.map(Mutex::new),
@@ -140,7 +140,7 @@ impl State {
             process: model.process,
             error_log: next.error_log,
             duties: None,
-            idle_connections: asked.max(MIN_IDLE_CONNECTIONS),
+            idle_connections: asked.saturating_mul(threads).max(MOST_IDLE_CONNECTIONS),
         })
     }
 

@@ -255,7 +255,7 @@ fn requests_wait_in_the_queue_for_a_server() {
     });
     let conf = |queue: &str| {
         format!(
-            "events {{}} http {{ log_format l \"$arg_n $status\"; access_log /dev/stdout l;
+            "events {{}} http {{ log_format l \"$arg_n $status $upstream_queue_time\"; access_log /dev/stdout l;
              upstream app {{ server {} max_conns=1; queue {queue}; }}
              server {{ listen LISTEN; location / {{ proxy_pass http://app; }}
                  location = /status {{ stub_status; }} }} }}",
@@ -267,6 +267,10 @@ fn requests_wait_in_the_queue_for_a_server() {
     first.send("GET /?n=first HTTP/1.1\r\nHost: a\r\n\r\n");
     wait_until("the server is busy", || backend.hits() == 1);
     assert_eq!(short.get("/?n=late").status, 502, "the time is over");
+    short.accesses().wait_for("how long it has waited", |line| {
+        let time = line.strip_prefix("late 502 ");
+        time.is_some_and(|time| time.parse::<f64>().is_ok_and(|time| time >= 0.1))
+    });
     drop((first, short));
 
     let gapura = Launch::nginx(&conf("2")).start();
@@ -290,7 +294,7 @@ fn requests_wait_in_the_queue_for_a_server() {
     drop(waiting.remove(0));
     gapura
         .accesses()
-        .wait_for("the client that went", |line| line == "2 499");
+        .wait_for("the client that went", |line| line.starts_with("2 499"));
     waiting.push(send(5));
     under_way(3);
     assert_eq!(gapura.get("/?n=6").status, 502, "it is full again");
@@ -317,7 +321,7 @@ fn a_further_try_waits_too() {
         respond(stream, 200, "", "served")
     });
     let gapura = Launch::nginx(&format!(
-        "events {{}} http {{ access_log off;
+        "events {{}} http {{ log_format l \"[$upstream_queue_time] [$upstream_status]\"; access_log /dev/stdout l;
          upstream app {{ server {dead} max_fails=0; server {} max_conns=1; queue 5 timeout=20s; }}
          server {{ listen LISTEN; location / {{ proxy_pass http://app; }} }} }}",
         backend.address()
@@ -332,6 +336,14 @@ fn a_further_try_waits_too() {
     for client in &mut clients {
         assert_eq!(client.read().text(), "served");
     }
+    wait_until("all are logged", || gapura.accesses().all().len() == 4);
+    let lines = gapura.accesses().all();
+    // The server that is dead kept nobody waiting.
+    let waited = |line: &&String| {
+        let times = line.strip_prefix("[-, ");
+        times.is_some_and(|rest| !rest.starts_with('-') && rest.ends_with("] [502, 200]"))
+    };
+    assert_eq!(lines.iter().filter(waited).count(), 3, "{lines:?}");
 }
 
 #[test]

@@ -483,7 +483,7 @@ levels! {
         /// How `backends` are checked; `off` does not. Beside `upstream`: how its servers are checked besides,
         /// with the settings that hold for requests here.
         health_check: OrOff<HealthCheck>,
-        /// How many idle connections to `backends` are kept; 0 keeps none.
+        /// How many idle connections to `backends` are kept for each thread that serves; 0 keeps none.
         keepalive: u64,
         /// What happens to every request before a location is looked for.
         steps: Vec<Step>,
@@ -518,7 +518,7 @@ levels! {
         /// How `backends` are checked; `off` does not. Beside `upstream`: how its servers are checked besides,
         /// with the settings that hold for requests here.
         health_check: OrOff<HealthCheck>,
-        /// How many idle connections to `backends` are kept; 0 keeps none.
+        /// How many idle connections to `backends` are kept for each thread that serves; 0 keeps none.
         keepalive: u64,
         /// What says for each request where it goes: `http://`, a host in which `$variables` stand, and
         /// maybe a port and a URI. The host is the name of an upstream, an address, or a name that

@@ -26,7 +26,7 @@ record! {
         health_check: OrOff<HealthCheck>,
         /// Where requests wait when no server can be chosen; without it they are answered with a 502.
         queue: Queue,
-        /// How many idle connections are kept; 0 keeps none.
+        /// How many idle connections are kept for each thread that serves; 0 keeps none.
         keepalive: u64,
         /// Whether each location has connections of its own.
         keepalive_local: Switch,

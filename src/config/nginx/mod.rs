@@ -238,6 +238,13 @@ fn explain(mut finding: Finding) -> Finding {
                 what: "invalid value",
             };
         }
+        Problem::Misplaced { key, beside } if (key, beside) == ("health_check", "backends") => {
+            finding.problem = Problem::Syntax(
+                "no upstream is defined for the \"health_check\" directive".to_owned(),
+            );
+            let label = "a `proxy_pass` without variables beside it names one";
+            finding.label = Some(label.to_owned());
+        }
         // nginx takes it, and no request ever has it.
         Problem::OddServerName(name) => {
             finding.severity = Severity::Warn;

@@ -216,6 +216,9 @@ impl Values for Exchange<'_> {
             Variable::UpstreamHeaderTime => {
                 each(self.tries(), out, |one, out| time(one.header_time, out))
             }
+            Variable::UpstreamQueueTime => {
+                each(self.tries(), out, |one, out| time(one.queue_time, out))
+            }
             Variable::UpstreamResponseLength => each(self.tries(), out, |one, out| {
                 display(one.response_length, out)
             }),
@@ -355,6 +358,7 @@ fn of_arrival(arrival: &Arrival, variable: &Variable, out: &mut Vec<u8>) -> bool
         | Variable::UpstreamCookie(_)
         | Variable::UpstreamHeaderTime
         | Variable::UpstreamHttp(_)
+        | Variable::UpstreamQueueTime
         | Variable::UpstreamResponseLength
         | Variable::UpstreamResponseTime
         | Variable::UpstreamStatus => false,

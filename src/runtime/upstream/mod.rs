@@ -16,6 +16,7 @@ mod health;
 mod names;
 mod passive;
 mod peer;
+mod pool;
 mod probe;
 mod queue;
 mod registry;

@@ -3,6 +3,7 @@
 use super::clock::Clock;
 use super::connection::Connection;
 use super::passive::{Failures, Limit};
+use super::pool::Pool;
 use super::queue::Line;
 use super::sticky::ServerId;
 use super::times::{Measure, STEP, Times};
@@ -11,7 +12,7 @@ use pingora_core::protocols::l4::socket::SocketAddr;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Duration;
 
 /// An address that requests can be passed to, as one generation sees it.
@@ -60,6 +61,8 @@ pub(super) struct Live {
     pub(super) times: Times,
     /// Those who wait until it, or another server of its upstream, can take a request.
     line: Arc<Line>,
+    /// The connections to the servers of its upstream.
+    pool: Arc<Pool>,
 }
 
 /// A server chosen for one try. Counts as a request in flight until it is dropped.
@@ -137,9 +140,10 @@ impl Peer {
         }
     }
 
-    /// It was taken out: connections that are idle now are not used again.
+    /// It was taken out: connections that are idle now are not used again, and closed.
     pub(super) fn taken_out(&self) {
-        self.live.downed.store(self.clock.now(), Relaxed);
+        self.live.downed.store(self.clock.now(), SeqCst);
+        self.live.pool.close_those_of(&self.live);
     }
 
     /// It has come back.
@@ -229,12 +233,25 @@ impl Peer {
 }
 
 impl Live {
-    /// Of a server of an upstream with this line.
-    pub(super) fn with_line(line: &Arc<Line>) -> Self {
+    /// Of a server of an upstream with this line and these connections.
+    pub(super) fn new(line: &Arc<Line>, pool: &Arc<Pool>) -> Self {
         Self {
             line: Arc::clone(line),
+            pool: Arc::clone(pool),
             ..Self::default()
         }
+    }
+
+    /// The connections to the servers of its upstream.
+    pub(super) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// Whether a connection that was last used then may carry another request: it was used after the
+    /// server was last taken out.
+    pub(super) fn may_use_from(&self, used: u64) -> bool {
+        let downed = self.downed.load(SeqCst);
+        downed == 0 || used > downed
     }
 
     pub(super) fn back(&self, now: u64) {
@@ -304,11 +321,6 @@ impl Selected {
         out
     }
 
-    /// Whether a connection that was idle may carry the request.
-    pub fn may_use(&self, connection: &Connection) -> bool {
-        connection.may_carry(self.peer.live.downed.load(Relaxed))
-    }
-
     /// The header of the answer that the try ends with is there, after this time.
     pub fn has_header(&self, after: Duration) {
         let times = &self.peer.live.times;
@@ -346,14 +358,15 @@ impl Selected {
         }
     }
 
-    /// A connection carries the request.
-    pub fn uses(&self, connection: &Connection) {
-        connection.begin(&self.peer.clock);
+    /// A connection is to carry the request. Gives whether it may.
+    pub fn uses(&self, connection: &Arc<Connection>) -> bool {
+        connection.begin(&self.peer.live, &self.peer.clock)
     }
 
-    /// The request that a connection carried is answered. Gives whether it was its last one.
-    pub fn has_used(&self, connection: &Connection, keepalive: &Keepalive) -> bool {
-        connection.end(keepalive, &self.peer.clock)
+    /// The request that a connection carried is answered, whether it was sent to its end or not. Gives
+    /// whether it was its last one.
+    pub fn has_used(&self, connection: &Connection, keepalive: &Keepalive, sent: bool) -> bool {
+        connection.end(&self.peer.live, keepalive, sent, &self.peer.clock)
     }
 
     /// Reports that the server answered. Only the first report of a try counts. A try dropped

@@ -6,6 +6,7 @@ use super::discovery::peer;
 use super::health::{ActiveCheck, Delegate};
 use super::names::{LOOKUP_INTERVAL, LOOKUP_TIMEOUT, Names, Resolve, SystemResolver};
 use super::peer::Live;
+use super::pool::Pool;
 use super::queue::Line;
 use super::sticky::{Sessions, Stickiness};
 use super::{Environment, Upstream, background, clock::Clock, event};
@@ -19,7 +20,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -40,6 +41,8 @@ pub(super) struct Shared {
     states: Mutex<HashMap<String, Arc<State>>>,
     /// There may be loops to start.
     pub(super) changed: Notify,
+    /// How many of nginx's workers the process stands for.
+    workers: AtomicUsize,
 }
 
 /// What the upstreams of one name share.
@@ -61,6 +64,8 @@ pub(super) struct State {
     started: AtomicBool,
     /// The requests that wait for a server.
     line: Arc<Line>,
+    /// The connections to its servers.
+    pool: Arc<Pool>,
     /// The sessions of `sticky learn`.
     sessions: Mutex<Option<(usize, Arc<Sessions>)>>,
 }
@@ -91,6 +96,7 @@ impl Registry {
                 names: Names::default(),
                 states: Mutex::default(),
                 changed: Notify::new(),
+                workers: AtomicUsize::new(1),
             }),
         }
     }
@@ -133,13 +139,22 @@ impl Registry {
             clock: environment.clock.clone(),
         });
         let now = environment.clock.now();
-        let upstream = Upstream::new(upstream, defined, group, stickiness, Arc::clone(state), now);
+        let mut upstream =
+            Upstream::new(upstream, defined, group, stickiness, Arc::clone(state), now);
+        let connections = &mut upstream.keepalive.connections;
+        *connections = connections.saturating_mul(self.shared.workers.load(Relaxed));
         let upstream = Arc::new(upstream);
         state.users.lock().push(Arc::downgrade(&upstream));
         state.wake.notify_one();
         drop(states);
         self.shared.changed.notify_one();
         upstream
+    }
+
+    /// Says how many of nginx's workers this process stands for: each may keep as many idle connections as
+    /// an upstream's `keepalive` says. For the generations that are built from now on.
+    pub fn stand_for(&self, workers: usize) {
+        self.shared.workers.store(workers, Relaxed);
     }
 
     /// Says how long answers of the system's name servers are used from now on.
@@ -152,15 +167,20 @@ impl Registry {
         self.shared.names.resolver(settings)
     }
 
-    /// Ends what runs for upstreams other than these. Called after a generation was swapped in: the
+    /// Ends what runs for upstreams other than these, and closes idle connections that are too many now. Called after a generation was swapped in: the
     /// one before may live on for hours in a websocket, which needs no health checks.
     pub fn retain<'a>(&self, live: impl IntoIterator<Item = &'a Arc<Upstream>>) {
         let live: Vec<_> = live.into_iter().collect();
+        for upstream in &live {
+            let pool = &upstream.state().pool;
+            pool.shrink(upstream.keepalive().connections);
+        }
         let mut states = self.shared.states.lock();
         states.retain(|_, state| {
             let used = live.iter().any(|one| Arc::ptr_eq(one.state(), state));
             if !used {
                 state.users.lock().clear();
+                state.pool.shrink(0);
                 state.wake.notify_one();
             }
             used
@@ -260,6 +280,7 @@ impl State {
             has_served: AtomicBool::new(false),
             started: AtomicBool::new(false),
             line: Arc::default(),
+            pool: Arc::default(),
             sessions: Mutex::default(),
         }
     }
@@ -321,7 +342,7 @@ impl State {
         if let Some(live) = lives.get(&key).and_then(Weak::upgrade) {
             return live;
         }
-        let live = Arc::new(Live::with_line(&self.line));
+        let live = Arc::new(Live::new(&self.line, &self.pool));
         // Before the first request nobody has a share that a new server could grow into.
         if self.has_served.load(Relaxed) {
             live.back(clock.now());
