@@ -133,6 +133,7 @@ fn upstream(balance: Balance, weights: &[u64], last_is_down: bool) -> Arc<upstre
         servers: weights.iter().enumerate().map(server).collect(),
         sticky: None,
         queue: None,
+        eject_outliers: None,
         health_checks: Vec::new(),
         resolver: None,
         resolver_timeout: None,

@@ -5,6 +5,7 @@
 
 use super::discovery::{Discovery, Source, peer};
 use super::names::{Name, Question};
+use super::outlier::Watch;
 use super::passive::Limit;
 use super::peer::Peer;
 use super::registry::State;
@@ -33,6 +34,7 @@ pub(super) struct Group {
     balance: Balance,
     /// Whether sessions are bound to servers.
     sticky: bool,
+    watch: Option<Arc<Watch>>,
     sources: Arc<[Source]>,
     state: Arc<State>,
     primary: Role,
@@ -173,9 +175,19 @@ impl Group {
             },
         };
         let sources: Arc<[Source]> = servers.iter().map(source).collect();
+        let clock = &environment.clock;
+        let watch = upstream.eject_outliers.map(|settings| {
+            Watch::new(
+                settings,
+                &state.name,
+                &state.ejected,
+                clock,
+                &environment.report,
+            )
+        });
         let role = |backup| {
-            let clock = &environment.clock;
-            let discovery = Discovery::new(&sources, backup, balance, sticky, state, clock);
+            let watch = watch.as_ref();
+            let discovery = Discovery::new(&sources, backup, balance, sticky, watch, state, clock);
             let registry = Arc::clone(&state.health);
             let backends = Backends::new_with_health_registry(Box::new(discovery), registry);
             Role {
@@ -195,6 +207,7 @@ impl Group {
             sticky,
             primary: role(false),
             backup: role(true),
+            watch,
             sources,
             state: Arc::clone(state),
             single: AtomicBool::new(false),
@@ -212,6 +225,7 @@ impl Group {
         let own = self.sources.iter().map(|source| &source.server);
         self.balance == upstream.balance
             && self.sticky == upstream.sticky.is_some()
+            && self.watch.as_ref().map(|watch| *watch.settings()) == upstream.eject_outliers
             && self.resolver == upstream.resolver
             && self.resolver_timeout == upstream.resolver_timeout
             && own.eq(&upstream.servers)
@@ -237,6 +251,9 @@ impl Group {
             && self.backup.peers.load(Relaxed) == 0
             && !self.sources.iter().any(|source| source.server.backup);
         self.single.store(single, Relaxed);
+        if let Some(watch) = &self.watch {
+            watch.has(self.peer_count());
+        }
         drop(updating);
         // There may be somebody new to check.
         self.state.wake.notify_one();
@@ -291,6 +308,15 @@ impl Group {
     pub(super) fn walk(&self, admit: &dyn Fn(&Arc<Peer>, bool) -> bool) -> Option<Arc<Peer>> {
         let roles = [&self.primary, &self.backup];
         roles.into_iter().find_map(|role| role.walk(admit))
+    }
+
+    /// The same where `eject_outliers` may have taken out whoever is left.
+    pub(super) fn walk_outliers(
+        &self,
+        admit: &dyn Fn(&Arc<Peer>, bool) -> bool,
+    ) -> Option<Arc<Peer>> {
+        self.watch.as_ref()?;
+        self.walk(admit)
     }
 
     /// Every peer with its health.

@@ -3,6 +3,7 @@
 use crate::runtime::dns::Failure;
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// A change that is worth a line in the log, once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,26 @@ pub(super) enum Event {
     },
     /// The active check brought a server back.
     Up {
+        /// The upstream's name.
+        upstream: String,
+        /// The server, as written and where.
+        server: String,
+    },
+    /// `eject_outliers` took a server out.
+    Ejected {
+        /// The upstream's name.
+        upstream: String,
+        /// The server, as written and where.
+        server: String,
+        /// How many of its tries failed.
+        failed: u64,
+        /// How many it had.
+        tries: u64,
+        /// How long it is out.
+        time: Duration,
+    },
+    /// A server that `eject_outliers` took out is used again.
+    Readmitted {
         /// The upstream's name.
         upstream: String,
         /// The server, as written and where.
@@ -53,10 +74,11 @@ pub(super) enum Event {
 /// Writes an event to the error log.
 pub(super) fn log(event: &Event) {
     let level = match event {
-        Event::Down { .. } | Event::NotFound { .. } | Event::NotResolved { .. } => {
-            log::Level::Error
-        }
-        Event::Up { .. } | Event::Found { .. } => log::Level::Info,
+        Event::Down { .. }
+        | Event::Ejected { .. }
+        | Event::NotFound { .. }
+        | Event::NotResolved { .. } => log::Level::Error,
+        Event::Up { .. } | Event::Readmitted { .. } | Event::Found { .. } => log::Level::Info,
     };
     log::log!(level, "{event}");
 }
@@ -74,6 +96,23 @@ impl fmt::Display for Event {
             ),
             Self::Up { upstream, server } => {
                 write!(f, "server {server} of upstream \"{upstream}\" is up")
+            }
+            Self::Ejected {
+                upstream,
+                server,
+                failed,
+                tries,
+                time,
+            } => write!(
+                f,
+                "server {server} of upstream \"{upstream}\" is ejected for {time:?}: \
+                 {failed} of {tries} tries failed"
+            ),
+            Self::Readmitted { upstream, server } => {
+                write!(
+                    f,
+                    "server {server} of upstream \"{upstream}\" is used again"
+                )
             }
             Self::NotFound {
                 server,

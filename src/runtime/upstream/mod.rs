@@ -14,6 +14,7 @@ mod discovery;
 mod event;
 mod health;
 mod names;
+mod outlier;
 mod passive;
 mod peer;
 mod probe;
@@ -187,11 +188,12 @@ impl Upstream {
             Some(_) => ServerId::read(key).0,
             None => None,
         };
-        let admit = |peer: &Arc<Peer>, healthy| {
+        let takes = |peer: &Arc<Peer>, healthy| {
             self.may_try(peer, healthy, tried)
                 && (!peer.drain || (bound.is_some() && bound == peer.id))
                 && peer.admit(self.group.limit(peer))
         };
+        let admit = |peer: &Arc<Peer>, healthy| peer.is_no_outlier() && takes(peer, healthy);
         let goes_in_turn = *self.group.balance() == Balance::SmoothRoundRobin;
         let key = match tried {
             [_, ..] if goes_in_turn && key.is_empty() => AGAIN,
@@ -206,6 +208,8 @@ impl Upstream {
         };
         self.state.serve();
         let chosen = self.group.select(key, &turn, &admit);
+        // Rather one that fails often than none.
+        let chosen = chosen.or_else(|| self.group.walk_outliers(&takes));
         chosen.map(|peer| self.selected(peer)).or_else(|| {
             self.is_checked().then_some(())?;
             self.choose_early(tried, &|peer| !peer.drain)
@@ -263,7 +267,10 @@ impl Upstream {
         }
         let wanted = |peer: &Peer| peer.server() == server;
         let admit = |peer: &Arc<Peer>, healthy| {
-            wanted(peer) && self.may_try(peer, healthy, tried) && peer.admit(self.group.limit(peer))
+            wanted(peer)
+                && peer.is_no_outlier()
+                && self.may_try(peer, healthy, tried)
+                && peer.admit(self.group.limit(peer))
         };
         let chosen = self.group.walk(&admit);
         Ok(chosen.map(|peer| self.selected(peer)).or_else(|| {
@@ -278,6 +285,7 @@ impl Upstream {
         peers.map(|(peer, healthy)| PeerStatus {
             healthy: self.is_healthy(&peer, healthy),
             failed: peer.is_out(self.group.limit(&peer)),
+            ejected: peer.is_ejected(),
             in_flight: peer.in_flight(),
             peer,
         })

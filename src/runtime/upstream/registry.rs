@@ -5,6 +5,7 @@ use super::budget::Budget;
 use super::discovery::peer;
 use super::health::{ActiveCheck, Delegate};
 use super::names::{LOOKUP_INTERVAL, LOOKUP_TIMEOUT, Names, Resolve, SystemResolver};
+use super::outlier::Ejected;
 use super::peer::Live;
 use super::queue::Line;
 use super::sticky::{Sessions, Stickiness};
@@ -55,6 +56,8 @@ pub(super) struct State {
     users: Mutex<Vec<Weak<Upstream>>>,
     clock: Clock,
     pub(super) budget: Budget,
+    /// Who is out by `eject_outliers`.
+    pub(super) ejected: Arc<Ejected>,
     generations: AtomicU64,
     /// A server was chosen.
     has_served: AtomicBool,
@@ -256,6 +259,7 @@ impl State {
             users: Mutex::default(),
             clock: environment.clock.clone(),
             budget: Budget::default(),
+            ejected: Arc::default(),
             generations: AtomicU64::new(0),
             has_served: AtomicBool::new(false),
             started: AtomicBool::new(false),
