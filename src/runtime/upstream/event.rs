@@ -44,6 +44,13 @@ pub(super) enum Event {
         /// The server, as written and where.
         server: String,
     },
+    /// `proxy_next_upstream_budget` has refused further tries.
+    TriesRefused {
+        /// The upstream's name.
+        upstream: String,
+        /// How many, since it was said last.
+        tries: u64,
+    },
     /// A name stopped resolving, or never did.
     NotFound {
         /// The server as written.
@@ -76,6 +83,7 @@ pub(super) fn log(event: &Event) {
     let level = match event {
         Event::Down { .. }
         | Event::Ejected { .. }
+        | Event::TriesRefused { .. }
         | Event::NotFound { .. }
         | Event::NotResolved { .. } => log::Level::Error,
         Event::Up { .. } | Event::Readmitted { .. } | Event::Found { .. } => log::Level::Info,
@@ -107,6 +115,10 @@ impl fmt::Display for Event {
                 f,
                 "server {server} of upstream \"{upstream}\" is ejected for {time:?}: \
                  {failed} of {tries} tries failed"
+            ),
+            Self::TriesRefused { upstream, tries } => write!(
+                f,
+                "upstream \"{upstream}\" has no budget for further tries: {tries} refused"
             ),
             Self::Readmitted { upstream, server } => {
                 write!(

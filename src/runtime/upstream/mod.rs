@@ -194,7 +194,10 @@ impl Upstream {
                 && peer.admit(self.group.limit(peer))
         };
         let admit = |peer: &Arc<Peer>, healthy| peer.is_no_outlier() && takes(peer, healthy);
-        let goes_in_turn = *self.group.balance() == Balance::SmoothRoundRobin;
+        let goes_in_turn = matches!(
+            self.group.balance(),
+            Balance::RoundRobin | Balance::SmoothRoundRobin
+        );
         let key = match tried {
             [_, ..] if goes_in_turn && key.is_empty() => AGAIN,
             _ => key,
@@ -223,7 +226,15 @@ impl Upstream {
 
     /// Whether a request may have a further try, which is then spent.
     pub fn spend_try(&self) -> bool {
-        self.state.budget.take_out(self.state.now())
+        let (state, now) = (&self.state, self.state.now());
+        let may_have = state.budget.take_out(now);
+        if !may_have && let Some(tries) = state.budget.refuse(now) {
+            state.report(&Event::TriesRefused {
+                upstream: self.name.clone(),
+                tries,
+            });
+        }
+        may_have
     }
 
     /// How requests of one session come to one server.
