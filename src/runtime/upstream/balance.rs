@@ -10,14 +10,13 @@ use super::passive::Limit;
 use super::peer::Peer;
 use super::registry::State;
 use super::selection::{
-    ConsistentHash, IpHash, KeyHash, LeastLoad, Random, RandomTwo, SmoothRoundRobin, Sticky,
+    ConsistentHash, IpHash, KeyHash, LeastLoad, Random, RandomTwo, RoundRobin, SmoothRoundRobin,
+    Sticky,
 };
 use super::{Environment, names::Names};
 use crate::model::{self, Balance, Server, ServerAddress};
 use futures_util::FutureExt;
 use parking_lot::Mutex;
-use pingora_load_balancing::selection::algorithms::RoundRobin;
-use pingora_load_balancing::selection::weighted::Weighted;
 use pingora_load_balancing::selection::{BackendIter, BackendSelection};
 use pingora_load_balancing::{Backend, Backends, LoadBalancer};
 use std::cell::RefCell;
@@ -71,7 +70,7 @@ trait Balancer: Send + Sync {
 
 fn balancer(balance: &Balance, backends: Backends) -> Box<dyn Balancer> {
     match balance {
-        Balance::RoundRobin => load_balancer::<Weighted<RoundRobin>>(backends),
+        Balance::RoundRobin => load_balancer::<RoundRobin>(backends),
         Balance::SmoothRoundRobin => load_balancer::<SmoothRoundRobin>(backends),
         Balance::LeastConn | Balance::LeastTime { .. } => load_balancer::<LeastLoad>(backends),
         Balance::IpHash => load_balancer::<IpHash>(backends),
