@@ -116,6 +116,11 @@ fn reference(schema: &Json) -> String {
             "An entry of `servers` and of `backends`; or its address alone.",
         ),
         ("A queue", "Queue", "The value of `queue`."),
+        (
+            "Outliers",
+            "EjectOutliers",
+            "The value of `eject_outliers`; `{}` has every default.",
+        ),
         ("Sessions", "Sticky", "The value of `sticky`: one of these."),
         (
             "A session's cookie",

@@ -22,6 +22,7 @@ fn choosing_allocates_what_pingora_does_and_no_more() {
         servers: addresses.map(server).to_vec(),
         sticky: None,
         queue: None,
+        eject_outliers: None,
         health_checks: Vec::new(),
         resolver: None,
         resolver_timeout: None,

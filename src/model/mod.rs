@@ -59,7 +59,9 @@ pub use rewrite::{Condition, FileTest, If, Regex, Return, Rewrite, Settable, Ste
 pub use site::{ClientLimits, HeaderBuffers, HostPattern, Site};
 pub use sticky::{CookieExpires, SAME_SITES, Sticky, StickyCookie, StickyLearn};
 pub use template::{Part, Template, TemplateError};
-pub use upstream::{Balance, Keepalive, Queue, Server, ServerAddress, Until, Upstream, Weight};
+pub use upstream::{
+    Balance, EjectOutliers, Keepalive, Queue, Server, ServerAddress, Until, Upstream, Weight,
+};
 pub use variable::{VARIABLES, Variable};
 
 /// Everything a server needs to know, checked.

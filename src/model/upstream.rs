@@ -23,6 +23,8 @@ pub struct Upstream {
     pub health_checks: Vec<HealthCheck>,
     /// `queue`: where requests wait when no server can be chosen.
     pub queue: Option<Queue>,
+    /// `eject_outliers`: when a server is out for the share of its requests that failed.
+    pub eject_outliers: Option<EjectOutliers>,
     /// The pool of idle connections.
     pub keepalive: Keepalive,
     /// `resolver`: who is asked for the names of its servers that say `resolve`.
@@ -179,6 +181,33 @@ pub struct Queue {
     pub requests: usize,
     /// How long each may.
     pub timeout: Duration,
+}
+
+/// `eject_outliers` of an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EjectOutliers {
+    /// `failures`: the share of a server's tries that failed, in percent, from which on it is out.
+    pub failures: u8,
+    /// `requests`: so many tries it has had at least.
+    pub requests: u32,
+    /// `window`: how long they are counted, before they are counted anew.
+    pub window: Duration,
+    /// `time`: how long it is out the first time; twice in a row twice as long, and so on up to ten times.
+    pub time: Duration,
+    /// `most`: the share of the servers, in percent, that may be out at once; one always may, all never.
+    pub most: u8,
+}
+
+impl Default for EjectOutliers {
+    fn default() -> Self {
+        Self {
+            failures: 50,
+            requests: 20,
+            window: Duration::from_secs(10),
+            time: Duration::from_secs(30),
+            most: 30,
+        }
+    }
 }
 
 /// `keepalive` of an upstream.

@@ -62,7 +62,7 @@ pub(super) fn from_upstream(
         ..
     }) = &ctx.passage
     {
-        selected.succeeded();
+        selected.answered(status.as_u16());
         let header_time = tries.last().and_then(|one| one.header_time);
         selected.has_header(header_time.unwrap_or_default());
         sticky::learn(session, ctx, Moment::Header);

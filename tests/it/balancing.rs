@@ -243,6 +243,15 @@ fn the_server_that_answers_fast_gets_the_requests() {
         let slow = balanced(balance);
         assert!(slow <= 2, "{balance}: {slow} of 20");
     }
+    let gapura = Launch::nginx(&format!(
+        "events {{}} http {{ upstream app {{ peak_ewma; server {}; server {}; }}
+         server {{ listen LISTEN; location / {{ proxy_pass http://app; }} }} }}",
+        slow.address(),
+        quick.address()
+    ))
+    .start();
+    let slow = counts(&gapura, 20).get("slow").copied().unwrap_or_default();
+    assert!(slow <= 2, "peak_ewma of an nginx.conf: {slow} of 20");
 }
 
 #[test]

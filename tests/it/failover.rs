@@ -357,6 +357,11 @@ fn only_a_share_of_the_requests_is_tried_again() {
             None => assert_eq!(refused, 0),
             Some(least) => {
                 assert!(refused > 0);
+                // One line in ten seconds.
+                let text = "has no budget for further tries: 1 refused";
+                gapura
+                    .errors()
+                    .wait_for("the first refusal", |line| line.contains(text));
                 let expected = least - 1..=least + by_time + 1;
                 assert!(
                     expected.contains(&tried_again),

@@ -37,6 +37,7 @@ mod nginx_answer;
 mod nginx_conf;
 mod nginx_pages;
 mod nginx_request;
+mod outliers;
 mod packaged;
 mod process;
 mod protocol;

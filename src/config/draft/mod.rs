@@ -16,7 +16,7 @@ pub use duration::Time;
 pub use shapes::{FromWord, OneOrMany, OrOff, Short};
 pub use size::Size;
 pub use upstream::{
-    HealthCheck, Match, Queue, Server, Sticky, StickyCookie, StickyLearn, Upstream,
+    EjectOutliers, HealthCheck, Match, Queue, Server, Sticky, StickyCookie, StickyLearn, Upstream,
 };
 pub use variable::Variable;
 pub use words::{Switch, Word};

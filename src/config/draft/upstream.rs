@@ -26,6 +26,8 @@ record! {
         health_check: OrOff<HealthCheck>,
         /// Where requests wait when no server can be chosen; without it they are answered with a 502.
         queue: Queue,
+        /// When a server is out for the share of its requests that failed; without it only `max_fails` says so.
+        eject_outliers: EjectOutliers,
         /// How many idle connections are kept for each thread that serves; 0 keeps none.
         keepalive: u64,
         /// Whether each location has connections of its own.
@@ -50,6 +52,24 @@ record! {
         requests: u64,
         /// How long each may; then it is answered with a 502.
         timeout: Time,
+    }
+}
+
+record! {
+    /// When a server is out for the share of its requests that failed.
+    EjectOutliers {
+        /// The share of a server's tries, such as `50%`, from which on it is out. Those failed that
+        /// `max_fails` counts, and those with a 5xx answer.
+        failures: Word,
+        /// So many tries it has had at least within `window`.
+        requests: u64,
+        /// How long tries are counted, before they are counted anew.
+        window: Time,
+        /// How long it is out the first time. Each further time in a row is longer by as much, up to ten times
+        /// this; for each such time that it was in use one is forgotten.
+        time: Time,
+        /// The share of the servers, such as `30%`, that may be out at once. One always may, all never.
+        most: Word,
     }
 }
 

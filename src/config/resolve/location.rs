@@ -35,6 +35,7 @@ macro_rules! target {
                 keepalive: $level.keepalive,
                 sticky: None,
                 queue: None,
+                eject_outliers: None,
                 state: None,
                 keepalive_local: false,
                 keepalive_requests: None,

@@ -319,10 +319,14 @@ fn budget(word: &Word) -> Option<Option<u8>> {
     if matches!(&**word, "off" | "false") {
         return Some(None);
     }
+    percent(word).map(Some)
+}
+
+/// From `1%` to `100%`.
+pub(super) fn percent(word: &Word) -> Option<u8> {
     let digits = word.strip_suffix('%')?;
     let percent = digits.parse::<u8>().ok();
-    let percent = percent.filter(|percent| !digits.starts_with('+') && (1..=100).contains(percent));
-    percent.map(Some)
+    percent.filter(|percent| !digits.starts_with('+') && (1..=100).contains(percent))
 }
 
 const INHERIT: [&str; 3] = ["merge", "on", "off"];

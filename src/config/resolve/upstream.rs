@@ -6,9 +6,11 @@ use super::super::path::{Part, Path};
 use super::super::problem::Problem;
 use super::super::source::Source;
 use super::super::suggest;
-use super::{Resolver, address, fit};
+use super::settings::percent;
+use super::{Resolver, address, fit, invalid};
 use crate::model::{
-    self, Balance, Keepalive, Queue, Server, ServerAddress, Until, Upstream, UpstreamId, Weight,
+    self, Balance, EjectOutliers, Keepalive, Queue, Server, ServerAddress, Until, Upstream,
+    UpstreamId, Weight,
 };
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -24,6 +26,7 @@ pub(super) struct Written<'a> {
     pub(super) health_check: Option<&'a OrOff<draft::HealthCheck>>,
     pub(super) state: Option<&'a str>,
     pub(super) queue: Option<&'a draft::Queue>,
+    pub(super) eject_outliers: Option<&'a draft::EjectOutliers>,
     pub(super) keepalive: Option<u64>,
     pub(super) keepalive_local: bool,
     pub(super) keepalive_requests: Option<u64>,
@@ -104,6 +107,7 @@ impl Resolver {
                 health_check: upstream.health_check.as_ref(),
                 state: upstream.state.as_deref(),
                 queue: upstream.queue.as_ref(),
+                eject_outliers: upstream.eject_outliers.as_ref(),
                 keepalive: upstream.keepalive,
                 keepalive_local: upstream.keepalive_local.is_some_and(|switch| switch.0),
                 keepalive_requests: upstream.keepalive_requests,
@@ -203,6 +207,10 @@ impl Resolver {
             .map(|check| self.health_check(check, None, &check_path));
         let queue = written.queue;
         let queue = queue.map(|queue| self.queue(queue, &path.key("queue")));
+        let outliers = path.key("eject_outliers");
+        let eject_outliers = written
+            .eject_outliers
+            .map(|settings| self.eject_outliers(settings, &outliers));
         let keepalive = self.keepalive(written, path);
         let balance = self.balance(written.balance, &path.key("balance"));
         for (index, server) in servers.iter().enumerate() {
@@ -225,6 +233,7 @@ impl Resolver {
             sticky,
             health_checks: health_check.into_iter().collect(),
             queue,
+            eject_outliers,
             keepalive,
             resolver_timeout: match &resolver {
                 Some(_) => timeout.or(Some(RESOLVER_TIMEOUT)),
@@ -267,6 +276,35 @@ impl Resolver {
         Queue {
             requests: fit(self.number(requests, 1, MOST_WAITING, &path.key("requests"))),
             timeout,
+        }
+    }
+
+    fn eject_outliers(&mut self, written: &draft::EjectOutliers, path: &Path<'_>) -> EjectOutliers {
+        let default = EjectOutliers::default();
+        let mut share = |word: Option<&Word>, key, default| {
+            let Some(word) = word else { return default };
+            let share = percent(word);
+            if share.is_none() {
+                let label = "expected a share from `1%` to `100%`";
+                self.report(invalid(&path.key(key), word).label(label));
+            }
+            share.unwrap_or(default)
+        };
+        let failures = share(written.failures.as_ref(), "failures", default.failures);
+        let most = share(written.most.as_ref(), "most", default.most);
+        let requests = written.requests.unwrap_or(default.requests.into());
+        let requests = self.number(requests, 1, MOST_COUNTED, &path.key("requests"));
+        let mut time = |time: Option<draft::Time>, key, default| {
+            let time = time.map(|time| time.0);
+            self.time(time, &path.key(key));
+            time.unwrap_or(default)
+        };
+        EjectOutliers {
+            failures,
+            requests: fit(requests),
+            window: time(written.window, "window", default.window),
+            time: time(written.time, "time", default.time),
+            most,
         }
     }
 
@@ -402,6 +440,8 @@ const FAIL_TIMEOUT: Duration = Duration::from_secs(10);
 /// As in nginx Plus.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(60);
 const MOST_WAITING: u64 = 1_000_000;
+
+const MOST_COUNTED: u64 = 1_000_000;
 
 fn greatest_common_divisor(a: u64, b: u64) -> u64 {
     if b == 0 {

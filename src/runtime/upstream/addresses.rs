@@ -48,6 +48,7 @@ impl Addresses {
                 line: 0,
                 backup: false,
                 limit: Limit::new(1, FAIL_TIMEOUT),
+                watch: None,
                 measure: Measure::Requests,
                 live: Arc::new(Live::default()),
                 clock: CLOCK.clone(),

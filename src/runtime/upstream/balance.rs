@@ -5,19 +5,19 @@
 
 use super::discovery::{Discovery, Source, peer};
 use super::names::{Name, Question};
+use super::outlier::Watch;
 use super::passive::Limit;
 use super::peer::Peer;
 use super::registry::State;
 use super::selection::{
-    ConsistentHash, IpHash, KeyHash, LeastLoad, Random, RandomTwo, SmoothRoundRobin, Sticky,
+    ConsistentHash, IpHash, KeyHash, LeastLoad, Random, RandomTwo, RoundRobin, SmoothRoundRobin,
+    Sticky,
 };
 use super::{Environment, names::Names};
 use crate::model::{self, Balance, Server, ServerAddress};
 use arc_swap::ArcSwapOption;
 use futures_util::FutureExt;
 use parking_lot::Mutex;
-use pingora_load_balancing::selection::algorithms::RoundRobin;
-use pingora_load_balancing::selection::weighted::Weighted;
 use pingora_load_balancing::selection::{BackendIter, BackendSelection};
 use pingora_load_balancing::{Backend, Backends, LoadBalancer};
 use std::cell::RefCell;
@@ -34,6 +34,7 @@ pub(super) struct Group {
     balance: Balance,
     /// Whether sessions are bound to servers.
     sticky: bool,
+    watch: Option<Arc<Watch>>,
     sources: Arc<[Source]>,
     state: Arc<State>,
     primary: Role,
@@ -72,7 +73,7 @@ trait Balancer: Send + Sync {
 
 fn balancer(balance: &Balance, backends: Backends) -> Box<dyn Balancer> {
     match balance {
-        Balance::RoundRobin => load_balancer::<Weighted<RoundRobin>>(backends),
+        Balance::RoundRobin => load_balancer::<RoundRobin>(backends),
         Balance::SmoothRoundRobin => load_balancer::<SmoothRoundRobin>(backends),
         Balance::LeastConn | Balance::LeastTime { .. } => load_balancer::<LeastLoad>(backends),
         Balance::IpHash => load_balancer::<IpHash>(backends),
@@ -176,9 +177,19 @@ impl Group {
             },
         };
         let sources: Arc<[Source]> = servers.iter().map(source).collect();
+        let clock = &environment.clock;
+        let watch = upstream.eject_outliers.map(|settings| {
+            Watch::new(
+                settings,
+                &state.name,
+                &state.ejected,
+                clock,
+                &environment.report,
+            )
+        });
         let role = |backup| {
-            let clock = &environment.clock;
-            let discovery = Discovery::new(&sources, backup, balance, sticky, state, clock);
+            let watch = watch.as_ref();
+            let discovery = Discovery::new(&sources, backup, balance, sticky, watch, state, clock);
             let registry = Arc::clone(&state.health);
             let backends = Backends::new_with_health_registry(Box::new(discovery), registry);
             Role {
@@ -198,6 +209,7 @@ impl Group {
             sticky,
             primary: role(false),
             backup: role(true),
+            watch,
             sources,
             state: Arc::clone(state),
             single: AtomicBool::new(false),
@@ -216,6 +228,7 @@ impl Group {
         let own = self.sources.iter().map(|source| &source.server);
         self.balance == upstream.balance
             && self.sticky == upstream.sticky.is_some()
+            && self.watch.as_ref().map(|watch| *watch.settings()) == upstream.eject_outliers
             && self.resolver == upstream.resolver
             && self.resolver_timeout == upstream.resolver_timeout
             && own.eq(&upstream.servers)
@@ -245,6 +258,9 @@ impl Group {
         let alone = set.first().filter(|_| set.len() == 1);
         let alone = alone.filter(|_| self.backup.is_empty.load(Relaxed));
         self.alone.store(alone.map(|one| Arc::clone(peer(one))));
+        if let Some(watch) = &self.watch {
+            watch.has(self.peer_count());
+        }
         drop(updating);
         // There may be somebody new to check.
         self.state.wake.notify_one();
@@ -304,6 +320,15 @@ impl Group {
     pub(super) fn walk(&self, admit: &dyn Fn(&Arc<Peer>, bool) -> bool) -> Option<Arc<Peer>> {
         let roles = [&self.primary, &self.backup];
         roles.into_iter().find_map(|role| role.walk(admit))
+    }
+
+    /// The same where `eject_outliers` may have taken out whoever is left.
+    pub(super) fn walk_outliers(
+        &self,
+        admit: &dyn Fn(&Arc<Peer>, bool) -> bool,
+    ) -> Option<Arc<Peer>> {
+        self.watch.as_ref()?;
+        self.walk(admit)
     }
 
     /// Every peer with its health.

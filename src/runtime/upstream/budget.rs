@@ -12,6 +12,9 @@ pub(super) struct Budget {
     left: AtomicU64,
     /// Until when what is always there has been paid in, in milliseconds.
     paid: AtomicU64,
+    /// Tries that were refused and not told of yet, and when that was done last, one more than the time.
+    refused: AtomicU64,
+    told: AtomicU64,
 }
 
 impl Default for Budget {
@@ -19,6 +22,8 @@ impl Default for Budget {
         Self {
             left: AtomicU64::new(RESERVE),
             paid: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            told: AtomicU64::new(0),
         }
     }
 }
@@ -39,6 +44,18 @@ impl Budget {
         }
         self.refill(now);
         self.left.fetch_update(Relaxed, Relaxed, less).is_ok()
+    }
+
+    /// Counts a try that was refused. Gives how many were since the last time that it gave that: not every
+    /// one is worth a line in a log.
+    pub(super) fn refuse(&self, now: u64) -> Option<u64> {
+        self.refused.fetch_add(1, Relaxed);
+        let told = self.told.load(Relaxed);
+        if told != 0 && now + 1 < told + BETWEEN_LINES {
+            return None;
+        }
+        let first = (self.told).compare_exchange(told, now + 1, Relaxed, Relaxed);
+        first.ok().map(|_| self.refused.swap(0, Relaxed))
     }
 
     /// Pays in what has become due since the last time.
@@ -70,6 +87,8 @@ const RESERVE: u64 = 100 * ONE;
 const MOST: u64 = 1000 * ONE;
 /// Time brings back a try in so many milliseconds.
 const EVERY: u64 = 100;
+/// Refusals are told of that often, in milliseconds.
+const BETWEEN_LINES: u64 = 10_000;
 
 #[cfg(test)]
 mod tests {
@@ -97,6 +116,13 @@ mod tests {
             budget.pay_in(20);
         }
         assert_eq!(drain(&budget, 1_000_000), 1000, "and not all of a day's");
+    }
+
+    #[test]
+    fn refusals_are_told_of_now_and_then_and_all_are_counted() {
+        let budget = Budget::default();
+        let told = [0, 1, 9_999, 10_000, 10_001, 25_000].map(|now| budget.refuse(now));
+        assert_eq!(told, [Some(1), None, None, Some(3), None, Some(2)]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use super::clock::{Clock, milliseconds};
 use super::names::Name;
+use super::outlier::Watch;
 use super::passive::Limit;
 use super::peer::Peer;
 use super::registry::State;
@@ -34,6 +35,7 @@ pub(super) struct Discovery {
     /// Sessions belong to servers: those that `drain` are there for theirs.
     sticky: bool,
     measure: Measure,
+    watch: Option<Arc<Watch>>,
     state: Arc<State>,
     clock: Clock,
     published: Mutex<Published>,
@@ -78,6 +80,7 @@ impl Discovery {
         backup: bool,
         balance: &Balance,
         sticky: bool,
+        watch: Option<&Arc<Watch>>,
         state: &Arc<State>,
         clock: &Clock,
     ) -> Self {
@@ -87,6 +90,7 @@ impl Discovery {
             keyed: balance.is_keyed(),
             sticky,
             measure: Measure::of(balance),
+            watch: watch.cloned(),
             state: Arc::clone(state),
             clock: clock.clone(),
             published: Mutex::default(),
@@ -161,6 +165,7 @@ impl Discovery {
             line: member.line,
             backup: self.backup,
             limit: Limit::new(source.server.max_fails, source.server.fail_timeout),
+            watch: self.watch.clone(),
             measure: self.measure,
             live: (self.state).live(&member.address, self.backup, member.copy, &self.clock),
             clock: self.clock.clone(),

@@ -3,6 +3,7 @@
 use crate::runtime::dns::Failure;
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// A change that is worth a line in the log, once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,33 @@ pub(super) enum Event {
         upstream: String,
         /// The server, as written and where.
         server: String,
+    },
+    /// `eject_outliers` took a server out.
+    Ejected {
+        /// The upstream's name.
+        upstream: String,
+        /// The server, as written and where.
+        server: String,
+        /// How many of its tries failed.
+        failed: u64,
+        /// How many it had.
+        tries: u64,
+        /// How long it is out.
+        time: Duration,
+    },
+    /// A server that `eject_outliers` took out is used again.
+    Readmitted {
+        /// The upstream's name.
+        upstream: String,
+        /// The server, as written and where.
+        server: String,
+    },
+    /// `proxy_next_upstream_budget` has refused further tries.
+    TriesRefused {
+        /// The upstream's name.
+        upstream: String,
+        /// How many, since it was said last.
+        tries: u64,
     },
     /// A name stopped resolving, or never did.
     NotFound {
@@ -53,10 +81,12 @@ pub(super) enum Event {
 /// Writes an event to the error log.
 pub(super) fn log(event: &Event) {
     let level = match event {
-        Event::Down { .. } | Event::NotFound { .. } | Event::NotResolved { .. } => {
-            log::Level::Error
-        }
-        Event::Up { .. } | Event::Found { .. } => log::Level::Info,
+        Event::Down { .. }
+        | Event::Ejected { .. }
+        | Event::TriesRefused { .. }
+        | Event::NotFound { .. }
+        | Event::NotResolved { .. } => log::Level::Error,
+        Event::Up { .. } | Event::Readmitted { .. } | Event::Found { .. } => log::Level::Info,
     };
     log::log!(level, "{event}");
 }
@@ -74,6 +104,27 @@ impl fmt::Display for Event {
             ),
             Self::Up { upstream, server } => {
                 write!(f, "server {server} of upstream \"{upstream}\" is up")
+            }
+            Self::Ejected {
+                upstream,
+                server,
+                failed,
+                tries,
+                time,
+            } => write!(
+                f,
+                "server {server} of upstream \"{upstream}\" is ejected for {time:?}: \
+                 {failed} of {tries} tries failed"
+            ),
+            Self::TriesRefused { upstream, tries } => write!(
+                f,
+                "upstream \"{upstream}\" has no budget for further tries: {tries} refused"
+            ),
+            Self::Readmitted { upstream, server } => {
+                write!(
+                    f,
+                    "server {server} of upstream \"{upstream}\" is used again"
+                )
             }
             Self::NotFound {
                 server,

@@ -14,6 +14,7 @@ mod discovery;
 mod event;
 mod health;
 mod names;
+mod outlier;
 mod passive;
 mod peer;
 mod pool;
@@ -188,7 +189,7 @@ impl Upstream {
             Some(_) => ServerId::read(key).0,
             None => None,
         };
-        let admit = |peer: &Arc<Peer>, healthy| {
+        let takes = |peer: &Arc<Peer>, healthy| {
             self.may_try(peer, healthy, tried)
                 && (!peer.drain || (bound.is_some() && bound == peer.id))
                 && peer.admit(self.group.limit(peer))
@@ -197,9 +198,13 @@ impl Upstream {
             && let Some(peer) = self.group.alone()
         {
             self.state.serve();
-            return admit(&peer, true).then(|| self.selected(peer));
+            return takes(&peer, true).then(|| self.selected(peer));
         }
-        let goes_in_turn = *self.group.balance() == Balance::SmoothRoundRobin;
+        let admit = |peer: &Arc<Peer>, healthy| peer.is_no_outlier() && takes(peer, healthy);
+        let goes_in_turn = matches!(
+            self.group.balance(),
+            Balance::RoundRobin | Balance::SmoothRoundRobin
+        );
         let key = match tried {
             [_, ..] if goes_in_turn && key.is_empty() => AGAIN,
             _ => key,
@@ -213,6 +218,8 @@ impl Upstream {
         };
         self.state.serve();
         let chosen = self.group.select(key, &turn, &admit);
+        // Rather one that fails often than none.
+        let chosen = chosen.or_else(|| self.group.walk_outliers(&takes));
         chosen.map(|peer| self.selected(peer)).or_else(|| {
             self.is_checked().then_some(())?;
             self.choose_early(tried, &|peer| !peer.drain)
@@ -226,7 +233,15 @@ impl Upstream {
 
     /// Whether a request may have a further try, which is then spent.
     pub fn spend_try(&self) -> bool {
-        self.state.budget.take_out(self.state.now())
+        let (state, now) = (&self.state, self.state.now());
+        let may_have = state.budget.take_out(now);
+        if !may_have && let Some(tries) = state.budget.refuse(now) {
+            state.report(&Event::TriesRefused {
+                upstream: self.name.clone(),
+                tries,
+            });
+        }
+        may_have
     }
 
     /// How requests of one session come to one server.
@@ -270,7 +285,10 @@ impl Upstream {
         }
         let wanted = |peer: &Peer| peer.server() == server;
         let admit = |peer: &Arc<Peer>, healthy| {
-            wanted(peer) && self.may_try(peer, healthy, tried) && peer.admit(self.group.limit(peer))
+            wanted(peer)
+                && peer.is_no_outlier()
+                && self.may_try(peer, healthy, tried)
+                && peer.admit(self.group.limit(peer))
         };
         let chosen = self.group.walk(&admit);
         Ok(chosen.map(|peer| self.selected(peer)).or_else(|| {
@@ -285,6 +303,7 @@ impl Upstream {
         peers.map(|(peer, healthy)| PeerStatus {
             healthy: self.is_healthy(&peer, healthy),
             failed: peer.is_out(self.group.limit(&peer)),
+            ejected: peer.is_ejected(),
             in_flight: peer.in_flight(),
             peer,
         })

@@ -2,6 +2,7 @@
 
 use super::clock::Clock;
 use super::connection::Connection;
+use super::outlier::{Outlier, Watch};
 use super::passive::{Failures, Limit};
 use super::pool::Pool;
 use super::queue::Line;
@@ -40,6 +41,8 @@ pub struct Peer {
     pub(super) line: usize,
     pub(super) backup: bool,
     pub(super) limit: Limit,
+    /// `eject_outliers`.
+    pub(super) watch: Option<Arc<Watch>>,
     /// What is measured of it.
     pub(super) measure: Measure,
     pub(super) live: Arc<Live>,
@@ -50,6 +53,7 @@ pub struct Peer {
 #[derive(Debug, Default)]
 pub(super) struct Live {
     pub(super) failures: Failures,
+    pub(super) outlier: Outlier,
     /// Requests that hold it.
     in_flight: AtomicUsize,
     /// When the last active check that passed began.
@@ -86,6 +90,8 @@ pub struct PeerStatus {
     pub healthy: bool,
     /// Out because of failed requests (`max_fails`).
     pub failed: bool,
+    /// Out because too many of its requests failed (`eject_outliers`).
+    pub ejected: bool,
     /// Requests that are being passed to it.
     pub in_flight: usize,
 }
@@ -169,6 +175,17 @@ impl Peer {
     /// Whether it is out for its failures.
     pub(super) fn is_out(&self, limit: Limit) -> bool {
         self.live.failures.out(limit, self.clock.now())
+    }
+
+    /// Whether `eject_outliers` leaves it in.
+    pub(super) fn is_no_outlier(&self) -> bool {
+        self.watch.as_ref().is_none_or(|watch| watch.admits(self))
+    }
+
+    /// Whether it is out by `eject_outliers`.
+    pub(super) fn is_ejected(&self) -> bool {
+        let watch = self.watch.as_ref();
+        watch.is_some_and(|watch| watch.is_out(&self.live))
     }
 
     /// Whether it takes a request now, which is then counted as in flight.
@@ -314,6 +331,7 @@ impl Selected {
                 times.add_failure(time, now);
             }
         }
+        self.count(true);
         let out = self.peer.live.failures.fail(self.limit, now);
         if out {
             self.peer.taken_out();
@@ -372,8 +390,23 @@ impl Selected {
     /// Reports that the server answered. Only the first report of a try counts. A try dropped
     /// without a report, because the client went away, says nothing about the server.
     pub fn succeeded(&self) {
-        if !self.reported.swap(true, Relaxed) && self.peer.live.failures.succeed(self.limit) {
+        self.answered(200);
+    }
+
+    /// The same with the answer's status: for `eject_outliers` one of 5xx is a failure nevertheless.
+    pub fn answered(&self, status: u16) {
+        if self.reported.swap(true, Relaxed) {
+            return;
+        }
+        self.count(status >= 500);
+        if self.peer.live.failures.succeed(self.limit) {
             self.peer.back();
+        }
+    }
+
+    fn count(&self, has_failed: bool) {
+        if let Some(watch) = &self.peer.watch {
+            watch.count(&self.peer, has_failed);
         }
     }
 }

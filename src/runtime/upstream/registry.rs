@@ -5,11 +5,12 @@ use super::budget::Budget;
 use super::discovery::peer;
 use super::health::{ActiveCheck, Delegate};
 use super::names::{LOOKUP_INTERVAL, LOOKUP_TIMEOUT, Names, Resolve, SystemResolver};
+use super::outlier::Ejected;
 use super::peer::Live;
 use super::pool::Pool;
 use super::queue::Line;
 use super::sticky::{Sessions, Stickiness};
-use super::{Environment, Upstream, background, clock::Clock, event};
+use super::{Environment, Event, Upstream, background, clock::Clock, event};
 use crate::model::{self, Sticky};
 use crate::runtime::{Defined, dns};
 use parking_lot::Mutex;
@@ -57,7 +58,10 @@ pub(super) struct State {
     /// The upstreams of every generation still alive, the newest last.
     users: Mutex<Vec<Weak<Upstream>>>,
     clock: Clock,
+    report: Arc<dyn Fn(&Event) + Send + Sync>,
     pub(super) budget: Budget,
+    /// Who is out by `eject_outliers`.
+    pub(super) ejected: Arc<Ejected>,
     generations: AtomicU64,
     /// A server was chosen.
     has_served: AtomicBool,
@@ -275,7 +279,9 @@ impl State {
             lives: Mutex::default(),
             users: Mutex::default(),
             clock: environment.clock.clone(),
+            report: Arc::clone(&environment.report),
             budget: Budget::default(),
+            ejected: Arc::default(),
             generations: AtomicU64::new(0),
             has_served: AtomicBool::new(false),
             started: AtomicBool::new(false),
@@ -288,6 +294,11 @@ impl State {
     /// By the clock of its servers.
     pub(super) fn now(&self) -> u64 {
         self.clock.now()
+    }
+
+    /// Tells of something.
+    pub(super) fn report(&self, event: &Event) {
+        (self.report)(event);
     }
 
     /// A server is chosen.

@@ -7,6 +7,7 @@ use crate::config::nginx::table::{
 };
 
 rows! {
+    "eject_outliers" in UPSTREAM, takes NONE | SOME | ONCE, call(upstream::eject_outliers), "Gapura's own: takes a server out for the share of its requests that failed";
     "hash" in UPSTREAM, takes ONE | TWO, call(upstream::hash), "chooses by a key";
     "ip_hash" in UPSTREAM, takes NONE, call(upstream::by_its_name), "chooses by the client's address";
     "keepalive" in UPSTREAM, takes ONE | TWO | ONCE, call(upstream::keepalive), "how many idle connections are kept";
@@ -25,6 +26,7 @@ rows! {
     "resolver_timeout" in UPSTREAM, takes ONE | ONCE, call(upstream::resolver_timeout), "how long resolving may take";
     "health_check" in LOCATION, takes NONE | SOME | ONCE, call(health::health_check), "checks servers";
     "match" in HTTP, takes BLOCK | ONE, call(health::match_block), "what the answer to a check must be like";
+    "peak_ewma" in UPSTREAM, takes NONE, call(upstream::by_its_name), "Gapura's own: chooses the better of two by their slowest answers of late";
     "queue" in UPSTREAM, takes ONE | TWO | ONCE, call(upstream::queue), "where requests wait for a server";
     "ntlm" in UPSTREAM, takes NONE, unsupported("connections to servers are shared by clients"), "binds connections to clients";
 }

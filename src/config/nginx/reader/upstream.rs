@@ -1,7 +1,7 @@
 //! `upstream` and its servers.
 
 use super::{Level, Reader, number};
-use crate::config::draft::{Queue, Server, Short, Switch, Upstream, Word as Text};
+use crate::config::draft::{EjectOutliers, Queue, Server, Short, Switch, Upstream, Word as Text};
 use crate::config::nginx::defaults;
 use crate::config::nginx::lexer::Word;
 use crate::config::nginx::parser::Directive;
@@ -87,7 +87,7 @@ pub(in crate::config::nginx) fn server(
     servers.push(Short(server));
 }
 
-/// `least_conn` and `ip_hash`: the directive is the balance's own word.
+/// `least_conn`, `ip_hash` and `peak_ewma`: the directive is the balance's own word.
 pub(in crate::config::nginx) fn by_its_name(
     reader: &mut Reader<'_>,
     directive: &Directive,
@@ -248,6 +248,54 @@ pub(in crate::config::nginx) fn queue(
     let requests = directive.arguments.first();
     (reader.positions).record(&at, directive, &directive.name, requests);
     upstream.queue = Some(queue);
+}
+
+/// `eject_outliers [failures=PERCENT] [requests=NUMBER] [window=TIME] [time=TIME] [most=PERCENT]`.
+pub(in crate::config::nginx) fn eject_outliers(
+    reader: &mut Reader<'_>,
+    directive: &Directive,
+    level: &mut Level<'_>,
+    path: &Path<'_>,
+) {
+    let Level::Upstream(upstream) = level else {
+        return;
+    };
+    let path = path.key("eject_outliers");
+    let name = &directive.name;
+    reader.positions.record(&path, directive, name, None);
+    let mut settings = EjectOutliers::default();
+    for word in reader.parameters(directive, 0) {
+        let share = |value: &str| Some(Text(value.to_owned()));
+        let (key, value) = word.text.split_once('=').unwrap_or((&word.text, ""));
+        let is_known = match key {
+            "failures" => {
+                settings.failures = share(value);
+                true
+            }
+            "most" => {
+                settings.most = share(value);
+                true
+            }
+            "requests" => {
+                settings.requests = number(value);
+                settings.requests.is_some()
+            }
+            "window" => {
+                settings.window = value.parse().ok();
+                settings.window.is_some()
+            }
+            "time" => {
+                settings.time = value.parse().ok();
+                settings.time.is_some()
+            }
+            _ => false,
+        };
+        match is_known {
+            true => (reader.positions).record(&path.key(key), directive, name, Some(word)),
+            false => return reader.invalid_parameter(directive, word),
+        }
+    }
+    upstream.eject_outliers = Some(settings);
 }
 
 /// `keepalive_requests` of servers.

@@ -1,8 +1,9 @@
 //! `least_conn` and `least_time`: the server with the least to wait for, for its weight; among equals they
 //! go in turn. What there is to wait for behind a server is [`Peer::load`](super::Peer::load).
 //!
-//! nginx looks at every server for every request. Where there are many, one in turn behind whom there is
-//! nothing to wait for is taken as it is: no server can be better, and it is the next of all that are as good.
+//! nginx looks at every server for every request. Of more than a few only some are looked at, the one whose
+//! turn it is and some by chance: what that costs does not grow with their number, and with six to choose
+//! from the busiest are hardly busier than with all.
 
 use super::{Candidates, MOST_TRIES, peer};
 use pingora_load_balancing::Backend;
@@ -47,33 +48,60 @@ impl BackendIter for LeastBusy {
     fn next(&mut self) -> Option<&Backend> {
         self.said.extend(self.last.take());
         let LeastLoad(candidates) = &*self.selection;
+        let is_long = candidates.len() > FEW;
+        if is_long && self.said.len() > MOST_TRIES as usize {
+            // Most of them are out.
+            return Some(&candidates.backends[candidates.in_turn()?]);
+        }
         if self.said.len() > MOST_TRIES as usize {
             let said = &self.said;
             let others = self.others.get_or_insert_with(|| candidates.others(said));
             return Some(&candidates.backends[others.next()?]);
         }
-        let idle = candidates.idle_in_turn(&self.said);
-        let next = idle.or_else(|| candidates.least(&self.said))?;
+        let next = match is_long {
+            true => candidates.least_of_some(&self.said),
+            false => candidates.least(&self.said),
+        }?;
         self.last = Some(next);
         Some(&candidates.backends[next])
     }
 }
 
 impl Candidates {
-    /// One in turn that nobody is better than, of many.
-    fn idle_in_turn(&self, said: &[usize]) -> Option<usize> {
-        if self.len() <= FEW {
-            return None;
-        }
-        let least = self.backends.first().and_then(|one| peer(one).least_load());
-        // Nothing is nothing for every weight.
-        let least = least.filter(|least| *least == 0 || self.even)?;
+    /// The least busy one of some. Who is looked at goes by weight, and so does what is compared: idle servers
+    /// get their shares, and busy ones are as busy as their weights say.
+    fn least_of_some(&self, said: &[usize]) -> Option<usize> {
         let now = self.now();
-        let is_idle = |index: &usize| {
-            let peer = self.peer(*index);
-            peer.takes_anyone() && peer.load(now) == least && !said.contains(index)
-        };
-        (0..FEW).find_map(|_| self.in_turn().filter(is_idle))
+        let nothing = self.backends.first().and_then(|one| peer(one).least_load());
+        // Nothing is nothing for every weight.
+        let nothing = nothing.filter(|nothing| *nothing == 0 || self.even);
+        let mut best: Option<(usize, u64)> = None;
+        for looked_at in 0..SOME {
+            let index = match looked_at {
+                0 => self.in_turn(),
+                _ => self.at_turn(fastrand::usize(..)),
+            }?;
+            if said.contains(&index) {
+                continue;
+            }
+            let load = self.look_at(index, now);
+            if nothing == Some(load) {
+                return Some(index);
+            }
+            if best.is_none_or(|best| self.compare((index, load), best).is_lt()) {
+                best = Some((index, load));
+            }
+        }
+        // All of them were said: the next one may not have been.
+        best.map(|(index, _)| index).or_else(|| self.in_turn())
+    }
+
+    fn look_at(&self, index: usize, now: u64) -> u64 {
+        let peer = self.peer(index);
+        if peer.measure.counts_inflight() {
+            peer.live.times.watch(now);
+        }
+        peer.load(now)
     }
 
     /// The least busy one; the one of several whose turn it is.
@@ -83,11 +111,7 @@ impl Candidates {
         let mut best: Option<(usize, u64)> = None;
         let mut equals = 0;
         for index in (0..self.len()).filter(left) {
-            let peer = self.peer(index);
-            if peer.measure.counts_inflight() {
-                peer.live.times.watch(now);
-            }
-            let load = peer.load(now);
+            let load = self.look_at(index, now);
             match best.map(|best| self.compare((index, load), best)) {
                 None | Some(Ordering::Less) => (best, equals) = (Some((index, load)), 1),
                 Some(Ordering::Equal) => equals += 1,
@@ -119,5 +143,7 @@ impl Candidates {
     }
 }
 
-/// So many servers are looked at one by one.
+/// So many servers are all looked at.
 const FEW: usize = 32;
+/// Of more, so many.
+const SOME: usize = 6;

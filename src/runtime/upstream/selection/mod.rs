@@ -5,6 +5,7 @@
 //! is asked in the balancer's accept closure; an iterator here only says who is next.
 
 mod hash;
+mod in_turn;
 mod ip_hash;
 mod least_load;
 mod random;
@@ -12,6 +13,7 @@ mod smooth;
 mod sticky;
 
 pub(super) use hash::{ConsistentHash, KeyHash};
+pub(super) use in_turn::RoundRobin;
 pub(super) use ip_hash::IpHash;
 pub(super) use least_load::LeastLoad;
 pub(super) use random::{Random, RandomTwo};

@@ -119,6 +119,53 @@ fn a_key_is_placed_as_by_nginx() {
 }
 
 #[test]
+fn a_further_try_costs_nobody_a_turn() {
+    for balance in [Balance::RoundRobin, Balance::SmoothRoundRobin] {
+        let bench = Bench::new();
+        let servers = [A, B, C].map(|address| Server {
+            max_fails: 0,
+            ..server(address)
+        });
+        let upstream = upstream(&bench, balance.clone(), &servers);
+        let (mut first, mut again) = (BTreeMap::new(), BTreeMap::new());
+        for _ in 0..300 {
+            let selected = upstream.choose(&[]).expect("usable");
+            *first.entry(selected.text().to_owned()).or_default() += 1;
+            if selected.text() == A {
+                selected.failed();
+                let tried = [Arc::clone(selected.peer())];
+                let next = upstream.choose(&tried).expect("another one");
+                *again.entry(next.text().to_owned()).or_default() += 1;
+            }
+        }
+        assert_eq!(first, counts([(A, 100), (B, 100), (C, 100)]), "{balance:?}");
+        let to_b: usize = again.get(B).copied().unwrap_or_default();
+        if balance == Balance::RoundRobin {
+            assert!((49..=51).contains(&to_b), "{again:?}: both help out");
+        }
+    }
+}
+
+#[test]
+fn who_helps_out_is_shared_by_weight_too() {
+    // A server that is full is out for a moment only, and its neighbour does not have it all.
+    let bench = Bench::new();
+    let full = Server {
+        max_conns: NonZeroU32::new(1),
+        ..weighted(A, 4)
+    };
+    let servers = [full, weighted(B, 1), weighted(C, 3)];
+    let upstream = upstream(&bench, Balance::RoundRobin, &servers);
+    let _held = loop {
+        let selected = upstream.choose(&[]).expect("usable");
+        if selected.text() == A {
+            break selected;
+        }
+    };
+    assert_eq!(count(&upstream, 800), counts([(B, 200), (C, 600)]));
+}
+
+#[test]
 fn chance_keeps_to_the_weights() {
     let bench = Bench::new();
     for balance in [Balance::Random, Balance::RandomTwo] {

@@ -5,6 +5,7 @@ mod choosing;
 mod distribution;
 mod health;
 mod names;
+mod outliers;
 mod queue;
 mod reload;
 
@@ -96,6 +97,7 @@ fn model(servers: &[Server], health_check: Option<HealthCheck>) -> model::Upstre
         servers: servers.to_vec(),
         sticky: None,
         queue: None,
+        eject_outliers: None,
         health_checks: health_check.into_iter().collect(),
         resolver: None,
         resolver_timeout: None,
