@@ -97,7 +97,7 @@ pub(super) struct Passage {
     /// What the log says of each try.
     pub(super) tries: Vec<Try>,
     /// When the first try began.
-    pub(super) began: Instant,
+    pub(super) began: Option<Instant>,
     /// Failures on idle connections that the upstream had closed: these count as no try.
     pub(super) stale: u32,
 }
@@ -159,12 +159,23 @@ impl Try {
 
     /// Ends the try and gives how long it took. `status` stands in when the server sent none.
     pub(super) fn end(&mut self, status: Option<u16>) -> Duration {
+        match self.response_time {
+            Some(time) => {
+                self.status = self.status.or(status);
+                time
+            }
+            None => self.end_at(Instant::now(), status),
+        }
+    }
+
+    /// The same at a time that was read before.
+    pub(super) fn end_at(&mut self, now: Instant, status: Option<u16>) -> Duration {
         self.status = self.status.or(status);
         if let Some(meter) = self.meter.take() {
             self.traffic = meter.read();
         }
-        let began = self.began;
-        *self.response_time.get_or_insert_with(|| began.elapsed())
+        let time = now.saturating_duration_since(self.began);
+        *self.response_time.get_or_insert(time)
     }
 
     /// The bytes of the try up to now.
@@ -294,7 +305,7 @@ impl Passage {
             queued: None,
             tried: Vec::new(),
             tries: Vec::new(),
-            began: Instant::now(),
+            began: None,
             stale: 0,
         }
     }
@@ -354,7 +365,8 @@ impl Passage {
     /// Whether the time for further tries is over.
     pub(super) fn out_of_time(&self) -> bool {
         let limit = self.pass.settings.next_upstream.timeout;
-        limit.is_some_and(|limit| self.began.elapsed() >= limit)
+        let began = self.began;
+        limit.is_some_and(|limit| began.is_some_and(|began| began.elapsed() >= limit))
     }
 
     /// Ends the try under way without blame for its server.
@@ -404,6 +416,7 @@ impl Passage {
     /// Begins a try at a server.
     pub(super) fn start_try(&mut self, peer: Arc<Peer>) {
         let mut new = Try::start(Destination::Peer(peer));
+        self.began.get_or_insert(new.began);
         new.queue_time = self.queued.take();
         self.tries.push(new);
     }

@@ -10,6 +10,7 @@ use socket2::SockRef;
 use std::net::Shutdown;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The error of ours for a connection that has carried its last request, or was idle while its server
 /// was taken out: another one is to be used.
@@ -47,8 +48,9 @@ impl Passage {
         digest: Option<&Digest>,
         counts: bool,
     ) -> Result<()> {
+        let now = Instant::now();
         if let Some(current) = self.current() {
-            current.connect_time = Some(current.began.elapsed());
+            current.connect_time = Some(now.saturating_duration_since(current.began));
         }
         let Some(connection) = connection(digest) else {
             return Ok(());
@@ -56,7 +58,7 @@ impl Passage {
         let Some(selected) = &self.selected else {
             return Ok(());
         };
-        if !selected.uses(connection) {
+        if !selected.uses(connection, now) {
             return Err(Error::new_up(ErrorType::Custom(SPENT)));
         }
         self.line = Some(Line {
@@ -72,12 +74,13 @@ impl Passage {
     /// The server's answer is read to its end. Pingora is about to put the connection among the idle
     /// ones, unless it was the last answer that it may carry: the request may not be `sent` to its end.
     pub(super) fn answered(&mut self, sent: bool) {
+        let now = Instant::now();
         if let Some(current) = self.current() {
-            current.end(None);
+            current.end_at(now, None);
         }
         if let Some(line) = self.line.take()
             && let Some(selected) = &self.selected
-            && selected.has_used(&line.connection, self.servers.keepalive(), sent)
+            && selected.has_used(&line.connection, self.servers.keepalive(), sent, now)
         {
             line.shut();
         }

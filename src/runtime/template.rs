@@ -37,21 +37,44 @@ pub fn render(template: &Template, values: &(impl Values + ?Sized), out: &mut Ve
 /// Appends a log line without a line end. What a value must not look like, and what stands for one
 /// that is not there, is nginx's `escape=`.
 pub fn render_line(template: &Template, escape: Escape, values: &impl Values, out: &mut Vec<u8>) {
-    let mut value = Vec::new();
     for part in template.parts() {
         if let Part::Literal(text) = part {
             out.extend_from_slice(text.as_bytes());
             continue;
         }
-        value.clear();
-        match (write_part(part, values, &mut value), escape) {
-            (true, Escape::Default) => escape_for_log(&value, out),
-            (true, Escape::Json) => escape_for_json(&value, out),
-            (true, Escape::None) => out.extend_from_slice(&value),
-            (false, Escape::Default) => out.push(b'-'),
-            (false, Escape::Json | Escape::None) => {}
+        let start = out.len();
+        match (write_part(part, values, out), escape) {
+            (true, Escape::Default) => escape_from(start, out, is_plain_in_log, escape_for_log),
+            (true, Escape::Json) => escape_from(start, out, is_plain_in_json, escape_for_json),
+            (false, Escape::Default) => {
+                out.truncate(start);
+                out.push(b'-');
+            }
+            (false, Escape::Json) => out.truncate(start),
+            (_, Escape::None) => {}
         }
     }
+}
+
+/// Escapes what was written from `start` on. Hardly ever is there anything to do.
+fn escape_from(
+    start: usize,
+    out: &mut Vec<u8>,
+    is_plain: fn(u8) -> bool,
+    escape: fn(&[u8], &mut Vec<u8>),
+) {
+    if !out[start..].iter().all(|byte| is_plain(*byte)) {
+        let value = out.split_off(start);
+        escape(&value, out);
+    }
+}
+
+fn is_plain_in_json(byte: u8) -> bool {
+    byte >= 0x20 && byte != b'"' && byte != b'\\'
+}
+
+fn is_plain_in_log(byte: u8) -> bool {
+    (0x20..=0x7e).contains(&byte) && byte != b'"' && byte != b'\\'
 }
 
 /// As nginx escapes: bytes that are no UTF-8 are left as they are.
@@ -83,12 +106,12 @@ const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
 fn escape_for_log(value: &[u8], out: &mut Vec<u8>) {
     for &byte in value {
-        if !(0x20..=0x7e).contains(&byte) || byte == b'"' || byte == b'\\' {
+        if is_plain_in_log(byte) {
+            out.push(byte);
+        } else {
             out.extend_from_slice(b"\\x");
             out.push(HEX[usize::from(byte >> 4)]);
             out.push(HEX[usize::from(byte & 15)]);
-        } else {
-            out.push(byte);
         }
     }
 }

@@ -21,8 +21,8 @@ use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 use write::{
-    address, binary_address, bytes, display, each, inet, local_time, port, protocol, random_id,
-    seconds, text, time,
+    address, binary_address, bytes, display, each, inet, local_time, number, port, protocol,
+    random_id, seconds, text, time,
 };
 
 /// A request in flight: the source of every variable of headers and log lines.
@@ -123,7 +123,7 @@ impl Values for Exchange<'_> {
                 Some(method) => text(method.as_str(), out),
                 None => of_arrival(ctx.arrival(), variable, out),
             },
-            Variable::BodyBytesSent => display(self.body_bytes_sent(), out),
+            Variable::BodyBytesSent => number(self.body_bytes_sent(), out),
             Variable::ContentLength => header_value(headers, header::CONTENT_LENGTH, out),
             Variable::ContentType => headers_of(headers, "content_type", out),
             Variable::Cookie(name) => bytes(cookie(headers, name), out),
@@ -141,7 +141,7 @@ impl Values for Exchange<'_> {
             }
             Variable::LimitRate => {
                 let rate = self.stream().and_then(DoorStream::rate);
-                display(rate.unwrap_or_default(), out)
+                number(rate.unwrap_or_default(), out)
             }
             Variable::ProxyAddXForwardedFor => {
                 if headers_of(headers, "x_forwarded_for", out) {
@@ -192,7 +192,7 @@ impl Values for Exchange<'_> {
                 !separator.is_empty()
             }
             Variable::Status => match self.status() {
-                Some(status) => display(status.as_u16(), out),
+                Some(status) => number(status.as_u16(), out),
                 None => text("000", out),
             },
             Variable::UpstreamCookie(name) => {
@@ -205,10 +205,10 @@ impl Values for Exchange<'_> {
             },
             Variable::UpstreamAddr => each(self.tries(), out, |one, out| text(one.to.text(), out)),
             Variable::UpstreamBytesReceived => each(self.tries(), out, |one, out| {
-                display(one.traffic().map_or(0, |traffic| traffic.received), out)
+                number(one.traffic().map_or(0, |traffic| traffic.received), out)
             }),
             Variable::UpstreamBytesSent => each(self.tries(), out, |one, out| {
-                display(one.traffic().map_or(0, |traffic| traffic.sent), out)
+                number(one.traffic().map_or(0, |traffic| traffic.sent), out)
             }),
             Variable::UpstreamConnectTime => {
                 each(self.tries(), out, |one, out| time(one.connect_time, out))
@@ -220,13 +220,13 @@ impl Values for Exchange<'_> {
                 each(self.tries(), out, |one, out| time(one.queue_time, out))
             }
             Variable::UpstreamResponseLength => each(self.tries(), out, |one, out| {
-                display(one.response_length, out)
+                number(one.response_length, out)
             }),
             Variable::UpstreamResponseTime => {
                 each(self.tries(), out, |one, out| time(one.response_time, out))
             }
             Variable::UpstreamStatus => each(self.tries(), out, |one, out| match one.status {
-                Some(status) => display(status, out),
+                Some(status) => number(status, out),
                 None => text("-", out),
             }),
             _ => of_arrival(ctx.arrival(), variable, out),
@@ -253,14 +253,14 @@ pub(super) struct Refused<'a> {
 impl Values for Refused<'_> {
     fn write(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         match variable {
-            Variable::BodyBytesSent => display(self.body_length, out),
+            Variable::BodyBytesSent => number(self.body_length, out),
             Variable::RequestCompletion => text("OK", out),
             Variable::Http(name) => bytes(self.refusal.header(&name.replace('_', "-")), out),
             // A path that cannot be resolved is there, and empty.
             Variable::DocumentUri | Variable::Uri if self.refusal.fault == Fault::InvalidPath => {
                 true
             }
-            Variable::Status => display(self.refusal.fault.status(), out),
+            Variable::Status => number(self.refusal.fault.status(), out),
             _ => of_arrival(&self.refusal.arrival, variable, out),
         }
     }
@@ -283,10 +283,10 @@ fn of_arrival(arrival: &Arrival, variable: &Variable, out: &mut Vec<u8>) -> bool
         Variable::Arg(name) => bytes(argument(line.query(), name), out),
         Variable::Args | Variable::QueryString => bytes(line.query(), out),
         Variable::BinaryRemoteAddr => binary_address(arrival.client(), out),
-        Variable::BytesSent => display(arrival.bytes_sent(), out),
-        Variable::Connection => display(connection.serial, out),
+        Variable::BytesSent => number(arrival.bytes_sent(), out),
+        Variable::Connection => number(connection.serial, out),
         Variable::ConnectionTime => seconds(connection.started.elapsed(), out),
-        Variable::ConnectionRequests => display(connection.requests(), out),
+        Variable::ConnectionRequests => number(connection.requests(), out),
         Variable::DocumentUri | Variable::Uri => bytes(some(line.path()), out),
         Variable::Host => text(&arrival.host, out),
         Variable::Hostname => text(hostname(), out),
@@ -302,13 +302,13 @@ fn of_arrival(arrival: &Arrival, variable: &Variable, out: &mut Vec<u8>) -> bool
         }
         Variable::NginxVersion => text(crate::NGINX_VERSION, out),
         Variable::Pipe => text(if arrival.pipelined { "p" } else { "." }, out),
-        Variable::Pid => display(std::process::id(), out),
+        Variable::Pid => number(std::process::id(), out),
         Variable::RealipRemoteAddr => address(inet(connection.client()), out),
         Variable::RealipRemotePort => port(inet(connection.client()), out),
         Variable::RemoteAddr => address(arrival.client(), out),
         Variable::RemotePort => port(arrival.client(), out),
         Variable::Request => bytes(some(line.raw()), out),
-        Variable::RequestLength => display(arrival.request_length(), out),
+        Variable::RequestLength => number(arrival.request_length(), out),
         Variable::RequestMethod => bytes(some(line.method()), out),
         Variable::RequestTime => seconds(arrival.started.elapsed(), out),
         // As nginx: of a path that cannot be resolved there is none.

@@ -23,12 +23,19 @@ pub(super) fn display(value: impl std::fmt::Display, out: &mut Vec<u8>) -> bool 
     true
 }
 
+pub(super) fn number(value: impl itoa::Integer, out: &mut Vec<u8>) -> bool {
+    text(itoa::Buffer::new().format(value), out)
+}
+
 /// nginx's times: seconds with three digits.
 pub(super) fn seconds(value: Duration, out: &mut Vec<u8>) -> bool {
-    display(
-        format_args!("{}.{:03}", value.as_secs(), value.subsec_millis()),
-        out,
-    )
+    let milliseconds = value.subsec_millis();
+    number(value.as_secs(), out);
+    out.push(b'.');
+    for power in [100, 10, 1] {
+        number(milliseconds / power % 10, out);
+    }
+    true
 }
 
 pub(super) fn time(value: Option<Duration>, out: &mut Vec<u8>) -> bool {
@@ -45,10 +52,24 @@ pub(super) fn inet(end: Option<&Socket>) -> Option<SocketAddr> {
 
 pub(super) fn address(end: Option<SocketAddr>, out: &mut Vec<u8>) -> bool {
     match end {
-        Some(end) => display(end.ip(), out),
+        Some(end) => ip(end.ip(), out),
         // nginx's word for the other end of a Unix socket.
         None => text("unix:", out),
     }
+}
+
+fn ip(address: IpAddr, out: &mut Vec<u8>) -> bool {
+    let IpAddr::V4(address) = address else {
+        return display(address, out);
+    };
+    let mut digits = itoa::Buffer::new();
+    for (at, octet) in address.octets().into_iter().enumerate() {
+        if at > 0 {
+            out.push(b'.');
+        }
+        out.extend_from_slice(digits.format(octet).as_bytes());
+    }
+    true
 }
 
 /// The address as its bytes; nginx's word for a Unix socket is no shorter.
@@ -63,7 +84,7 @@ pub(super) fn binary_address(end: Option<SocketAddr>, out: &mut Vec<u8>) -> bool
 /// The port; empty on a Unix socket, and when a proxy said none.
 pub(super) fn port(end: Option<SocketAddr>, out: &mut Vec<u8>) -> bool {
     match end.map(|end| end.port()) {
-        Some(port @ 1..) => display(port, out),
+        Some(port @ 1..) => number(port, out),
         Some(0) | None => true,
     }
 }

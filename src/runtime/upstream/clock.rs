@@ -37,11 +37,16 @@ impl Clock {
 
     /// Milliseconds since the start.
     pub(super) fn now(&self) -> u64 {
+        self.at(Instant::now())
+    }
+
+    /// The same at a time that was read before.
+    pub(super) fn at(&self, time: Instant) -> u64 {
         #[cfg(test)]
         if let Some(now) = &self.set {
             return now.load(Ordering::Relaxed);
         }
-        milliseconds(self.start.elapsed())
+        milliseconds(time.saturating_duration_since(self.start))
     }
 }
 

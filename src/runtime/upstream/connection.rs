@@ -87,9 +87,9 @@ impl Connection {
         owner.is_some_and(|owner| owner.server.as_ptr() == Arc::as_ptr(server))
     }
 
-    /// It is to carry a request to this server. Gives whether it may: it has not carried its last one,
+    /// It is to carry a request to this server from now on. Gives whether it may: it has not carried its last one,
     /// and was not idle when the server was last taken out.
-    pub(super) fn begin(self: &Arc<Self>, server: &Arc<Live>, clock: &Clock) -> bool {
+    pub(super) fn begin(self: &Arc<Self>, server: &Arc<Live>, clock: &Clock, now: Instant) -> bool {
         let is_first = self.owner.get().is_none();
         match self.state.compare_exchange(IDLE, BUSY, SeqCst, SeqCst) {
             Ok(_) => self.counts_no_longer(),
@@ -110,7 +110,7 @@ impl Connection {
             return false;
         }
         self.requests.fetch_add(1, Relaxed);
-        self.used.store(clock.now(), Relaxed);
+        self.used.store(clock.at(now), Relaxed);
         true
     }
 
@@ -122,11 +122,12 @@ impl Connection {
         keepalive: &Keepalive,
         sent: bool,
         clock: &Clock,
+        now: Instant,
     ) -> bool {
-        self.used.store(clock.now(), Relaxed);
+        self.used.store(clock.at(now), Relaxed);
         let is_spent = !sent
             || self.requests.load(Relaxed) >= keepalive.requests
-            || self.made.elapsed() > keepalive.time;
+            || now.saturating_duration_since(self.made) > keepalive.time;
         let has_place = || {
             let owner = self.owner.get();
             owner.is_some_and(|owner| owner.pool.admit(keepalive.connections))
@@ -258,15 +259,18 @@ mod tests {
         let (ours, theirs) = pair();
         let connection = Connection::new(&ours);
         connection.close();
-        assert!(connection.begin(&server, &clock));
+        assert!(connection.begin(&server, &clock, Instant::now()));
         connection.close();
         assert!(is_open(&theirs));
-        assert!(!connection.end(&server, &keep(1), true, &clock));
+        assert!(!connection.end(&server, &keep(1), true, &clock, Instant::now()));
         assert_eq!(server.pool().idle(), 1);
         connection.close();
         assert!(!is_open(&theirs));
         assert_eq!(server.pool().idle(), 0);
-        assert!(!connection.begin(&server, &clock), "whoever has it by now");
+        assert!(
+            !connection.begin(&server, &clock, Instant::now()),
+            "whoever has it by now"
+        );
     }
 
     #[test]
@@ -275,8 +279,8 @@ mod tests {
         let (ours, theirs) = pair();
         let (other, other_end) = pair();
         let connection = Connection::new(&ours);
-        assert!(connection.begin(&server, &clock));
-        assert!(!connection.end(&server, &keep(1), true, &clock));
+        assert!(connection.begin(&server, &clock, Instant::now()));
+        assert!(!connection.end(&server, &keep(1), true, &clock, Instant::now()));
         // SAFETY: Both are open, and `ours` is closed below by its owner like any other.
         let number = unsafe { libc::dup2(other.as_raw_fd(), ours.as_raw_fd()) };
         assert_eq!(number, ours.as_raw_fd());
@@ -299,11 +303,11 @@ mod tests {
             .map(|(ours, _)| Connection::new(ours))
             .collect();
         for connection in &all {
-            assert!(connection.begin(&server, &clock));
+            assert!(connection.begin(&server, &clock, Instant::now()));
         }
         let ends = all
             .iter()
-            .map(|one| one.end(&server, &keep(2), true, &clock));
+            .map(|one| one.end(&server, &keep(2), true, &clock, Instant::now()));
         let last = ends.filter(|last| *last).count();
         let open = sockets.iter().filter(|(_, theirs)| is_open(theirs)).count();
         assert_eq!((last, open), (0, 2), "the older ones make way");
@@ -317,9 +321,9 @@ mod tests {
         let (server, clock) = (server(), Clock::new());
         let (ours, _theirs) = pair();
         let connection = Connection::new(&ours);
-        assert!(connection.begin(&server, &clock));
-        assert!(connection.end(&server, &keep(0), true, &clock));
-        assert!(!connection.begin(&server, &clock));
+        assert!(connection.begin(&server, &clock, Instant::now()));
+        assert!(connection.end(&server, &keep(0), true, &clock, Instant::now()));
+        assert!(!connection.begin(&server, &clock, Instant::now()));
     }
 
     /// Requests and those who close meet at one connection after the other.
@@ -329,15 +333,15 @@ mod tests {
         for _ in 0..300 {
             let (ours, theirs) = pair();
             let connection = Connection::new(&ours);
-            assert!(connection.begin(&server, &clock));
-            assert!(!connection.end(&server, &keep(1), true, &clock));
+            assert!(connection.begin(&server, &clock, Instant::now()));
+            assert!(!connection.end(&server, &keep(1), true, &clock, Instant::now()));
             let (carried, done) = (AtomicUsize::new(0), AtomicBool::new(false));
             std::thread::scope(|scope| {
                 scope.spawn(|| {
-                    while connection.begin(&server, &clock) {
+                    while connection.begin(&server, &clock, Instant::now()) {
                         assert!(is_open(&theirs), "it carries a request");
                         carried.fetch_add(1, SeqCst);
-                        connection.end(&server, &keep(1), true, &clock);
+                        connection.end(&server, &keep(1), true, &clock, Instant::now());
                     }
                     done.store(true, SeqCst);
                 });

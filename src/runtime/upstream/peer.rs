@@ -14,7 +14,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// An address that requests can be passed to, as one generation sees it.
 pub struct Peer {
@@ -377,14 +377,20 @@ impl Selected {
     }
 
     /// A connection is to carry the request. Gives whether it may.
-    pub fn uses(&self, connection: &Arc<Connection>) -> bool {
-        connection.begin(&self.peer.live, &self.peer.clock)
+    pub fn uses(&self, connection: &Arc<Connection>, now: Instant) -> bool {
+        connection.begin(&self.peer.live, &self.peer.clock, now)
     }
 
     /// The request that a connection carried is answered, whether it was sent to its end or not. Gives
     /// whether it was its last one.
-    pub fn has_used(&self, connection: &Connection, keepalive: &Keepalive, sent: bool) -> bool {
-        connection.end(&self.peer.live, keepalive, sent, &self.peer.clock)
+    pub fn has_used(
+        &self,
+        connection: &Connection,
+        keepalive: &Keepalive,
+        sent: bool,
+        now: Instant,
+    ) -> bool {
+        connection.end(&self.peer.live, keepalive, sent, &self.peer.clock, now)
     }
 
     /// Reports that the server answered. Only the first report of a try counts. A try dropped
