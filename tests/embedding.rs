@@ -574,6 +574,7 @@ upstreams:
       - { address: '127.0.0.1:3001', max_conns: 8, slow_start: 30s, route: a }
       - { address: '127.0.0.1:3002', drain: true }
     queue: { requests: 100, timeout: 5s }
+    eject_outliers: { failures: 40% }
     keepalive: 7
     keepalive_timeout: 20s
     health_check:
@@ -606,6 +607,7 @@ sites:
         )
         .backend(gapura::Backend::new("127.0.0.1:3002").drain())
         .queue(100, Duration::from_secs(5))
+        .eject_outliers(40)
         .keepalive(7)
         .keepalive_timeout(Duration::from_secs(20))
         .health_check(

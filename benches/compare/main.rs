@@ -157,8 +157,11 @@ impl Bench {
         let saturation = load::run(&plan(None, self.time))?;
         let taken = machine::processor_time(&processes).saturating_sub(before);
         let rate = self.rate.unwrap_or(saturation.rate() * SHARE_OF_SATURATION);
+        let before = machine::processor_time(&processes);
         let fixed = load::run(&plan(Some(rate.max(1.0)), self.time))?;
+        let at_rate = machine::processor_time(&processes).saturating_sub(before);
         Ok(Round {
+            cost_at_rate: at_rate.as_secs_f64() * 1e6 / fixed.latencies.len() as f64,
             cost: taken.as_secs_f64() * 1e6 / saturation.latencies.len() as f64,
             busy: taken.as_secs_f64() / saturation.elapsed.as_secs_f64(),
             saturation,

@@ -21,6 +21,8 @@ pub(crate) struct Round {
     /// Requests a second that were asked for.
     pub(crate) rate: f64,
     pub(crate) fixed: Outcome,
+    /// Processor time of the proxy at that rate, in microseconds of one request.
+    pub(crate) cost_at_rate: f64,
     /// Bytes, at the end.
     pub(crate) memory: u64,
     /// Bytes that an idle connection took.
@@ -75,7 +77,7 @@ impl Row {
         self.rounds.iter().map(of_round).sum()
     }
 
-    fn cells(&self, base: Option<f64>) -> [String; 10] {
+    fn cells(&self, base: Option<f64>) -> [String; 11] {
         let idle = self.median(|round| round.idle.unwrap_or(f64::NAN));
         [
             self.proxy.clone(),
@@ -85,6 +87,7 @@ impl Row {
             self.latencies(|round| &round.saturation),
             format!("{:.0}", self.median(|round| round.rate)),
             self.latencies(|round| &round.fixed),
+            format!("{:.1}", self.median(|round| round.cost_at_rate)),
             match idle.is_nan() {
                 true => megabytes(self.median(|round| round.memory as f64)),
                 false => {
@@ -98,7 +101,7 @@ impl Row {
     }
 }
 
-const HEADINGS: [&str; 10] = [
+const HEADINGS: [&str; 11] = [
     "proxy",
     "requests/s",
     "CPU µs/request",
@@ -106,6 +109,7 @@ const HEADINGS: [&str; 10] = [
     "p50 / p90 / p99 / p99.9 saturated",
     "fixed rate/s",
     "p50 / p90 / p99 / p99.9 at that rate",
+    "CPU µs at that rate",
     "memory MB",
     "core busy",
     "errors",

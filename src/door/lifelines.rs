@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use pingora::prelude::timeout;
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
@@ -91,8 +91,10 @@ impl Lifeline {
 
     /// Does what the connection does until it is done. Once it is cut, what is left to do has a short time:
     /// `None` when that did not suffice.
-    pub(super) async fn until_cut<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
+    pub(super) async fn until_cut<T>(
+        &self,
+        mut work: Pin<&mut impl Future<Output = T>>,
+    ) -> Option<T> {
         let whole = poll_fn(|context| {
             self.waker.register(context.waker());
             // A cut is seen before the work is looked at, which sees it too.
@@ -120,6 +122,7 @@ impl Drop for Held<'_> {
 mod tests {
     use super::*;
     use std::future::pending;
+    use std::pin::pin;
 
     fn connection() -> Arc<Connection> {
         Arc::new(Connection::new(&tokio::io::duplex(1).0))
@@ -134,7 +137,7 @@ mod tests {
         moved.pinned(5);
         lifelines.cut_before(5);
         assert_eq!([old, moved].map(Lifeline::is_cut), [true, false]);
-        assert_eq!(moved.until_cut(async { 7 }).await, Some(7));
+        assert_eq!(moved.until_cut(pin!(async { 7 })).await, Some(7));
         lifelines.cut_all();
         assert!(moved.is_cut());
         drop(held);
@@ -149,7 +152,7 @@ mod tests {
             tokio::time::sleep(AFTERMATH / 2).await;
             7
         };
-        assert_eq!(cut.until_cut(soon).await, Some(7));
-        assert_eq!(cut.until_cut(pending::<()>()).await, None);
+        assert_eq!(cut.until_cut(pin!(soon)).await, Some(7));
+        assert_eq!(cut.until_cut(pin!(pending::<()>())).await, None);
     }
 }

@@ -50,20 +50,27 @@ impl<A: Application> ServerApp for Door<A> {
         stream: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
-        let connection = Arc::new(Connection::new(&*stream));
-        let stream = Box::new(DoorStream::new(stream, Arc::clone(&connection)));
-        let generation = self.application.live().pin().number();
-        let _held = self.lifelines.hold(&connection, generation);
-        let conversation = self.converse(stream, &connection, shutdown);
-        connection.lifeline.until_cut(conversation).await?;
-        if let Some(leftover) = connection.take_leftover() {
-            linger::close(leftover).await;
-        }
+        self.serve(stream, shutdown).await;
         None
     }
 }
 
 impl<A: Application> Door<A> {
+    /// Serves a connection until it is closed.
+    pub async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch) {
+        let connection = Arc::new(Connection::new(&*stream));
+        let stream = Box::new(DoorStream::new(stream, Arc::clone(&connection)));
+        let generation = self.application.live().pin().number();
+        let _held = self.lifelines.hold(&connection, generation);
+        let conversation = pin!(self.converse(stream, &connection, shutdown));
+        let ended = connection.lifeline.until_cut(conversation).await;
+        if ended.is_some()
+            && let Some(leftover) = connection.take_leftover()
+        {
+            linger::close(leftover).await;
+        }
+    }
+
     /// Serves requests until the connection is to be closed.
     async fn converse(
         &self,

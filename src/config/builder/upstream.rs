@@ -73,6 +73,16 @@ impl Upstream {
         self
     }
 
+    /// Takes a backend out for a while when so many percent of its tries fail or are answered with 5xx,
+    /// however many succeed between them. How many tries that needs, and how long it is out, is as YAML
+    /// has it by default, unless [`with`](Self::with) says so.
+    #[must_use]
+    pub fn eject_outliers(mut self, failures: u8) -> Self {
+        let outliers = self.draft.eject_outliers.get_or_insert_default();
+        outliers.failures = Some(Word(format!("{failures}%")));
+        self
+    }
+
     /// How many idle connections are kept for each thread that serves (64); 0 keeps none.
     #[must_use]
     pub fn keepalive(mut self, connections: u16) -> Self {
