@@ -359,10 +359,7 @@ impl ServerApp for AcceptingDoor {
         stream: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
-        // Pingora's task has room for a TLS handshake, 9 kB, for as long as it runs: it ends, and the
-        // connection gets one of its own.
-        let (accepting, shutdown) = (Arc::clone(self), shutdown.clone());
-        tokio::spawn(async move { accepting.door.serve(stream, &shutdown).await });
+        self.door.serve(stream, shutdown).await;
         None
     }
 }
