@@ -224,7 +224,7 @@ impl Pause {
     async fn wait(
         &self,
         stream: &mut DoorStream,
-        mut ending: Pin<&mut (impl Future<Output = ()> + FusedFuture)>,
+        mut ending: Pin<&mut impl FusedFuture<Output = ()>>,
         shutdown: &ShutdownWatch,
         alarm: &mut Alarm,
     ) -> Option<()> {

@@ -203,6 +203,8 @@ fn a_request_may_name_the_file_of_its_line() {
         "log_format short '$uri'; server { listen LISTEN; root .; access_log $arg_to.log short; location / { return 204; } }",
     );
     gapura.get("/1?to=one");
+    // Lines of two connections have no order among them.
+    wait_until("the first line", || read(&gapura, "one.log") == "/1\n");
     gapura.get("/2?to=two");
     gapura.get("/3?to=one");
     wait_until("every line", || {
