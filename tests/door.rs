@@ -8,7 +8,7 @@ use gapura::runtime::upstream::Registry;
 use gapura::runtime::{Generation, ListenerId, Live};
 use parking_lot::Mutex;
 use pingora::prelude::*;
-use pingora_core::apps::{HttpServerApp, ReusedHttpStream, ServerApp};
+use pingora_core::apps::{HttpServerApp, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::l4::stream::Stream as TcpConnection;
 use pingora_core::protocols::{GetSocketDigest, SocketDigest};
@@ -517,7 +517,7 @@ impl House {
                 let digest = SocketDigest::from_raw_fd(socket.as_raw_fd());
                 let mut stream = TcpConnection::from(socket);
                 stream.set_socket_digest(digest);
-                tokio::spawn(async move { door.process_new(Box::new(stream), &ending).await });
+                tokio::spawn(async move { door.serve(Box::new(stream), &ending).await });
             }
         });
         Self {

@@ -16,8 +16,8 @@ pub struct Allocator;
 /// What mimalloc aligns blocks to that are as large (`MI_MAX_ALIGN_SIZE`), as C's `malloc` does.
 const NATURAL: usize = 16;
 
-fn is_natural(layout: Layout) -> bool {
-    layout.align() <= NATURAL && layout.align() <= layout.size()
+fn is_natural(align: usize, size: usize) -> bool {
+    align <= NATURAL && align <= size
 }
 
 // SAFETY: mimalloc's functions allocate, move and free as `GlobalAlloc` asks for, and give null when they
@@ -26,7 +26,7 @@ fn is_natural(layout: Layout) -> bool {
 unsafe impl GlobalAlloc for Allocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let block = match is_natural(layout) {
+        let block = match is_natural(layout.align(), layout.size()) {
             // SAFETY: it may be called with any size.
             true => unsafe { mi_malloc(layout.size()) },
             // SAFETY: a layout's alignment is a power of two.
@@ -37,7 +37,7 @@ unsafe impl GlobalAlloc for Allocator {
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        let block = match is_natural(layout) {
+        let block = match is_natural(layout.align(), layout.size()) {
             // SAFETY: it may be called with any size.
             true => unsafe { mi_zalloc(layout.size()) },
             // SAFETY: a layout's alignment is a power of two.
@@ -55,7 +55,7 @@ unsafe impl GlobalAlloc for Allocator {
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let block = block.cast();
-        let block = match layout.align() <= NATURAL && layout.align() <= size {
+        let block = match is_natural(layout.align(), size) {
             // SAFETY: the caller has it from one of the other functions.
             true => unsafe { mi_realloc(block, size) },
             // SAFETY: the same, and a layout's alignment is a power of two.

@@ -141,11 +141,8 @@ impl Admission {
 
 /// `keepalive_disable`, by what nginx looks for in `User-Agent`.
 fn is_disabled(rules: &ClientKeepalive, request: &RequestHeader) -> bool {
-    if !rules.not_for_msie6 && !rules.not_for_safari {
-        return false;
-    }
-    // Neither is true of a request that is no POST, where only old browsers are asked for.
-    if !rules.not_for_safari && request.method != Method::POST {
+    // Only a POST of an old browser matters.
+    if !rules.not_for_safari && (!rules.not_for_msie6 || request.method != Method::POST) {
         return false;
     }
     let Some(agent) = request.headers.get(USER_AGENT) else {

@@ -8,13 +8,11 @@ use super::lifelines::Lifelines;
 use super::reader::{Head, Reader};
 use super::{Application, Connection, DoorStream, Fault, Framing, Headers, RequestLine, linger};
 use crate::runtime::{Generation, Listener, ListenerId};
-use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
 use futures_util::FutureExt;
 use futures_util::future::FusedFuture;
 use http::Version;
 use pingora::prelude::timeout;
-use pingora_core::apps::ServerApp;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
@@ -40,18 +38,6 @@ impl<A> Door<A> {
             listener,
             lifelines,
         }
-    }
-}
-
-#[async_trait]
-impl<A: Application> ServerApp for Door<A> {
-    async fn process_new(
-        self: &Arc<Self>,
-        stream: Stream,
-        shutdown: &ShutdownWatch,
-    ) -> Option<Stream> {
-        self.serve(stream, shutdown).await;
-        None
     }
 }
 

@@ -269,7 +269,7 @@ const REWRITTEN: Seen = Seen::LOCATION.or(Seen::REFRESH).or(Seen::SET_COOKIE);
 /// `proxy_hide_header`, and what nginx keeps to itself.
 fn hide(response: &mut ResponseHeader, ctx: &RequestContext, seen: Seen) {
     let Some(passage) = &ctx.passage else { return };
-    for (name, _) in passage.pass.hidden(seen) {
+    for name in passage.pass.hidden(seen) {
         response.remove_header(name);
     }
 }

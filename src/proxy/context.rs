@@ -159,23 +159,22 @@ impl Try {
 
     /// Ends the try and gives how long it took. `status` stands in when the server sent none.
     pub(super) fn end(&mut self, status: Option<u16>) -> Duration {
-        match self.response_time {
-            Some(time) => {
-                self.status = self.status.or(status);
-                time
-            }
-            None => self.end_at(Instant::now(), status),
-        }
+        self.end_at(Instant::now, status)
     }
 
-    /// The same at a time that was read before.
-    pub(super) fn end_at(&mut self, now: Instant, status: Option<u16>) -> Duration {
+    /// The same at a time that is asked for only if it has not ended yet.
+    pub(super) fn end_at(
+        &mut self,
+        now: impl FnOnce() -> Instant,
+        status: Option<u16>,
+    ) -> Duration {
         self.status = self.status.or(status);
         if let Some(meter) = self.meter.take() {
             self.traffic = meter.read();
         }
-        let time = now.saturating_duration_since(self.began);
-        *self.response_time.get_or_insert(time)
+        let began = self.began;
+        let time = || now().saturating_duration_since(began);
+        *self.response_time.get_or_insert_with(time)
     }
 
     /// The bytes of the try up to now.

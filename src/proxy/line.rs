@@ -76,7 +76,7 @@ impl Passage {
     pub(super) fn answered(&mut self, sent: bool) {
         let now = Instant::now();
         if let Some(current) = self.current() {
-            current.end_at(now, None);
+            current.end_at(|| now, None);
         }
         if let Some(line) = self.line.take()
             && let Some(selected) = &self.selected

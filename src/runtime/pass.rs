@@ -103,10 +103,9 @@ impl ProxyPass {
     }
 
     /// What an answer that has this may have, and a client does not get.
-    pub fn hidden(&self, seen: Seen) -> impl Iterator<Item = &(HeaderName, Seen)> {
-        self.hide_headers
-            .iter()
-            .filter(move |(_, one)| seen.has(*one))
+    pub fn hidden(&self, seen: Seen) -> impl Iterator<Item = &HeaderName> {
+        let hidden = self.hide_headers.iter();
+        hidden.filter_map(move |(name, one)| seen.has(*one).then_some(name))
     }
 
     /// What Pingora is told of a connection to these servers from this address.

@@ -87,8 +87,8 @@ impl Connection {
         owner.is_some_and(|owner| owner.server.as_ptr() == Arc::as_ptr(server))
     }
 
-    /// It is to carry a request to this server from now on. Gives whether it may: it has not carried its last one,
-    /// and was not idle when the server was last taken out.
+    /// It is to carry a request to this server from now on. Gives whether it may: it has not carried its
+    /// last one, and was not idle when the server was last taken out.
     pub(super) fn begin(self: &Arc<Self>, server: &Arc<Live>, clock: &Clock, now: Instant) -> bool {
         let is_first = self.owner.get().is_none();
         match self.state.compare_exchange(IDLE, BUSY, SeqCst, SeqCst) {
@@ -138,17 +138,17 @@ impl Connection {
         }
         self.state.store(IDLE, SeqCst);
         // Whoever takes the server out in this moment finds an idle connection, or is found here.
-        !server.may_use_from(self.used()) && self.mark() && {
+        let is_lost = !server.may_use_from(self.used()) && self.mark();
+        if is_lost {
             self.counts_no_longer();
-            true
         }
+        is_lost
     }
 
     /// Closes it, if it is idle.
     pub(super) fn close(&self) {
-        if self.mark() {
+        if self.make_way() {
             self.counts_no_longer();
-            self.socket.shut();
         }
     }
 

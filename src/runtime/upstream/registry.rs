@@ -171,8 +171,9 @@ impl Registry {
         self.shared.names.resolver(settings)
     }
 
-    /// Ends what runs for upstreams other than these, and closes idle connections that are too many now. Called after a generation was swapped in: the
-    /// one before may live on for hours in a websocket, which needs no health checks.
+    /// Ends what runs for upstreams other than these, and closes idle connections that are too many now.
+    /// Called after a generation was swapped in: the one before may live on for hours in a websocket, which
+    /// needs no health checks.
     pub fn retain<'a>(&self, live: impl IntoIterator<Item = &'a Arc<Upstream>>) {
         let live: Vec<_> = live.into_iter().collect();
         for upstream in &live {
