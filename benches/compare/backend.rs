@@ -10,11 +10,11 @@ use std::rc::Rc;
 use std::sync::mpsc;
 use std::thread;
 
-use crate::machine;
+use crate::machine::{self, Wait};
 use crate::message::Head;
 
 /// Starts a backend on this core, which runs as long as the process.
-pub(crate) fn start(core: usize) -> SocketAddr {
+pub(crate) fn start(core: usize, wait: Wait) -> SocketAddr {
     let (ready, address) = mpsc::channel();
     thread::spawn(move || {
         machine::stay_on(core);
@@ -22,12 +22,12 @@ pub(crate) fn start(core: usize) -> SocketAddr {
         ready
             .send(listener.local_addr().expect("a bound socket"))
             .expect("the starter waits");
-        serve(listener).expect("epoll works");
+        serve(listener, wait).expect("epoll works");
     });
     address.recv().expect("the backend has started")
 }
 
-fn serve(mut listener: TcpListener) -> io::Result<()> {
+fn serve(mut listener: TcpListener, wait: Wait) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1024);
     poll.registry()
@@ -37,7 +37,7 @@ fn serve(mut listener: TcpListener) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     let mut last = LISTENER.0;
     loop {
-        poll.poll(&mut events, None)?;
+        wait.events(&mut poll, &mut events, None)?;
         for event in &events {
             if event.token() == LISTENER {
                 while let Ok((mut stream, _)) = listener.accept() {

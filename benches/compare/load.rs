@@ -4,6 +4,7 @@
 //! from that time, also while it waits for a connection: a proxy that stalls is not spared the
 //! requests that would have come meanwhile.
 
+use crate::machine::Wait;
 use crate::message::Head;
 use hdrhistogram::Histogram;
 use mio::net::TcpStream;
@@ -25,6 +26,7 @@ pub(crate) struct Plan<'a> {
     /// Requests a second; without, the next is sent as soon as one is answered.
     pub(crate) rate: Option<f64>,
     pub(crate) duration: Duration,
+    pub(crate) wait: Wait,
 }
 
 /// What came of it.
@@ -148,8 +150,10 @@ impl Client<'_> {
                             self.waiting.push_back(due);
                             due += between;
                         }
-                        self.timer
-                            .wake_in(due.saturating_duration_since(Instant::now()))?;
+                        if self.plan.wait == Wait::Asleep {
+                            let left = due.saturating_duration_since(Instant::now());
+                            self.timer.wake_in(left)?;
+                        }
                     }
                 }
             } else if (self.waiting.is_empty() && self.free.len() == self.connections.len())
@@ -164,7 +168,8 @@ impl Client<'_> {
                 self.send(free, due);
             }
             let limit = if now < end { end - now } else { PATIENCE };
-            self.poll.poll(&mut events, Some(limit))?;
+            let wait = self.plan.wait;
+            wait.events(&mut self.poll, &mut events, Some(limit))?;
             for event in &events {
                 if event.token() != TIMER {
                     self.advance(event.token().0);

@@ -1,9 +1,39 @@
 //! What the system says about processes and processors.
 
+use mio::{Events, Poll};
 use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::time::Duration;
+
+/// How load and backend wait for the proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// They ask again and again, and let each other run in between.
+    Awake,
+    /// They sleep, and whoever sends to them wakes them.
+    Asleep,
+}
+
+impl Wait {
+    /// Waits for events, at most for this long; when awake there may be none.
+    pub(crate) fn events(
+        self,
+        poll: &mut Poll,
+        events: &mut Events,
+        limit: Option<Duration>,
+    ) -> io::Result<()> {
+        let limit = match self {
+            Self::Awake => Some(Duration::ZERO),
+            Self::Asleep => limit,
+        };
+        poll.poll(events, limit)?;
+        if self == Self::Awake && events.is_empty() {
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+}
 
 /// Keeps this thread, and what it starts from now on, on a core.
 pub(crate) fn stay_on(core: usize) {

@@ -12,6 +12,7 @@ mod report;
 mod workload;
 
 use clap::Parser;
+use machine::Wait;
 use proxies::Proxy;
 use report::{Round, Row, Table};
 use std::error::Error;
@@ -49,6 +50,10 @@ struct Arguments {
     /// Requests a second at the fixed rate; without, 60% of what the proxy could do in that round.
     #[arg(long)]
     rate: Option<f64>,
+    /// Let load and backend sleep when there is nothing to do, so that the proxy wakes them: what that costs
+    /// is then in its figures.
+    #[arg(long)]
+    asleep: bool,
     /// Write the figures and the picture into docs.
     #[arg(long)]
     write: bool,
@@ -79,12 +84,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let backend_core = cores.get(2).copied().unwrap_or(load_core);
     machine::stay_on(load_core);
+    let wait = match arguments.asleep {
+        true => Wait::Asleep,
+        false => Wait::Awake,
+    };
     let bench = Bench {
-        backend: backend::start(backend_core),
+        backend: backend::start(backend_core, wait),
         proxy_core,
         folder: folder(),
         time: Duration::from_secs_f64(arguments.seconds),
         rate: arguments.rate,
+        wait,
     };
 
     let began = Instant::now();
@@ -132,6 +142,7 @@ struct Bench {
     folder: PathBuf,
     time: Duration,
     rate: Option<f64>,
+    wait: Wait,
 }
 
 impl Bench {
@@ -146,6 +157,7 @@ impl Bench {
             requests: &requests,
             rate,
             duration,
+            wait: self.wait,
         };
         load::run(&plan(None, WARM_UP))?;
         let processes = running.processes();
