@@ -117,7 +117,7 @@ impl Admission {
                 break;
             }
         }
-        let site = Arc::clone(&admission.arrival.site);
+        let site = &admission.arrival.site;
         let rules = &site.fallback().settings.limits.keepalive;
         let kept = admission.is_kept(rules, session.req_header());
         session.set_keepalive(kept.then_some(0));

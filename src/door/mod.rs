@@ -25,6 +25,7 @@ mod path;
 mod reader;
 mod request_line;
 mod serve;
+mod socket;
 mod stream;
 
 pub use admission::{Admission, Arrival, Framing, Refusal};
@@ -36,6 +37,7 @@ pub use headers::Headers;
 pub use lifelines::Lifelines;
 pub use request_line::RequestLine;
 pub use serve::Door;
+pub use socket::Socket;
 pub use stream::{Collected, DoorStream};
 
 use crate::runtime::Live;

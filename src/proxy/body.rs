@@ -7,16 +7,21 @@ use http::StatusCode;
 use pingora_core::Result;
 use pingora_proxy::Session;
 
+/// Whether it is to be read before a server is asked, and was not yet.
+pub(super) fn is_to_be_collected(session: &Session, ctx: &RequestContext) -> bool {
+    let wanted = ctx
+        .passage
+        .as_ref()
+        .is_some_and(|passage| passage.pass.settings.request_buffering);
+    wanted && ctx.admission().framing != Framing::None && !is_stored(session)
+}
+
 /// Reads it, where the location wants that. Gives a status when it is too large.
 pub(super) async fn collect(
     session: &mut Session,
     ctx: &mut RequestContext,
 ) -> Result<Option<StatusCode>> {
-    let wanted = ctx
-        .passage
-        .as_ref()
-        .is_some_and(|passage| passage.pass.settings.request_buffering);
-    if !wanted || ctx.admission().framing == Framing::None || is_stored(session) {
+    if !is_to_be_collected(session, ctx) {
         return Ok(None);
     }
     let wants_100 = std::mem::take(&mut ctx.expects_continue);
@@ -31,12 +36,14 @@ pub(super) async fn collect(
     Ok(None)
 }
 
-/// Before another try: a body that is too long for Pingora to keep is passed on from its start.
+/// Whether it is here and was sent, and is too long for Pingora to keep it for another try.
+pub(super) fn is_to_be_rewound(session: &Session) -> bool {
+    session.as_downstream().retry_buffer_truncated() && is_stored(session)
+}
+
+/// Before another try: it is passed on from its start.
 pub(super) async fn rewind(session: &mut Session) -> Result<()> {
-    if session.as_downstream().retry_buffer_truncated() && is_stored(session) {
-        DoorStream::replay(session.as_downstream_mut()).await?;
-    }
-    Ok(())
+    DoorStream::replay(session.as_downstream_mut()).await
 }
 
 /// Whether the body cannot be read away: what has come of it is malformed, which nginx answers with 400.

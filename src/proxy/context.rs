@@ -10,7 +10,7 @@ use super::values::upstream_port;
 use crate::door::{Admission, Arrival};
 use crate::model;
 use crate::runtime::upstream::{Peer, Selected, Servers, UnknownServer};
-use crate::runtime::{Assigned, Location, ProxyPass, Seen};
+use crate::runtime::{Assigned, GaveUp, Location, ProxyPass, Seen};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use pingora_http::ResponseHeader;
@@ -217,15 +217,19 @@ impl RequestContext {
         &mut self.arrival_mut().assigned
     }
 
-    /// The path, and what a regular expression that it matches writes.
-    pub(super) fn path_and_assigned(&mut self) -> (&[u8], &mut Assigned) {
+    /// The location of the path as it is now.
+    ///
+    /// # Errors
+    /// A regular expression took too long.
+    pub(super) fn find_location(&mut self) -> Result<Arc<Location>, GaveUp> {
         let admission = self.admission.as_deref_mut();
         let arrival = &mut admission.expect(ADMITTED).arrival;
         let path = match &self.flow.path {
             Some(path) => path,
             None => arrival.line.path(),
         };
-        (path, &mut arrival.assigned)
+        let found = arrival.site.location(path, &mut arrival.assigned);
+        found.map(Arc::clone)
     }
 
     /// The request goes to an upstream. What was tried before at another stays in the log.
@@ -313,6 +317,14 @@ impl Passage {
     pub(super) fn proxy_host(&self) -> &str {
         let evaluated = self.proxy_host.as_deref();
         evaluated.unwrap_or_else(|| self.servers.name())
+    }
+
+    /// The same as a header's value, where it was known before the request.
+    pub(super) fn own_host(&self) -> Option<&HeaderValue> {
+        match self.proxy_host {
+            Some(_) => None,
+            None => self.pass.host(&self.servers),
+        }
     }
 
     /// `$proxy_port`.

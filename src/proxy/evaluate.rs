@@ -72,6 +72,12 @@ pub(super) fn passage(
     Ok(passage)
 }
 
+/// Whether a request is passed to a name whose addresses are not known.
+pub(super) fn is_unresolved(ctx: &RequestContext) -> bool {
+    let passage = ctx.passage.as_ref();
+    passage.is_some_and(|passage| passage.unresolved.is_some())
+}
+
 /// Finds the addresses of the name that a request is passed to, if it is a name. Gives a status when
 /// there are none.
 pub(super) async fn resolve(session: &Session, ctx: &mut RequestContext) -> Option<StatusCode> {

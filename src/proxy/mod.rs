@@ -169,9 +169,7 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         ctx: &mut Self::CTX,
     ) -> Result<Box<HttpPeer>> {
-        let peer = self.peer(session, ctx).await?;
-        body::rewind(session).await?;
-        Ok(peer)
+        self.peer(session, ctx).await
     }
 
     async fn connected_to_upstream(

@@ -20,18 +20,40 @@ impl Gateway {
     /// `proxy_upstream_filter`: the first server. `false` when the answer is written: without a server to
     /// ask that is the all-down page, written before Pingora sees an error, so that the client's
     /// connection is kept.
+    ///
+    /// Most requests wait for nothing here. What others may wait for is boxed, so that the future of
+    /// those is small: Pingora boxes and moves it.
     pub(super) async fn choose_first(
         &self,
         session: &mut Session,
         ctx: &mut RequestContext,
     ) -> Result<bool> {
+        let choice = match body::is_to_be_collected(session, ctx) || evaluate::is_unresolved(ctx) {
+            true => None,
+            false => Some(choose(session, ctx)?),
+        };
+        match choice {
+            Some(Choice::Server) => Ok(true),
+            choice => Box::pin(self.choose_at_length(session, ctx, choice)).await,
+        }
+    }
+
+    async fn choose_at_length(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+        mut choice: Option<Choice>,
+    ) -> Result<bool> {
         loop {
-            let status = match body::collect(session, ctx).await? {
-                Some(status) => status,
-                None => match find_and_choose(session, ctx).await? {
-                    Some(status) => status,
-                    None => return Ok(true),
-                },
+            let made = match choice.take() {
+                Some(made) => made,
+                None => prepare_and_choose(session, ctx).await?,
+            };
+            let status = match made {
+                Choice::Server => return Ok(true),
+                Choice::Nobody if queue::wait(session, ctx).await? => return Ok(true),
+                Choice::Nobody => found_nobody(session, ctx),
+                Choice::Failed(status) => status,
             };
             if self.run(session, ctx, Entry::Failed(status)).await? == Next::Written {
                 return Ok(false);
@@ -46,6 +68,19 @@ impl Gateway {
         session: &mut Session,
         ctx: &mut RequestContext,
     ) -> Result<Box<HttpPeer>> {
+        let waits = ctx.passage.as_ref().is_some_and(|passage| passage.waits);
+        if waits || ctx.detour.is_some() {
+            Box::pin(self.find_next(session, ctx)).await?;
+        }
+        let peer = peer(session, ctx)?;
+        if body::is_to_be_rewound(session) {
+            Box::pin(body::rewind(session)).await?;
+        }
+        Ok(peer)
+    }
+
+    /// Waits for the next try's server, or goes where a detour leads.
+    async fn find_next(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<()> {
         if let Some(passage) = &mut ctx.passage
             && std::mem::take(&mut passage.waits)
             && !queue::wait(session, ctx).await?
@@ -60,8 +95,17 @@ impl Gateway {
                 return Error::e_explain(ErrorType::InternalError, "the answer is written");
             }
         }
-        peer(session, ctx)
+        Ok(())
     }
+}
+
+/// Whom a request goes to.
+enum Choice {
+    Server,
+    /// There is no server to be used now.
+    Nobody,
+    /// To nobody: an error's page is its answer.
+    Failed(StatusCode),
 }
 
 /// What decides about the server, where the upstream asks for it.
@@ -85,27 +129,29 @@ fn balancing_key(session: &Session, ctx: &RequestContext) -> Vec<u8> {
     key
 }
 
-/// Finds the servers, where only a name is known, and chooses one; gives a status when there is none to be
-/// used.
-async fn find_and_choose(
-    session: &Session,
-    ctx: &mut RequestContext,
-) -> Result<Option<StatusCode>> {
-    if let Some(status) = evaluate::resolve(session, ctx).await {
-        return Ok(Some(status));
+/// Reads the body and finds the servers, where that is wanted, and chooses one of them.
+async fn prepare_and_choose(session: &mut Session, ctx: &mut RequestContext) -> Result<Choice> {
+    if let Some(status) = body::collect(session, ctx).await? {
+        return Ok(Choice::Failed(status));
     }
+    if let Some(status) = evaluate::resolve(session, ctx).await {
+        return Ok(Choice::Failed(status));
+    }
+    choose(session, ctx)
+}
+
+fn choose(session: &Session, ctx: &mut RequestContext) -> Result<Choice> {
     let key = balancing_key(session, ctx);
     let Some(passage) = &mut ctx.passage else {
         return Error::e_explain(ErrorType::InternalError, "nothing to pass the request to");
     };
     passage.key = key;
     match passage.select() {
-        Ok(true) => Ok(None),
-        Ok(false) if queue::wait(session, ctx).await? => Ok(None),
-        Ok(false) => Ok(Some(found_nobody(session, ctx))),
+        Ok(true) => Ok(Choice::Server),
+        Ok(false) => Ok(Choice::Nobody),
         Err(unknown) => {
             error_log::router_failed(session, ctx, &unknown.to_string());
-            Ok(Some(StatusCode::INTERNAL_SERVER_ERROR))
+            Ok(Choice::Failed(StatusCode::INTERNAL_SERVER_ERROR))
         }
     }
 }
@@ -174,7 +220,10 @@ pub(super) async fn connected(session: &mut Session, ctx: &mut RequestContext) -
     if let ServerSession::H1(downstream) = session.as_downstream_mut() {
         downstream.set_abort_on_close(!ctx.passage.as_ref().is_some_and(goes_on));
     }
-    send_continue(session, ctx).await
+    match ctx.expects_continue {
+        true => Box::pin(send_continue(session, ctx)).await,
+        false => Ok(()),
+    }
 }
 
 /// The client that waits for a 100 gets it. nginx sends one whenever it answers with something else than an

@@ -66,10 +66,10 @@ impl Gateway {
 
     async fn at_site(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<Turn> {
         real_ip::find(session, ctx);
-        let site = Arc::clone(&ctx.arrival().site);
-        if site.steps.is_empty() {
+        if ctx.arrival().site.steps.is_empty() {
             return Ok(Turn::Go(Entry::Location));
         }
+        let site = Arc::clone(&ctx.arrival().site);
         let end = rewrite::run(&site.steps, session, ctx).await;
         match finish(session, ctx, end).await? {
             Some(turn) => Ok(turn),
@@ -79,10 +79,8 @@ impl Gateway {
 
     async fn at_location(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<Turn> {
         ctx.flow.changed = false;
-        let site = Arc::clone(&ctx.arrival().site);
-        let (path, assigned) = ctx.path_and_assigned();
-        let location = match site.location(path, assigned) {
-            Ok(location) => Arc::clone(location),
+        let location = match ctx.find_location() {
+            Ok(location) => location,
             Err(cause) => {
                 error_log::gave_up(session, ctx, &cause);
                 return Ok(Turn::Go(Entry::Failed(StatusCode::INTERNAL_SERVER_ERROR)));
@@ -90,18 +88,18 @@ impl Gateway {
         };
         let is_hidden = location.settings.internal && !ctx.flow.internal;
         ctx.flow.left_location = false;
-        let location = enter(session, ctx, location);
+        enter(session, ctx, location);
         if is_hidden {
             return Ok(Turn::Go(Entry::Failed(StatusCode::NOT_FOUND)));
         }
         if admit::is_too_large(session, ctx) {
             return Ok(Turn::Go(Entry::Failed(StatusCode::PAYLOAD_TOO_LARGE)));
         }
-        if let Action::AddSlash(path) = &location.action {
+        if let Action::AddSlash(path) = &ctx.place().action {
             ctx.flow.location = Some(redirect::with_query(path, ctx.query()));
             return Ok(Turn::Go(Entry::Failed(StatusCode::MOVED_PERMANENTLY)));
         }
-        self.in_location(session, ctx, location).await
+        self.in_location(session, ctx).await
     }
 
     async fn at_named(
@@ -119,18 +117,14 @@ impl Gateway {
         }
         ctx.flow.changed = false;
         ctx.flow.internal = true;
-        let location = enter(session, ctx, location);
-        self.in_location(session, ctx, location).await
+        enter(session, ctx, location);
+        self.in_location(session, ctx).await
     }
 
-    /// The steps of a location, and what it does.
-    async fn in_location(
-        &self,
-        session: &mut Session,
-        ctx: &mut RequestContext,
-        location: Arc<Location>,
-    ) -> Result<Turn> {
-        if !location.steps.is_empty() {
+    /// The steps of the location, and what it does.
+    async fn in_location(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<Turn> {
+        if !ctx.place().steps.is_empty() {
+            let location = Arc::clone(ctx.place());
             let end = rewrite::run(&location.steps, session, ctx).await;
             if let Some(turn) = finish(session, ctx, end).await? {
                 return Ok(turn);
@@ -193,19 +187,14 @@ impl Gateway {
 }
 
 /// The location is this one from here on, or what its `limit_except` makes of it.
-fn enter(
-    session: &mut Session,
-    ctx: &mut RequestContext,
-    mut location: Arc<Location>,
-) -> Arc<Location> {
+fn enter(session: &mut Session, ctx: &mut RequestContext, mut location: Arc<Location>) {
     if let Some((methods, limited)) = &location.limit_except
         && !methods.contains(ctx.method(session))
     {
         location = Arc::clone(limited);
     }
-    ctx.location = Some(Arc::clone(&location));
+    ctx.location = Some(location);
     admit::apply_limits(session, ctx);
-    location
 }
 
 /// Counts a change of the path; one too many is an error.

@@ -188,6 +188,9 @@ fn host(passage: &Passage, values: &Exchange<'_>) -> Result<Option<HeaderValue>>
     if let Some(configured) = &passage.pass.request.host {
         return Ok(line_value(configured, values).filter(|host| !host.is_empty()));
     }
+    if let Some(host) = passage.own_host() {
+        return Ok(Some(host.clone()));
+    }
     HeaderValue::from_str(passage.proxy_host())
         .map(Some)
         .or_err(

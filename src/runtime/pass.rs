@@ -7,7 +7,7 @@ use super::request_headers::RequestHeaders;
 use super::seen::Seen;
 use super::upstream::{Servers, Upstream};
 use crate::model::{self, Part, Template};
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use pingora_core::protocols::TcpKeepalive;
 use pingora_core::upstreams::peer::{HttpUpstreamRequestPolicy, PeerOptions};
 use std::fmt;
@@ -35,6 +35,8 @@ pub struct ProxyPass {
     place: u64,
     /// [`group`](Self::group) for the upstream that `to` is, from where the system chooses or `bind` says.
     own_group: Option<u64>,
+    /// Its name, as it stands in `Host`.
+    own_host: Option<HeaderValue>,
 }
 
 /// Where a location passes requests to.
@@ -90,9 +92,14 @@ impl ProxyPass {
                 Some(group(&servers, place, from, settings.socket_keepalive))
             }
         };
+        let own_host = match &to {
+            Destination::Upstream(upstream) => HeaderValue::from_str(upstream.name()).ok(),
+            Destination::Written { .. } => None,
+        };
         Self {
             to,
             own_group,
+            own_host,
             request: RequestHeaders::new(&settings),
             connector: Connector::from(from),
             place,
@@ -131,13 +138,20 @@ impl ProxyPass {
     /// What keeps connections apart that Pingora would take for the same: whose they are, where they
     /// come from, and how TCP treats them.
     pub fn group(&self, servers: &Servers, from: Option<SocketAddr>) -> u64 {
-        match (self.own_group, &self.to, servers) {
-            (Some(own), Destination::Upstream(own_servers), Servers::Upstream(servers))
-                if Arc::ptr_eq(own_servers, servers) =>
-            {
-                own
-            }
-            _ => group(servers, self.place, from, self.settings.socket_keepalive),
+        let own = self.own_group.filter(|_| self.leads_to(servers));
+        own.unwrap_or_else(|| group(servers, self.place, from, self.settings.socket_keepalive))
+    }
+
+    /// `$proxy_host`, where these are the servers that the location names.
+    pub fn host(&self, servers: &Servers) -> Option<&HeaderValue> {
+        self.own_host.as_ref().filter(|_| self.leads_to(servers))
+    }
+
+    /// Whether these are the servers that the location names, and nobody else's.
+    fn leads_to(&self, servers: &Servers) -> bool {
+        match (&self.to, servers) {
+            (Destination::Upstream(own), Servers::Upstream(servers)) => Arc::ptr_eq(own, servers),
+            _ => false,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The header lines that an upstream gets besides the client's own, prepared from `proxy_set_header`
 //! and the rules that nginx has for it.
 
-use crate::model::{self, Part, Template};
+use crate::model::{self, Part, Template, Variable};
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 
@@ -94,7 +94,8 @@ impl RequestHeaders {
     fn add(&mut self, name: HeaderName, set: &model::SetHeader) {
         let value = LineValue::new(&set.value);
         if name == header::HOST {
-            self.host = value;
+            let is_usual = *set.value.parts() == [Part::Variable(Variable::ProxyHost)];
+            self.host = value.filter(|_| !is_usual);
             return;
         }
         self.written.connection |= name == header::CONNECTION;

@@ -1,10 +1,10 @@
 //! The service that runs inside Pingora: listeners, reload, and the loops of the upstreams.
 //!
-//! One background service hosts every listener, so that all of them share one runtime. A listener
-//! is a `listening::Service` of Pingora's started by hand, with a shutdown watch of its own: that is
-//! how listeners come and go while the process serves.
+//! One background service hosts every listener, so that all of them share one runtime. Each has a
+//! shutdown watch of its own: that is how listeners come and go while the process serves.
 
 use super::StartError;
+use super::accept::{self, Acceptor, AtWork};
 use super::parent::Handover;
 use super::shutdown::without_program;
 use super::state::{Next, State};
@@ -14,27 +14,17 @@ use crate::model::ListenAddress;
 use crate::proxy::{Gateway, Proxy};
 use crate::runtime::ListenerId;
 use async_trait::async_trait;
-use futures_util::FutureExt;
 use log::{error, info};
 use parking_lot::Mutex;
-use pingora_core::apps::ServerApp;
-use pingora_core::listeners::{L4BufferSettings, ListenerConfig, Listeners};
-use pingora_core::protocols::Stream;
+use pingora_core::server::ShutdownWatch;
 use pingora_core::server::configuration::ServerConf;
-use pingora_core::server::{Fds, ShutdownWatch};
-use pingora_core::services::Service as _;
 use pingora_core::services::background::BackgroundService;
-use pingora_core::services::listening::Service;
 use pingora_proxy::http_proxy;
 use std::collections::HashMap;
-use std::future::poll_fn;
-use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::Poll;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 /// How long a start or a reload waits for names to resolve before it serves without them.
@@ -66,19 +56,11 @@ pub(super) struct Host {
     commands: mpsc::UnboundedSender<Command>,
     inbox: Mutex<Option<mpsc::UnboundedReceiver<Command>>>,
     ready: Mutex<Option<Ready>>,
-    listeners: Arc<Mutex<HashMap<ListenAddress, watch::Sender<bool>>>>,
+    listeners: Mutex<HashMap<ListenAddress, watch::Sender<bool>>>,
     at_work: Arc<AtWork>,
     lifelines: Arc<Lifelines>,
     /// No listener starts any more.
     quitting: AtomicBool,
-}
-
-/// The listeners that are at work, so that a graceful stop knows when the last one is done: one is
-/// until it accepts no more and its last connection is closed.
-#[derive(Default)]
-struct AtWork {
-    listeners: AtomicUsize,
-    ended: Notify,
 }
 
 impl Host {
@@ -96,7 +78,7 @@ impl Host {
             commands,
             inbox: Mutex::new(Some(inbox)),
             ready: Mutex::new(ready),
-            listeners: Arc::default(),
+            listeners: Mutex::default(),
             at_work: Arc::default(),
             lifelines: Arc::default(),
             quitting: AtomicBool::new(false),
@@ -124,13 +106,7 @@ impl Host {
     pub(super) async fn drain(&self) {
         self.quitting.store(true, Ordering::Release);
         self.stop_listeners(|_| false);
-        loop {
-            let ended = self.at_work.ended.notified();
-            if self.at_work.listeners.load(Ordering::Acquire) == 0 {
-                return;
-            }
-            ended.await;
-        }
+        self.at_work.end().await;
     }
 
     /// Ends every connection: requests in flight are cut.
@@ -234,58 +210,23 @@ impl Host {
         if listeners.contains_key(address) || self.quitting.load(Ordering::Acquire) {
             return;
         }
-        let (name, descriptor) = match self.state.sockets().duplicate(id) {
-            Ok(Some(socket)) => socket,
+        let opened = self.state.sockets().duplicate(id);
+        let opened = opened.and_then(|socket| {
+            let listener = socket.map(|socket| accept::Listener::new(address, socket));
+            listener.transpose()
+        });
+        let listener = match opened {
+            Ok(Some(listener)) => listener,
             Ok(None) => return,
             Err(cause) => {
                 error!("listening on {address} failed: {cause}");
                 return;
             }
         };
-        let endpoint = match address {
-            ListenAddress::Inet(_) => ListenerConfig::tcp(&name),
-            ListenAddress::Unix(_) => ListenerConfig::uds(&name),
-        };
-        let mut endpoints = Listeners::new();
-        // The door reads ahead itself, so that an idle connection holds no buffer.
-        endpoints.add_listener(endpoint.l4_buffer(L4BufferSettings::default().read(0)));
-        let mut fds = Fds::new();
-        fds.add(name.clone(), descriptor);
-        let door = AcceptingDoor {
-            door: Arc::new(Door::new(
-                Arc::clone(&self.proxy),
-                id,
-                Arc::clone(&self.lifelines),
-            )),
-            at_work: Arc::clone(&self.at_work),
-        };
-        self.at_work.listeners.fetch_add(1, Ordering::AcqRel);
-        let mut service = Service::with_listeners(name, endpoints, door);
+        let door = Door::new(Arc::clone(&self.proxy), id, Arc::clone(&self.lifelines));
         let (stop, stopped) = watch::channel(false);
         listeners.insert(address.clone(), stop);
-        let (address, known) = (address.clone(), Arc::clone(&self.listeners));
-        let state = Arc::clone(&self.state);
-        tokio::spawn(async move {
-            let fds = Some(Arc::new(Mutex::new(fds)));
-            // Pingora panics when a listener cannot be set up: then the address is free again, and
-            // the next reload may try it once more.
-            let accepting = AssertUnwindSafe(service.start_service(fds, stopped.clone(), 1));
-            let mut accepting = pin!(accepting.catch_unwind());
-            // It listens on a socket that it was given before it first waits, with a backlog of its
-            // own.
-            let first = poll_fn(|context| Poll::Ready(accepting.as_mut().poll(context))).await;
-            if let Err(cause) = state.sockets().listen_again(id) {
-                error!("listen() for {address} failed: {cause}");
-            }
-            let ended = match first {
-                Poll::Ready(ended) => ended,
-                Poll::Pending => accepting.await,
-            };
-            if ended.is_err() && !*stopped.borrow() {
-                error!("listening on {address} ended");
-                known.lock().remove(&address);
-            }
-        });
+        tokio::spawn(Acceptor::new(door, &self.at_work, stopped).run(listener));
     }
 
     /// Stops accepting on the addresses that are not kept. Their open connections finish.
@@ -342,31 +283,5 @@ impl BackgroundService for Host {
                 _ = shutdown.changed() => return,
             }
         }
-    }
-}
-
-/// The door of one listener. Its accept loop and each of its connections hold it, so it is dropped
-/// with the last of them.
-struct AcceptingDoor {
-    door: Arc<Door<Proxy>>,
-    at_work: Arc<AtWork>,
-}
-
-#[async_trait]
-impl ServerApp for AcceptingDoor {
-    async fn process_new(
-        self: &Arc<Self>,
-        stream: Stream,
-        shutdown: &ShutdownWatch,
-    ) -> Option<Stream> {
-        self.door.serve(stream, shutdown).await;
-        None
-    }
-}
-
-impl Drop for AcceptingDoor {
-    fn drop(&mut self) {
-        self.at_work.listeners.fetch_sub(1, Ordering::AcqRel);
-        self.at_work.ended.notify_waiters();
     }
 }

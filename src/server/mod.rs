@@ -4,6 +4,7 @@
 //! and Pingora's runtime. Everything before that happens on the calling thread, so that a later
 //! fork or change of user finds a process without threads.
 
+mod accept;
 mod daemon;
 mod duties;
 mod host;

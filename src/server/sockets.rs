@@ -5,7 +5,6 @@ use super::upgrade::Bound;
 use crate::model::{ListenAddress, Listener, SocketOptions};
 use crate::os_error::OsError;
 use crate::runtime::ListenerId;
-use nix::sys::memfd::{MFdFlags, memfd_create};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::fmt;
 use std::fs::Permissions;
@@ -22,8 +21,6 @@ pub(super) struct Sockets {
     offered: Vec<Bound>,
     /// The files of Unix sockets are another process's too.
     leaves_files: bool,
-    /// A file of the process's own, where those are not.
-    own_file: Option<OwnedFd>,
 }
 
 #[derive(Debug)]
@@ -70,14 +67,6 @@ impl Sockets {
     /// Says whose the files of Unix sockets are: not only this process's, or its own.
     pub(super) fn leave_files(&mut self, leaves: bool) {
         self.leaves_files = leaves;
-    }
-
-    /// Gives Pingora a file of the process's own to change: it makes the file of a Unix socket that it
-    /// is given one for everybody, which it is already, and gives up when it may not.
-    pub(super) fn are_of_another_user(&mut self) -> io::Result<()> {
-        self.leaves_files = true;
-        self.own_file = Some(memfd_create("gapura", MFdFlags::MFD_CLOEXEC)?);
-        Ok(())
     }
 
     /// Binds those of these addresses that are not bound yet. On an error none of them stays.
@@ -171,18 +160,6 @@ impl Sockets {
         Ok(socket)
     }
 
-    /// Listens again with the address's own backlog: Pingora has asked for a longer one.
-    pub(super) fn listen_again(&self, id: ListenerId) -> io::Result<()> {
-        match self.slots.get(id.0) {
-            Some(Slot {
-                socket: Some(socket),
-                options,
-                ..
-            }) => SockRef::from(socket).listen(socket_options::backlog(options)),
-            _ => Ok(()),
-        }
-    }
-
     /// The id of an address, known from now on.
     pub(super) fn id(&mut self, address: &ListenAddress) -> ListenerId {
         let known = self.slots.iter().position(|slot| slot.address == *address);
@@ -197,28 +174,11 @@ impl Sockets {
         }))
     }
 
-    /// A descriptor of the socket for Pingora to own, and the name it is known by there.
-    pub(super) fn duplicate(&self, id: ListenerId) -> io::Result<Option<(String, RawFd)>> {
-        let Some(Slot {
-            address,
-            socket: Some(socket),
-            bound,
-            ..
-        }) = self.slots.get(id.0)
-        else {
-            return Ok(None);
-        };
-        let name = match (address, bound) {
-            (ListenAddress::Inet(_), Some(bound)) => bound.to_string(),
-            (ListenAddress::Inet(address), None) => address.to_string(),
-            (ListenAddress::Unix(path), _) => match &self.own_file {
-                // The name is used for nothing else.
-                Some(file) => format!("/proc/self/fd/{}", file.as_raw_fd()),
-                None => path.display().to_string(),
-            },
-        };
-        let copy = std::os::fd::IntoRawFd::into_raw_fd(socket.try_clone()?);
-        Ok(Some((name, copy)))
+    /// A descriptor of the socket for whoever accepts on it.
+    pub(super) fn duplicate(&self, id: ListenerId) -> io::Result<Option<OwnedFd>> {
+        let slot = self.slots.get(id.0);
+        let socket = slot.and_then(|slot| slot.socket.as_ref());
+        socket.map(OwnedFd::try_clone).transpose()
     }
 
     /// Closes the sockets that are not among these.
@@ -400,15 +360,5 @@ mod tests {
         listener.socket.backlog = Some(7);
         sockets.bind(&[listener]).expect("still bound");
         assert_eq!(waiting(&sockets), 7, "a reload changes it");
-        let (_, copy) = sockets
-            .duplicate(ListenerId(0))
-            .expect("a descriptor")
-            .expect("bound");
-        // SAFETY: the descriptor was just made for us.
-        let copy = unsafe { <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(copy) };
-        SockRef::from(&copy).listen(100).expect("as Pingora does");
-        assert_eq!(waiting(&sockets), 100);
-        sockets.listen_again(ListenerId(0)).expect("listening");
-        assert_eq!(waiting(&sockets), 7);
     }
 }

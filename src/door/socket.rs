@@ -1,0 +1,328 @@
+//! A client's connection as the system has it.
+//!
+//! What is written is gathered until it is flushed or becomes too much, so that an answer's header goes
+//! out together with its body: what does not fit is sent in one call with what was gathered. A
+//! connection that is idle holds no memory for it.
+
+use async_trait::async_trait;
+use bytes::{Buf, BytesMut};
+use pingora_core::protocols::raw_connect::ProxyDigest;
+use pingora_core::protocols::{
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
+    TimingDigest, UniqueID, UniqueIDType,
+};
+use std::fmt;
+use std::io::{self, ErrorKind, IoSlice};
+use std::os::fd::AsRawFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpStream, UnixStream, unix};
+
+/// A connection that was accepted.
+pub struct Socket {
+    stream: Raw,
+    digest: Arc<SocketDigest>,
+    /// Written and not sent.
+    gathered: BytesMut,
+}
+
+enum Raw {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// Up to how many bytes are gathered: nginx's `postpone_output`.
+const MOST_GATHERED: usize = 1460;
+
+/// How many buffers are sent in one call, with what was gathered.
+const BUFFERS: usize = 8;
+
+impl Socket {
+    /// A connection over TCP, and its client's address. It sends without waiting for more to send.
+    pub fn tcp(stream: TcpStream, client: std::net::SocketAddr) -> Self {
+        // An error means that the client has gone, which the first read finds out.
+        let _ = stream.set_nodelay(true);
+        let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
+        let _ = digest.peer_addr.set(Some(client.into()));
+        Self::new(Raw::Tcp(stream), digest)
+    }
+
+    /// A connection over a Unix socket. Few clients have an address there.
+    pub fn unix(stream: UnixStream, client: unix::SocketAddr) -> Self {
+        let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
+        let _ = digest.peer_addr.set(client.try_into().ok());
+        Self::new(Raw::Unix(stream), digest)
+    }
+
+    fn new(stream: Raw, digest: SocketDigest) -> Self {
+        Self {
+            stream,
+            digest: Arc::new(digest),
+            gathered: BytesMut::new(),
+        }
+    }
+
+    fn has_room(&self, length: usize) -> bool {
+        self.gathered.len() + length <= MOST_GATHERED
+    }
+
+    fn gather(&mut self, bytes: &[u8]) {
+        if self.gathered.capacity() == 0 {
+            self.gathered.reserve(MOST_GATHERED);
+        }
+        self.gathered.extend_from_slice(bytes);
+    }
+
+    /// Sends what was gathered and then these. Gives how many bytes of these were sent.
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let gathered = self.gathered.len();
+        if gathered == 0 {
+            return self.stream.poll_write_vectored(cx, buffers);
+        }
+        let mut all = [IoSlice::new(&[]); BUFFERS];
+        let count = (buffers.len() + 1).min(BUFFERS);
+        all[0] = IoSlice::new(&self.gathered);
+        all[1..count].copy_from_slice(&buffers[..count - 1]);
+        let sent = ready!(self.stream.poll_write_vectored(cx, &all[..count]))?;
+        if sent < gathered {
+            self.gathered.advance(sent);
+            return match sent {
+                0 => Poll::Ready(Err(ErrorKind::WriteZero.into())),
+                // The system took what it had room for: it says so when it has room again.
+                _ => self.poll_send(cx, buffers),
+            };
+        }
+        self.gathered = BytesMut::new();
+        match sent - gathered {
+            0 => self.stream.poll_write_vectored(cx, buffers),
+            sent => Poll::Ready(Ok(sent)),
+        }
+    }
+
+    fn poll_send_gathered(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.gathered.is_empty() {
+            let sent = ready!(self.stream.poll_write(cx, &self.gathered))?;
+            if sent == 0 {
+                return Poll::Ready(Err(ErrorKind::WriteZero.into()));
+            }
+            self.gathered.advance(sent);
+        }
+        self.gathered = BytesMut::new();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Raw {
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, buffers),
+            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, buffers),
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Raw::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Raw::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.has_room(bytes.len()) {
+            self.gather(bytes);
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        match self.gathered.is_empty() {
+            true => self.stream.poll_write(cx, bytes),
+            false => self.poll_send(cx, &[IoSlice::new(bytes)]),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let length = buffers.iter().map(|buffer| buffer.len()).sum();
+        if self.has_room(length) {
+            for buffer in buffers {
+                self.gather(buffer);
+            }
+            return Poll::Ready(Ok(length));
+        }
+        self.poll_send(cx, buffers)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_send_gathered(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_send_gathered(cx))?;
+        match &mut self.stream {
+            Raw::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Raw::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+#[async_trait]
+impl Shutdown for Socket {
+    async fn shutdown(&mut self) {
+        // An error means that the client was first.
+        let _ = AsyncWriteExt::shutdown(self).await;
+    }
+}
+
+impl UniqueID for Socket {
+    fn id(&self) -> UniqueIDType {
+        let descriptor = match &self.stream {
+            Raw::Tcp(stream) => stream.as_raw_fd(),
+            Raw::Unix(stream) => stream.as_raw_fd(),
+        };
+        UniqueIDType::try_from(descriptor).unwrap_or_default()
+    }
+}
+
+impl Ssl for Socket {}
+
+impl GetTimingDigest for Socket {
+    /// The door has its own times.
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        Vec::new()
+    }
+}
+
+impl GetProxyDigest for Socket {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        None
+    }
+}
+
+impl GetSocketDigest for Socket {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        Some(Arc::clone(&self.digest))
+    }
+}
+
+/// The door reads every header itself.
+impl Peek for Socket {}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Socket({})", self.id())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt;
+
+    async fn pair() -> (Socket, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().expect("a pair");
+        let address = ours.peer_addr().expect("unnamed");
+        (Socket::unix(ours, address), theirs)
+    }
+
+    fn received(stream: &UnixStream) -> usize {
+        stream.try_read(&mut [0; 4096]).unwrap_or_default()
+    }
+
+    #[tokio::test]
+    async fn a_header_waits_for_what_follows_it() {
+        let (mut ours, theirs) = pair().await;
+        ours.write_all(b"header").await.expect("gathered");
+        ours.write_all(b"body").await.expect("gathered");
+        assert_eq!(received(&theirs), 0);
+        ours.flush().await.expect("sent");
+        theirs.readable().await.expect("open");
+        assert_eq!(received(&theirs), 10);
+        assert_eq!(ours.gathered.capacity(), 0, "nothing is held");
+    }
+
+    #[tokio::test]
+    async fn what_is_too_much_goes_out_in_one_call_with_what_was_gathered() {
+        let (mut ours, theirs) = pair().await;
+        ours.write_all(b"header").await.expect("gathered");
+        ours.write_all(&[b'x'; 2000]).await.expect("sent");
+        theirs.readable().await.expect("open");
+        assert_eq!(received(&theirs), 2006);
+        assert_eq!(ours.gathered.capacity(), 0, "nothing is held");
+    }
+
+    /// The other end takes it in small pieces, so that the system has room for a part of it only.
+    #[tokio::test]
+    async fn bytes_keep_their_order_whatever_the_system_takes() {
+        let (mut ours, mut theirs) = pair().await;
+        let pieces: Vec<Vec<u8>> = (0..2000_usize)
+            .map(|round| {
+                let byte = u8::try_from(round % 251).expect("a byte");
+                vec![byte; round * 7 % 5000]
+            })
+            .collect();
+        let whole = pieces.concat();
+        let writing = tokio::spawn(async move {
+            for (round, piece) in pieces.iter().enumerate() {
+                match round % 3 {
+                    0 => ours.write_all(piece).await.expect("open"),
+                    _ => {
+                        let mut rest = &piece[..];
+                        while !rest.is_empty() {
+                            let (first, second) = rest.split_at(rest.len() / 2);
+                            let both = [IoSlice::new(first), IoSlice::new(second)];
+                            let sent = ours.write_vectored(&both).await.expect("open");
+                            rest = &rest[sent..];
+                        }
+                    }
+                }
+                if round % 11 == 0 {
+                    ours.flush().await.expect("open");
+                }
+            }
+            AsyncWriteExt::shutdown(&mut ours).await.expect("open");
+        });
+        let (mut got, mut space) = (Vec::new(), [0; 777]);
+        loop {
+            match theirs.read(&mut space).await.expect("open") {
+                0 => break,
+                length => got.extend_from_slice(&space[..length]),
+            }
+        }
+        writing.await.expect("it did not panic");
+        assert!(got == whole, "{} and {} bytes", got.len(), whole.len());
+    }
+}
