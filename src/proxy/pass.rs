@@ -176,7 +176,7 @@ fn peer(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
     };
     let (address, peer) = (selected.address().clone(), Arc::clone(selected.peer()));
     passage.start_try(peer);
-    let mut options = passage.pass.peer_options(&passage.servers, from);
+    let mut options = passage.pass.peer_options(from);
     let wants_tunnel = ctx
         .admission
         .as_ref()

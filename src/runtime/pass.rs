@@ -115,14 +115,14 @@ impl ProxyPass {
         hidden.filter_map(move |(name, one)| seen.has(*one).then_some(name))
     }
 
-    /// What Pingora is told of a connection to these servers from this address.
-    pub fn peer_options(&self, servers: &Servers, from: Option<SocketAddr>) -> PeerOptions {
+    /// What Pingora is told of a connection from this address. Not how long it may be idle, which would
+    /// be a timer for each request: `upstream/sweep.rs` closes it.
+    pub fn peer_options(&self, from: Option<SocketAddr>) -> PeerOptions {
         let mut options = PeerOptions::new();
         options.connection_timeout = Some(self.settings.connect_timeout);
         options.total_connection_timeout = Some(self.settings.connect_timeout);
         options.read_timeout = Some(self.settings.read_timeout);
         options.write_timeout = Some(self.settings.send_timeout);
-        options.idle_timeout = Some(servers.keepalive().timeout);
         // The request's headers are written by Gapura, hop-by-hop ones included.
         options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
         options.custom_l4 = Some(match &self.bind {

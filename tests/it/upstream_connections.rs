@@ -296,3 +296,62 @@ fn a_connection_whose_request_is_not_read_to_its_end_is_not_kept() {
     client.try_send("rest").ok();
     wait_until("it is closed", || backend.open_connections() == 0);
 }
+
+#[test]
+fn a_connection_that_is_idle_for_keepalive_timeout_is_closed_and_one_that_is_used_is_not() {
+    const TIMEOUT: Duration = Duration::from_millis(300);
+    let backend = Backend::named("ok");
+    let upstream = format!(
+        "upstream app {{ server {}; keepalive 8; keepalive_timeout 300ms; }}",
+        backend.address()
+    );
+    let gapura = start(&upstream, "location / { proxy_pass http://app; }");
+    let mut client = gapura.connect();
+    let mut kept = 0;
+    // When it is empty the pool is filled again.
+    for _ in 0..3 {
+        let began = Instant::now();
+        let mut last = began;
+        client.get("/");
+        while began.elapsed() < 3 * TIMEOUT {
+            let before = *connections(&backend).last().unwrap();
+            let sent = Instant::now();
+            client.get("/");
+            // Where the machine took longer than that, it may be another one.
+            if last.elapsed() < TIMEOUT {
+                assert_eq!(connections(&backend).last(), Some(&before));
+                kept += 1;
+            }
+            last = sent;
+            thread::sleep(Duration::from_millis(10));
+        }
+        wait_until("it is closed", || backend.open_connections() == 0);
+        let idle = last.elapsed();
+        assert!(idle >= TIMEOUT, "{idle:?}");
+        assert!(idle < TIMEOUT + Duration::from_secs(1), "{idle:?}");
+    }
+    assert!(kept > 0);
+}
+
+#[test]
+fn idle_connections_outlive_a_reload_and_keep_their_time() {
+    let backend = Backend::named("ok");
+    let gapura = start(
+        &format!(
+            "upstream app {{ server {}; keepalive 8; keepalive_timeout 1h; }}",
+            backend.address()
+        ),
+        "location / { proxy_pass http://app; } location /conf { return 200 1h; }",
+    );
+    assert_eq!(gapura.get("/").text(), "ok");
+    let path = gapura.folder().join("nginx.conf");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("1h", "300ms")).unwrap();
+    gapura.signal(libc::SIGHUP);
+    wait_until("it is reloaded", || gapura.get("/conf").text() == "300ms");
+    assert_eq!(backend.open_connections(), 1);
+    // From its next request on its time is the new one, though the first look was to be in an hour.
+    assert_eq!(gapura.get("/").text(), "ok");
+    assert_eq!(connections(&backend), [1, 1]);
+    wait_until("it is closed", || backend.open_connections() == 0);
+}

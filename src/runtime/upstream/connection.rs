@@ -1,6 +1,7 @@
 //! What is remembered of a connection to a server for as long as it is open: nginx's
 //! `keepalive_requests` and `keepalive_time` are about one connection, and one that is idle may be
-//! closed: because its server is out, or because too many are.
+//! closed: because its server is out, because too many are, or because it has been for its
+//! `keepalive_timeout`.
 //!
 //! Pingora keeps idle connections where nobody else can reach them, but it lets go of one whose socket
 //! ends. So that is how one is closed: it is marked first, which only succeeds while it is idle, and
@@ -8,7 +9,7 @@
 //! number of its descriptor. That may be another file's by then, so the file behind it is held and asked
 //! whether it is the socket before anything is done to it.
 
-use super::clock::Clock;
+use super::clock::{Clock, milliseconds};
 use super::peer::Live;
 use super::pool::Pool;
 use crate::model::Keepalive;
@@ -27,6 +28,8 @@ pub struct Connection {
     requests: AtomicU64,
     /// When it last became idle, or was last used, by the clock of its server.
     used: AtomicU64,
+    /// Until when it may be idle, by the same clock, once it was.
+    until: AtomicU64,
     /// [`BUSY`], [`IDLE`] or [`OVER`].
     state: AtomicU8,
     socket: Socket,
@@ -62,6 +65,7 @@ impl Connection {
             made: Instant::now(),
             requests: AtomicU64::new(0),
             used: AtomicU64::new(0),
+            until: AtomicU64::new(0),
             state: AtomicU8::new(BUSY),
             socket: Socket {
                 descriptor: socket.as_raw_fd(),
@@ -81,6 +85,11 @@ impl Connection {
         self.used.load(Relaxed)
     }
 
+    /// Until when it may be idle, if it is.
+    pub(super) fn idle_until(&self) -> Option<u64> {
+        self.is_idle().then(|| self.until.load(Relaxed))
+    }
+
     /// Whether it is one of this server's.
     pub(super) fn is_of(&self, server: &Arc<Live>) -> bool {
         let owner = self.owner.get();
@@ -88,11 +97,16 @@ impl Connection {
     }
 
     /// It is to carry a request to this server from now on. Gives whether it may: it has not carried its
-    /// last one, and was not idle when the server was last taken out.
+    /// last one, was not idle for longer than it may be, nor when the server was last taken out.
     pub(super) fn begin(self: &Arc<Self>, server: &Arc<Live>, clock: &Clock, now: Instant) -> bool {
         let is_first = self.owner.get().is_none();
+        let at = clock.at(now);
+        let mut is_over = false;
         match self.state.compare_exchange(IDLE, BUSY, SeqCst, SeqCst) {
-            Ok(_) => self.counts_no_longer(),
+            Ok(_) => {
+                self.counts_no_longer();
+                is_over = at > self.until.load(Relaxed);
+            }
             Err(BUSY) if is_first => {
                 let pool = server.pool();
                 pool.add(self);
@@ -105,12 +119,12 @@ impl Connection {
             Err(BUSY) => {}
             Err(_) => return false,
         }
-        if !is_first && !server.may_use_from(self.used()) {
+        if is_over || (!is_first && !server.may_use_from(self.used())) {
             self.state.store(OVER, SeqCst);
             return false;
         }
         self.requests.fetch_add(1, Relaxed);
-        self.used.store(clock.at(now), Relaxed);
+        self.used.store(at, Relaxed);
         true
     }
 
@@ -124,19 +138,22 @@ impl Connection {
         clock: &Clock,
         now: Instant,
     ) -> bool {
-        self.used.store(clock.at(now), Relaxed);
+        let at = clock.at(now);
+        self.used.store(at, Relaxed);
         let is_spent = !sent
+            || keepalive.timeout.is_zero()
             || self.requests.load(Relaxed) >= keepalive.requests
             || now.saturating_duration_since(self.made) > keepalive.time;
-        let has_place = || {
-            let owner = self.owner.get();
-            owner.is_some_and(|owner| owner.pool.admit(keepalive.connections))
-        };
-        if is_spent || !has_place() {
+        let pool = self.owner.get().map(|owner| &owner.pool);
+        let pool = pool.filter(|pool| !is_spent && pool.admit(keepalive.connections));
+        let Some(pool) = pool else {
             self.state.store(OVER, SeqCst);
             return true;
-        }
+        };
+        let until = at.saturating_add(milliseconds(keepalive.timeout));
+        self.until.store(until, Relaxed);
         self.state.store(IDLE, SeqCst);
+        pool.sweep().include(pool, until, clock);
         // Whoever takes the server out in this moment finds an idle connection, or is found here.
         let is_lost = !server.may_use_from(self.used()) && self.mark();
         if is_lost {

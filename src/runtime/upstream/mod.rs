@@ -23,6 +23,7 @@ mod queue;
 mod registry;
 mod selection;
 mod sticky;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod times;

@@ -3,10 +3,11 @@
 //! Pingora has all idle connections of the process in one pool, with one size for all. Here they are
 //! counted for each upstream, which a reload keeps. A request that goes over a connection that is there
 //! costs two counts; the list has a lock that is taken when a connection is opened, when too many are
-//! idle, and when a server goes.
+//! idle, when some have been idle for their time, and when a server goes.
 
 use super::connection::Connection;
 use super::peer::Live;
+use super::sweep::Sweep;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
@@ -19,6 +20,7 @@ pub(super) struct Pool {
     open: AtomicUsize,
     /// All that are open, and some that were.
     connections: Mutex<Vec<Weak<Connection>>>,
+    sweep: Sweep,
 }
 
 /// Up to how many connections are looked at for the one that has been idle for longest.
@@ -31,6 +33,11 @@ impl Pool {
     /// How many are idle.
     pub(super) fn idle(&self) -> usize {
         self.idle.load(SeqCst)
+    }
+
+    /// When those are closed that have been idle for their time.
+    pub(super) fn sweep(&self) -> &Sweep {
+        &self.sweep
     }
 
     #[cfg(test)]
@@ -113,7 +120,8 @@ impl Pool {
         }
     }
 
-    fn those(&self, which: impl Fn(&Connection) -> bool) -> Vec<Arc<Connection>> {
+    /// The open ones of this kind.
+    pub(super) fn those(&self, mut which: impl FnMut(&Connection) -> bool) -> Vec<Arc<Connection>> {
         let connections = self.connections.lock();
         let open = connections.iter().filter_map(Weak::upgrade);
         open.filter(|one| which(one)).collect()
