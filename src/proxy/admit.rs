@@ -184,7 +184,7 @@ fn redirect_to(ctx: &mut RequestContext, upstream: Arc<Upstream>, only: Option<S
     let pass = match &ctx.passage {
         Some(passage) => Arc::clone(&passage.pass),
         None => Arc::new(ProxyPass::new(
-            ctx.settings().pass.clone(),
+            &ctx.place().passing,
             Destination::Upstream(Arc::clone(&upstream)),
         )),
     };

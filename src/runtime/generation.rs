@@ -1,7 +1,6 @@
 //! One generation: the tree of sites and locations, built from a Model.
 
-use super::answer_rewrites::AnswerRewrites;
-use super::compression::Compression;
+use super::common::{self, Common, LastCommon, Logs};
 use super::hosts::Hosts;
 use super::locations::Locations;
 use super::pass::{Destination, ProxyPass};
@@ -9,13 +8,13 @@ use super::upstream::{Registry, Upstream};
 use super::{
     Assigned, Defined, Destinations, ErrorLog, GaveUp, LogSink, NamedLogSink, Step, script,
 };
-use crate::model::{
-    self, ClientLimits, Escape, ListenAddress, LogBuffer, LogTarget, Model, Template, VariableId,
-};
+use crate::model::{self, ClientLimits, ListenAddress, LogBuffer, LogTarget, Model, VariableId};
 use http::Method;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::mem::take;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
@@ -60,25 +59,25 @@ pub struct Site {
     nowhere: Arc<Location>,
 }
 
-/// A location at run time.
+/// A location at run time: what it has for itself, and what it has in common with others that say the
+/// same, a [`Common`].
 #[derive(Debug)]
 pub struct Location {
     /// What it does.
     pub action: Action,
     /// What happens to a request before that.
     pub steps: Vec<Step>,
-    /// What becomes of headers of an upstream's answer.
-    pub rewrites: Arc<AnswerRewrites>,
     /// `limit_except`: the methods that are not limited, and the location of all others.
     pub limit_except: Option<(Vec<Method>, Arc<Location>)>,
-    /// Where its requests are logged.
-    pub access_log: Vec<AccessLog>,
-    /// Where what goes wrong with its requests is said.
-    pub error_log: Arc<ErrorLog>,
-    /// Which answers are compressed.
-    pub compression: Arc<Compression>,
-    /// Everything else that it says, as the Model has it.
-    pub settings: model::Location,
+    common: Arc<Common>,
+}
+
+impl Deref for Location {
+    type Target = Common;
+
+    fn deref(&self) -> &Common {
+        &self.common
+    }
 }
 
 /// What a location does, references resolved.
@@ -92,28 +91,6 @@ pub enum Action {
     Status(u16),
     /// Send the client to this path, which has a slash behind it.
     AddSlash(Box<str>),
-}
-
-/// An access log, opened.
-#[derive(Debug, Clone)]
-pub struct AccessLog {
-    /// Where lines go.
-    pub outlet: LogOutlet,
-    /// What a line says.
-    pub format: Template,
-    /// How its values are escaped.
-    pub escape: Escape,
-    /// A request whose value of this is empty or `0` has no line.
-    pub condition: Option<Template>,
-}
-
-/// Where an access log's lines go.
-#[derive(Debug, Clone)]
-pub enum LogOutlet {
-    /// To the same place for every request.
-    Fixed(Arc<dyn LogSink>),
-    /// To the file that the request names.
-    Named(Template, Arc<dyn NamedLogSink>),
 }
 
 /// Opens an access log, which may be buffered.
@@ -162,6 +139,7 @@ impl Builder<'_> {
             destinations: &destinations,
             defined: &defined,
             variables: &variables,
+            common: RefCell::default(),
         };
         let sites = model
             .sites
@@ -258,10 +236,11 @@ impl Builder<'_> {
         location: &model::Location,
         known: &Known<'_>,
     ) -> Result<Location, pcre2::Error> {
+        let common = self.common(location, known)?;
         let action = match &location.action {
             model::Action::Proxy(upstream) => {
                 let to = Destination::Upstream(Arc::clone(&known.upstreams[upstream.0]));
-                Action::Proxy(Arc::new(ProxyPass::new(location.pass.clone(), to)))
+                Action::Proxy(Arc::new(ProxyPass::new(&common.passing, to)))
             }
             model::Action::ProxyTo(text) => {
                 let resolver = location.pass.resolver.as_deref();
@@ -270,41 +249,38 @@ impl Builder<'_> {
                     known: Arc::clone(known.destinations),
                     resolver: resolver.map(|settings| self.registry.resolver(settings)),
                 };
-                Action::Proxy(Arc::new(ProxyPass::new(location.pass.clone(), to)))
+                Action::Proxy(Arc::new(ProxyPass::new(&common.passing, to)))
             }
             model::Action::Files => Action::Files,
             model::Action::Status(status) => Action::Status(*status),
         };
-        let access_log = location
-            .access_log
-            .iter()
-            .map(|log| AccessLog {
-                outlet: match &log.target {
-                    LogTarget::Named(name) => {
-                        LogOutlet::Named(name.clone(), Arc::clone(&self.named_logs))
-                    }
-                    target => LogOutlet::Fixed((self.log_sink)(target, log.buffer.as_ref())),
-                },
-                format: log.format.clone(),
-                escape: log.escape,
-                condition: log.condition.clone(),
-            })
-            .collect();
         Ok(Location {
             action,
             steps: self.steps(&location.steps, known)?,
-            rewrites: Arc::new(AnswerRewrites::build(&location.rewrites, &|name| {
-                known.variable(name)
-            })?),
             limit_except: match &location.limit_except {
                 Some(limit) => Some(self.limit_except(limit, known)?),
                 None => None,
             },
-            access_log,
-            error_log: (self.error_log)(&location.error_log),
-            compression: Arc::new(Compression::build(&location.compression)?),
-            settings: location.clone(),
+            common,
         })
+    }
+
+    fn common(
+        &mut self,
+        location: &model::Location,
+        known: &Known<'_>,
+    ) -> Result<Arc<Common>, pcre2::Error> {
+        let settings = common::settings(location);
+        if let Some(common) = known.common.borrow().find(&settings) {
+            return Ok(common);
+        }
+        let logs = Logs {
+            sink: self.log_sink,
+            named: &self.named_logs,
+            errors: self.error_log,
+        };
+        let common = Common::build(settings, logs, &|name| known.variable(name))?;
+        Ok(known.common.borrow_mut().add(common))
     }
 }
 
@@ -314,6 +290,7 @@ struct Known<'a> {
     destinations: &'a Arc<Destinations>,
     defined: &'a Arc<Defined>,
     variables: &'a HashMap<&'a str, VariableId>,
+    common: RefCell<LastCommon>,
 }
 
 impl Known<'_> {
@@ -455,12 +432,8 @@ impl Location {
         matches!(self.action, Action::Proxy(_)).then(|| Self {
             action: Action::AddSlash(escaped(path)),
             steps: Vec::new(),
-            rewrites: Arc::clone(&self.rewrites),
             limit_except: None,
-            access_log: self.access_log.clone(),
-            error_log: Arc::clone(&self.error_log),
-            compression: Arc::clone(&self.compression),
-            settings: self.settings.clone(),
+            common: Arc::clone(&self.common),
         })
     }
 }

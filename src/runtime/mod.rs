@@ -7,6 +7,7 @@
 
 mod answer_rewrites;
 mod assigned;
+mod common;
 mod compression;
 mod connector;
 mod defined;
@@ -28,17 +29,16 @@ pub mod upstream;
 
 pub use answer_rewrites::{AnswerRewrites, CookieFlags, Found, Replacement};
 pub use assigned::Assigned;
+pub use common::{AccessLog, Common, LogOutlet};
 pub use compression::Compression;
 pub use connector::connection;
 pub use defined::Defined;
 pub use destinations::Destinations;
-pub use generation::{
-    AccessLog, Action, Builder, Generation, Listener, ListenerId, Location, LogOutlet, Site,
-};
+pub use generation::{Action, Builder, Generation, Listener, ListenerId, Location, Site};
 pub use hostname::hostname;
 pub use live::Live;
 pub use log_sink::{ErrorLog, ErrorSink, LogSink, NamedLogSink};
-pub use pass::{Bind, Destination, ProxyPass};
+pub use pass::{Bind, Destination, Passing, ProxyPass};
 pub use pattern::{GaveUp, Pattern};
 pub use request_headers::{LineValue, RequestHeaders};
 pub use script::{Condition, If, Rewrite, Step, Test};

@@ -13,15 +13,27 @@ use pingora_core::upstreams::peer::{HttpUpstreamRequestPolicy, PeerOptions};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-/// `proxy_pass` and its family at run time.
+/// `proxy_pass` at run time, and how: a [`Passing`].
 pub struct ProxyPass {
     /// Where to.
     pub to: Destination,
-    /// How, as the Model has it.
+    passing: Arc<Passing>,
+    /// What tells its connections from those of other locations, where these are kept apart.
+    place: u64,
+    /// [`group`](Self::group) for the upstream that `to` is, from where the system chooses or `bind` says.
+    own_group: Option<u64>,
+    /// Its name, as it stands in `Host`.
+    own_host: Option<HeaderValue>,
+}
+
+/// How requests are passed on, wherever to.
+pub struct Passing {
+    /// As the Model has it.
     pub settings: model::ProxyPass,
     /// The request's header lines.
     pub request: RequestHeaders,
@@ -31,12 +43,6 @@ pub struct ProxyPass {
     pub bind: Bind,
     /// Opens connections to the upstream where `bind` is not rendered.
     connector: Arc<Connector>,
-    /// What tells its connections from those of other locations, where these are kept apart.
-    place: u64,
-    /// [`group`](Self::group) for the upstream that `to` is, from where the system chooses or `bind` says.
-    own_group: Option<u64>,
-    /// Its name, as it stands in `Host`.
-    own_host: Option<HeaderValue>,
 }
 
 /// Where a location passes requests to.
@@ -65,10 +71,10 @@ pub enum Bind {
     Rendered(Template),
 }
 
-impl ProxyPass {
-    /// Prepares a Model's `proxy_pass`. Names that are no header names were refused by `config`;
+impl Passing {
+    /// Prepares a Model's `proxy_` settings. Names that are no header names were refused by `config`;
     /// in a Model built by hand they are left out.
-    pub fn new(settings: model::ProxyPass, to: Destination) -> Self {
+    pub(super) fn new(settings: &model::ProxyPass) -> Self {
         let hide_headers = settings
             .hide_headers
             .iter()
@@ -78,18 +84,36 @@ impl ProxyPass {
                 (name, seen)
             })
             .collect();
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         let bind = Bind::new(settings.bind.as_ref());
-        let from = match &bind {
-            Bind::Fixed(address) => Some(*address),
-            Bind::Anywhere | Bind::Rendered(_) => None,
-        };
+        Self {
+            request: RequestHeaders::new(settings),
+            connector: Connector::from(bind.fixed()),
+            bind,
+            settings: settings.clone(),
+            hide_headers,
+        }
+    }
+}
+
+impl Deref for ProxyPass {
+    type Target = Passing;
+
+    fn deref(&self) -> &Passing {
+        &self.passing
+    }
+}
+
+impl ProxyPass {
+    /// Passes requests on like this to there.
+    pub fn new(passing: &Arc<Passing>, to: Destination) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         let place = NEXT.fetch_add(1, Relaxed);
-        let own_group = match (&to, &bind) {
+        let own_group = match (&to, &passing.bind) {
             (_, Bind::Rendered(_)) | (Destination::Written { .. }, _) => None,
-            (Destination::Upstream(upstream), _) => {
+            (Destination::Upstream(upstream), bind) => {
                 let servers = Servers::Upstream(Arc::clone(upstream));
-                Some(group(&servers, place, from, settings.socket_keepalive))
+                let socket_keepalive = passing.settings.socket_keepalive;
+                Some(group(&servers, place, bind.fixed(), socket_keepalive))
             }
         };
         let own_host = match &to {
@@ -98,14 +122,10 @@ impl ProxyPass {
         };
         Self {
             to,
+            passing: Arc::clone(passing),
+            place,
             own_group,
             own_host,
-            request: RequestHeaders::new(&settings),
-            connector: Connector::from(from),
-            place,
-            bind,
-            settings,
-            hide_headers,
         }
     }
 
@@ -176,6 +196,14 @@ impl Bind {
         }
     }
 
+    /// The address that it always is.
+    fn fixed(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Fixed(address) => Some(*address),
+            Self::Anywhere | Self::Rendered(_) => None,
+        }
+    }
+
     /// An address with a port or without.
     pub fn parse(text: &str) -> Option<SocketAddr> {
         let alone = || text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 0));
@@ -202,6 +230,12 @@ static PROBES: LazyLock<TcpKeepalive> = LazyLock::new(|| {
 impl fmt::Debug for ProxyPass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ProxyPass({:?})", self.to)
+    }
+}
+
+impl fmt::Debug for Passing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passing")
     }
 }
 
