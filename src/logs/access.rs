@@ -1,10 +1,11 @@
 //! Access log lines, written off the request path.
 //!
-//! A request renders its line and hands it to a thread of the target's own through a bounded
-//! queue. The thread writes whatever is waiting in one go, at most once in a millisecond. When a
-//! target cannot keep up its lines are dropped and counted, so that a slow disk never stops a
-//! request; when it cannot be written the error log says so once, until it works again.
+//! A request renders its line and leaves it with those of its thread ([`Gathered`]). A thread of the
+//! target's own is told when there are some, and writes whatever there is in one go, at most once in a
+//! millisecond. When a target cannot keep up its lines are dropped and counted, so that a slow disk
+//! never stops a request; when it cannot be written the error log says so once, until it works again.
 
+use super::gathered::{Added, Gathered};
 use super::opener::Opener;
 use super::{OpenError, wait_a_little};
 use crate::model::{LogBuffer, LogTarget, Model};
@@ -14,6 +15,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use log::{error, info, warn};
 use std::collections::HashSet;
+use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,8 +24,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Lines that may wait for one target.
-const QUEUE: usize = 8192;
+/// Messages that may wait for one target's thread: of each share there is one, as a rule.
+const QUEUE: usize = 1024;
 /// Bytes gathered before they are written although more lines are waiting.
 const BATCH: usize = 64 * 1024;
 /// How long a thread that has written does not listen. Lines that come meanwhile are written together, and
@@ -31,9 +33,9 @@ const BATCH: usize = 64 * 1024;
 const BREATH: Duration = Duration::from_millis(1);
 
 /// One target and the queue of its thread.
-#[derive(Debug)]
 pub(super) struct Writer {
     target: LogTarget,
+    lines: Arc<Gathered>,
     buffer: Option<LogBuffer>,
     opener: Arc<Opener>,
     /// Made with the first line: a server that has not begun to serve must have no threads yet.
@@ -42,27 +44,36 @@ pub(super) struct Writer {
 }
 
 enum Message {
-    Line(Vec<u8>),
+    /// There are lines in this share.
+    Lines(usize),
     Flush(SyncSender<()>),
     Reopen,
 }
 
 impl LogSink for Writer {
-    fn write(&self, line: Vec<u8>) {
-        match self.queue().try_send(Message::Line(line)) {
-            Ok(()) => {
-                if self.dropped.load(Ordering::Relaxed) > 0 {
-                    let dropped = self.dropped.swap(0, Ordering::Relaxed);
-                    warn!(
-                        "access log {}: {dropped} lines were dropped",
-                        describe(&self.target)
-                    );
-                }
-            }
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+    fn write(&self, line: &[u8]) {
+        match self.lines.add(line) {
+            Added::Lost => {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
+                return;
             }
+            Added::New(share) => {
+                // An error means that there is no thread: that was said when it could not be made.
+                let _ = self.queue().try_send(Message::Lines(share));
+            }
+            Added::Known => {}
         }
+        if self.dropped.load(Ordering::Relaxed) > 0 {
+            let dropped = self.dropped.swap(0, Ordering::Relaxed);
+            let target = describe(&self.target);
+            warn!("access log {target}: {dropped} lines were dropped");
+        }
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Writer({})", describe(&self.target))
     }
 }
 
@@ -74,6 +85,7 @@ impl Writer {
     ) -> Self {
         Self {
             target: absolute(target),
+            lines: Arc::default(),
             buffer: buffer.cloned(),
             opener: Arc::clone(opener),
             queue: OnceLock::new(),
@@ -85,9 +97,9 @@ impl Writer {
         self.queue.get_or_init(|| {
             let (sender, receiver) = sync_channel(QUEUE);
             let (target, buffer) = (self.target.clone(), self.buffer.clone());
-            let opener = Arc::clone(&self.opener);
+            let (opener, lines) = (Arc::clone(&self.opener), Arc::clone(&self.lines));
             let thread = thread::Builder::new().name("access log".into());
-            let body = move || drain(&target, buffer.as_ref(), &opener, &receiver);
+            let body = move || drain(&target, buffer.as_ref(), &opener, &lines, &receiver);
             if let Err(cause) = thread.spawn(body) {
                 error!("access log {}: no thread: {cause}", describe(&self.target));
             }
@@ -130,6 +142,7 @@ fn drain(
     target: &LogTarget,
     buffer: Option<&LogBuffer>,
     opener: &Opener,
+    lines: &Gathered,
     queue: &Receiver<Message>,
 ) {
     let mut output = Output {
@@ -160,18 +173,14 @@ fn drain(
         let mut waiting = None;
         loop {
             match message {
-                Message::Line(line) => {
-                    if buffer.is_some() && batch.len() + line.len() >= size {
-                        output.write(&mut batch);
-                    }
-                    batch.extend_from_slice(&line);
-                    batch.push(b'\n');
-                }
+                Message::Lines(share) => output.take(&lines.take(share), buffer, &mut batch),
                 Message::Flush(done) => {
+                    output.take_all(lines, buffer, &mut batch);
                     waiting = Some(done);
                     break;
                 }
                 Message::Reopen => {
+                    output.take_all(lines, buffer, &mut batch);
                     output.write(&mut batch);
                     // The new file is there at once, as nginx's; what is wrong with it, its next line
                     // says.
@@ -201,6 +210,7 @@ fn drain(
             None => thread::sleep(BREATH),
         }
     }
+    output.take_all(lines, buffer, &mut batch);
     output.write(&mut batch);
 }
 
@@ -214,6 +224,27 @@ struct Output<'a> {
 }
 
 impl Output<'_> {
+    /// Puts lines to those that wait, and writes these first when they would become too many for the
+    /// log's buffer.
+    fn take(&mut self, lines: &[u8], buffer: Option<&LogBuffer>, batch: &mut Vec<u8>) {
+        let Some(buffer) = buffer else {
+            batch.extend_from_slice(lines);
+            return;
+        };
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            if batch.len() + line.len() > buffer.size {
+                self.write(batch);
+            }
+            batch.extend_from_slice(line);
+        }
+    }
+
+    fn take_all(&mut self, lines: &Gathered, buffer: Option<&LogBuffer>, batch: &mut Vec<u8>) {
+        for lines in lines.take_all() {
+            self.take(&lines, buffer, batch);
+        }
+    }
+
     /// Writes what was gathered, and forgets it.
     fn write(&mut self, batch: &mut Vec<u8>) {
         if batch.is_empty() {
@@ -334,7 +365,7 @@ mod tests {
         let files = crate::logs::LogFiles::default();
         let sink = files.sink(&LogTarget::File(path.clone()), None);
         for number in 0..1000 {
-            sink.write(format!("line {number}").into_bytes());
+            sink.write(format!("line {number}").as_bytes());
         }
         files.flush();
         let text = std::fs::read_to_string(&path).expect("written");

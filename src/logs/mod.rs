@@ -11,6 +11,7 @@
 
 mod access;
 mod error;
+mod gathered;
 mod named;
 mod opener;
 pub mod process;

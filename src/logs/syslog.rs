@@ -97,8 +97,8 @@ impl Socket {
 }
 
 impl LogSink for SyslogSink {
-    fn write(&self, line: Vec<u8>) {
-        self.send(self.syslog.severity, &line);
+    fn write(&self, line: &[u8]) {
+        self.send(self.syslog.severity, line);
     }
 }
 
@@ -137,7 +137,7 @@ mod tests {
             String::from_utf8_lossy(&buffer[..length]).into_owned()
         };
         let sink = SyslogSink::new(&syslog);
-        LogSink::write(&sink, b"a line".to_vec());
+        LogSink::write(&sink, b"a line");
         let message = received();
         let (header, line) = message.split_at(message.len() - "seven: a line".len());
         assert_eq!(line, "seven: a line");

@@ -7,6 +7,7 @@ use crate::door::{DoorStream, Refusal};
 use crate::model::Variable;
 use crate::runtime::{AccessLog, LogOutlet, Values, render, render_line};
 use pingora_proxy::Session;
+use std::cell::RefCell;
 
 /// `logging`: ends the last try, lets the client take what is left of its answer, and writes the
 /// request's lines. The connection to the upstream is free by now.
@@ -42,17 +43,28 @@ fn write(logs: &[AccessLog], values: &impl Values) {
                 continue;
             }
         }
-        let mut line = Vec::with_capacity(256);
-        render_line(&log.format, log.escape, values, &mut line);
-        match &log.outlet {
-            LogOutlet::Fixed(sink) => sink.write(line),
-            LogOutlet::Named(name, sink) => {
-                let mut file = Vec::new();
-                render(name, values, &mut file);
-                let mut folder = Vec::new();
-                values.write(&Variable::DocumentRoot, &mut folder);
-                sink.write(folder, file, line);
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            render_line(&log.format, log.escape, values, line);
+            match &log.outlet {
+                LogOutlet::Fixed(sink) => sink.write(line),
+                LogOutlet::Named(name, sink) => {
+                    let mut file = Vec::new();
+                    render(name, values, &mut file);
+                    let mut folder = Vec::new();
+                    values.write(&Variable::DocumentRoot, &mut folder);
+                    sink.write(folder, file, line.clone());
+                }
             }
-        }
+            line.shrink_to(LONGEST_KEPT);
+        });
     }
 }
+
+thread_local! {
+    /// Where a line is written before it is handed over.
+    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// How much of it stays for the next.
+const LONGEST_KEPT: usize = 16 * 1024;

@@ -325,7 +325,7 @@ impl Generation {
         #[derive(Debug)]
         struct Nowhere;
         impl LogSink for Nowhere {
-            fn write(&self, _: Vec<u8>) {}
+            fn write(&self, _: &[u8]) {}
         }
         impl NamedLogSink for Nowhere {
             fn write(&self, _: Vec<u8>, _: Vec<u8>, _: Vec<u8>) {}

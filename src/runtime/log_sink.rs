@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// Takes finished access log lines. Called from the request path, so it must not block.
 pub trait LogSink: fmt::Debug + Send + Sync {
     /// Takes one line, without its line end.
-    fn write(&self, line: Vec<u8>);
+    fn write(&self, line: &[u8]);
 }
 
 /// Takes finished access log lines for files whose names come with them. It must not block.
