@@ -2,7 +2,7 @@
 //!
 //! A request renders its line and leaves it with those of its thread ([`Gathered`]). A thread of the
 //! target's own is told when there are some, and writes whatever there is in one go, at most once in a
-//! millisecond. When a target cannot keep up its lines are dropped and counted, so that a slow disk
+//! millisecond, or in five of them when there is much. When a target cannot keep up its lines are dropped and counted, so that a slow disk
 //! never stops a request; when it cannot be written the error log says so once, until it works again.
 
 use super::gathered::{Added, Gathered};
@@ -31,6 +31,10 @@ const BATCH: usize = 64 * 1024;
 /// How long a thread that has written does not listen. Lines that come meanwhile are written together, and
 /// nobody has to wake it for each: that costs a request more than everything else about its line.
 const BREATH: Duration = Duration::from_millis(1);
+/// The same when it has written much: to wake and to write are most of what a line costs then.
+const LONG_BREATH: Duration = Duration::from_millis(5);
+/// How many bytes are much.
+const MUCH: usize = 2048;
 
 /// One target and the queue of its thread.
 pub(super) struct Writer {
@@ -171,9 +175,14 @@ fn drain(
             Err(RecvTimeoutError::Disconnected) => break,
         };
         let mut waiting = None;
+        let mut taken = 0;
         loop {
             match message {
-                Message::Lines(share) => output.take(&lines.take(share), buffer, &mut batch),
+                Message::Lines(share) => {
+                    let lines = lines.take(share);
+                    taken += lines.len();
+                    output.take(&lines, buffer, &mut batch);
+                }
                 Message::Flush(done) => {
                     output.take_all(lines, buffer, &mut batch);
                     waiting = Some(done);
@@ -207,7 +216,8 @@ fn drain(
             Some(done) => {
                 let _ = done.send(());
             }
-            None => thread::sleep(BREATH),
+            None if taken < MUCH => thread::sleep(BREATH),
+            None => thread::sleep(LONG_BREATH),
         }
     }
     output.take_all(lines, buffer, &mut batch);

@@ -15,10 +15,14 @@ pub(super) struct Gathered {
 #[derive(Default)]
 struct Share {
     /// Out of its place while a line is added to it.
-    lines: AtomicCell<Option<Box<Vec<u8>>>>,
+    lines: AtomicCell<Option<Box<Lines>>>,
     /// Whether the thread that writes was told that there is something.
     announced: AtomicBool,
 }
+
+/// Lines with their ends. Behind one pointer, so that a cell can exchange them without a lock.
+#[derive(Default)]
+struct Lines(Vec<u8>);
 
 /// What is to be done about a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +45,7 @@ const MOST: usize = 1 << 20;
 const USUAL: usize = 4096;
 
 // A cell that were not free of locks would put one on the request path.
-const _: () = assert!(AtomicCell::<Option<Box<Vec<u8>>>>::is_lock_free());
+const _: () = assert!(AtomicCell::<Option<Box<Lines>>>::is_lock_free());
 
 impl Gathered {
     /// Adds a line to those of this thread.
@@ -50,17 +54,17 @@ impl Gathered {
         let share = &self.shares[number];
         let mut lines = match share.lines.take() {
             Some(lines) => lines,
-            None => Box::new(Vec::with_capacity(USUAL)),
+            None => Box::new(Lines(Vec::with_capacity(USUAL))),
         };
-        let has_room = lines.len() + line.len() < MOST;
+        let has_room = lines.0.len() + line.len() < MOST;
         if has_room {
-            lines.extend_from_slice(line);
-            lines.push(b'\n');
+            lines.0.extend_from_slice(line);
+            lines.0.push(b'\n');
         }
         while let Some(mut others) = share.lines.swap(Some(lines)) {
             // Another thread with this share has put its own there meanwhile.
             lines = share.lines.take().unwrap_or_default();
-            others.append(&mut lines);
+            others.0.append(&mut lines.0);
             lines = others;
         }
         // Behind the lines: whoever takes the announcement back after this finds them.
@@ -76,7 +80,7 @@ impl Gathered {
         let share = &self.shares[share];
         // Before the lines: those that come after this are announced again.
         share.announced.swap(false, AcqRel);
-        share.lines.take().map(|lines| *lines).unwrap_or_default()
+        share.lines.take().map(|lines| lines.0).unwrap_or_default()
     }
 
     /// Takes everything.

@@ -62,7 +62,7 @@ pub use template::{Part, Template, TemplateError};
 pub use upstream::{
     Balance, EjectOutliers, Keepalive, Queue, Server, ServerAddress, Until, Upstream, Weight,
 };
-pub use variable::{VARIABLES, Variable};
+pub use variable::{Field, VARIABLES, Variable};
 
 /// Everything a server needs to know, checked.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -3,24 +3,28 @@
 //! What a variable is worth for a request is said in `proxy/values`, which does not compile while a
 //! row here is not named there.
 
+use http::HeaderName;
 use std::fmt;
 
 macro_rules! variables {
     (
         plain { $($plain:ident = $name:literal, $help:literal;)* }
         named { $($named:ident = $prefix:literal, $named_help:literal;)* }
+        headers { $($header:ident = $start:literal, $header_help:literal;)* }
     ) => {
         /// A variable of nginx's, such as `$host` or `$http_user_agent`.
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub enum Variable {
             $(#[doc = $help] $plain,)*
             $(#[doc = $named_help] $named(String),)*
+            $(#[doc = $header_help] $header(Field),)*
         }
 
         /// Every variable, with one line of help; a name that ends in `_` takes any suffix.
         pub const VARIABLES: &[(&str, &str)] = &[
             $(($name, $help),)*
             $(($prefix, $named_help),)*
+            $(($start, $header_help),)*
         ];
 
         impl Variable {
@@ -37,6 +41,11 @@ macro_rules! variables {
                         return Some(Self::$named(suffix.to_owned()));
                     }
                 )*
+                $(
+                    if let Some(suffix) = name.strip_prefix($start) {
+                        return Some(Self::$header(suffix.into()));
+                    }
+                )*
                 None
             }
         }
@@ -44,7 +53,7 @@ macro_rules! variables {
         impl Variable {
             /// Whether it is one of a family, such as `$http_name`.
             pub fn is_prefixed(&self) -> bool {
-                matches!(self, $(Self::$named(_))|*)
+                matches!(self, $(Self::$named(_))|* | $(Self::$header(_))|*)
             }
         }
 
@@ -53,6 +62,7 @@ macro_rules! variables {
                 match self {
                     $(Self::$plain => f.write_str($name),)*
                     $(Self::$named(suffix) => write!(f, concat!($prefix, "{}"), suffix),)*
+                    $(Self::$header(field) => write!(f, concat!($start, "{}"), field.name()),)*
                 }
             }
         }
@@ -135,11 +145,41 @@ variables! {
     named {
         Arg = "arg_", "an argument of the query string";
         Cookie = "cookie_", "a cookie of the request";
-        Http = "http_", "a header of the request, lower case, dashes as underscores";
         SentTrailer = "sent_trailer_", "a trailer of the answer";
-        SentHttp = "sent_http_", "a header of the answer";
         UpstreamCookie = "upstream_cookie_", "a cookie that the upstream's answer sets";
+    }
+    headers {
+        Http = "http_", "a header of the request, lower case, dashes as underscores";
+        SentHttp = "sent_http_", "a header of the answer";
         UpstreamHttp = "upstream_http_", "a header of the upstream's answer";
+    }
+}
+
+/// The header that a variable's name ends in: `user_agent` is `User-Agent`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Field {
+    name: Box<str>,
+    header: Option<HeaderName>,
+}
+
+impl Field {
+    /// As it stands in the variable's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The header, if one can have that name.
+    pub fn header(&self) -> Option<&HeaderName> {
+        self.header.as_ref()
+    }
+}
+
+impl From<&str> for Field {
+    fn from(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            header: HeaderName::try_from(name.replace('_', "-")).ok(),
+        }
     }
 }
 

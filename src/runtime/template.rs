@@ -60,10 +60,12 @@ pub fn render_line(template: &Template, escape: Escape, values: &impl Values, ou
 fn escape_from(
     start: usize,
     out: &mut Vec<u8>,
-    is_plain: fn(u8) -> bool,
+    is_plain: impl Fn(u8) -> bool,
     escape: fn(&[u8], &mut Vec<u8>),
 ) {
-    if !out[start..].iter().all(|byte| is_plain(*byte)) {
+    // Without a way out in the middle several bytes are looked at at once.
+    let value = out[start..].iter();
+    if value.fold(false, |found, byte| found | !is_plain(*byte)) {
         let value = out.split_off(start);
         escape(&value, out);
     }

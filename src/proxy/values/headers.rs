@@ -2,29 +2,15 @@
 
 use super::write::{bytes, text};
 use crate::door::RequestLine;
-use http::{HeaderMap, header};
+use crate::model::Field;
+use http::{HeaderMap, HeaderName, header};
 
-pub(super) fn header_value(
-    headers: &HeaderMap,
-    name: header::HeaderName,
-    out: &mut Vec<u8>,
-) -> bool {
+pub(super) fn header_value(headers: &HeaderMap, name: HeaderName, out: &mut Vec<u8>) -> bool {
     bytes(headers.get(name).map(|value| value.as_bytes()), out)
 }
 
-/// A header by a variable's name: `user_agent` is `User-Agent`. Several lines are joined with ", "
-/// (cookies with "; "), as nginx does.
-pub(super) fn headers_of(headers: &HeaderMap, name: &str, out: &mut Vec<u8>) -> bool {
-    let mut dashed = [0_u8; 64];
-    let Some(dashed) = dashed.get_mut(..name.len()) else {
-        return false;
-    };
-    for (to, from) in dashed.iter_mut().zip(name.bytes()) {
-        *to = if from == b'_' { b'-' } else { from };
-    }
-    let Ok(name) = header::HeaderName::from_lowercase(dashed) else {
-        return false;
-    };
+/// A header's value. Several lines are joined with ", " (cookies with "; "), as nginx does.
+pub(super) fn headers_of(headers: &HeaderMap, name: &HeaderName, out: &mut Vec<u8>) -> bool {
     let separator = if name == header::COOKIE { "; " } else { ", " };
     let mut found = false;
     for value in headers.get_all(name) {
@@ -35,6 +21,12 @@ pub(super) fn headers_of(headers: &HeaderMap, name: &str, out: &mut Vec<u8>) -> 
         found = true;
     }
     found
+}
+
+/// The header that a variable names, which none may have.
+pub(super) fn field_of(headers: &HeaderMap, field: &Field, out: &mut Vec<u8>) -> bool {
+    let name = field.header();
+    name.is_some_and(|name| headers_of(headers, name, out))
 }
 
 /// The port of an absolute URI, which comes before the Host header, or of that.

@@ -12,8 +12,8 @@ use super::rewrite_answer::cookie_set;
 use crate::door::{Arrival, Connection, DoorStream, Fault, Refusal};
 use crate::model::{Template, Variable, VariableId};
 use crate::runtime::{Values, hostname, render};
-use headers::{argument, cookie, header_value, headers_of, request_port, user};
-use http::{HeaderMap, StatusCode, header};
+use headers::{argument, cookie, field_of, header_value, headers_of, request_port, user};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use pingora_core::protocols::l4::ext::TCP_INFO;
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
@@ -125,7 +125,7 @@ impl Values for Exchange<'_> {
             },
             Variable::BodyBytesSent => number(self.body_bytes_sent(), out),
             Variable::ContentLength => header_value(headers, header::CONTENT_LENGTH, out),
-            Variable::ContentType => headers_of(headers, "content_type", out),
+            Variable::ContentType => headers_of(headers, &header::CONTENT_TYPE, out),
             Variable::Cookie(name) => bytes(cookie(headers, name), out),
             Variable::DocumentRoot => files::path::root(self, out),
             Variable::RealpathRoot => files::path::real_root(self, out),
@@ -134,7 +134,7 @@ impl Values for Exchange<'_> {
                 Some(ratio) => display(format_args!("{}.{:02}", ratio / 100, ratio % 100), out),
                 None => false,
             },
-            Variable::Http(name) => headers_of(headers, name, out),
+            Variable::Http(field) => field_of(headers, field, out),
             Variable::IsRequestPort => {
                 let port = request_port(&ctx.arrival().line, headers);
                 text(if port.is_some() { ":" } else { "" }, out)
@@ -144,7 +144,7 @@ impl Values for Exchange<'_> {
                 number(rate.unwrap_or_default(), out)
             }
             Variable::ProxyAddXForwardedFor => {
-                if headers_of(headers, "x_forwarded_for", out) {
+                if headers_of(headers, &X_FORWARDED_FOR, out) {
                     text(", ", out);
                 }
                 address(ctx.arrival().client(), out)
@@ -169,10 +169,10 @@ impl Values for Exchange<'_> {
                 bytes(port.or(Some(b"")), out)
             }
             Variable::RequestCompletion => text(if ctx.cut { "" } else { "OK" }, out),
-            Variable::SentHttp(name) => match self.answer() {
+            Variable::SentHttp(field) => match self.answer() {
                 Some(answer) => {
                     let start = out.len();
-                    let is_there = headers_of(&answer.headers, name, out);
+                    let is_there = field_of(&answer.headers, field, out);
                     let stream = self.stream();
                     if let Some(value) = stream.and_then(|stream| stream.stood_for(&out[start..])) {
                         out.truncate(start);
@@ -199,8 +199,8 @@ impl Values for Exchange<'_> {
                 let headers = self.upstream_headers();
                 bytes(headers.and_then(|headers| cookie_set(headers, name)), out)
             }
-            Variable::UpstreamHttp(name) => match self.upstream_headers() {
-                Some(headers) => headers_of(headers, name, out),
+            Variable::UpstreamHttp(field) => match self.upstream_headers() {
+                Some(headers) => field_of(headers, field, out),
                 None => false,
             },
             Variable::UpstreamAddr => each(self.tries(), out, |one, out| text(one.to.text(), out)),
@@ -255,7 +255,13 @@ impl Values for Refused<'_> {
         match variable {
             Variable::BodyBytesSent => number(self.body_length, out),
             Variable::RequestCompletion => text("OK", out),
-            Variable::Http(name) => bytes(self.refusal.header(&name.replace('_', "-")), out),
+            Variable::Http(field) => {
+                let name = field.header();
+                bytes(
+                    name.and_then(|name| self.refusal.header(name.as_str())),
+                    out,
+                )
+            }
             // A path that cannot be resolved is there, and empty.
             Variable::DocumentUri | Variable::Uri if self.refusal.fault == Fault::InvalidPath => {
                 true
@@ -373,3 +379,5 @@ fn some(read: &[u8]) -> Option<&[u8]> {
 fn tcp(connection: &Connection, value: impl Fn(&TCP_INFO) -> u32, out: &mut Vec<u8>) -> bool {
     (connection.tcp_info()).is_some_and(|tcp| display(value(&tcp), out))
 }
+
+static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");

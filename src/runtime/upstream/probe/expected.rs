@@ -213,12 +213,12 @@ impl Values for CheckValues<'_> {
             (Variable::Status | Variable::UpstreamStatus, Some(answer)) => {
                 out.extend_from_slice(answer.status.as_str().as_bytes());
             }
-            (Variable::UpstreamHttp(name), Some(answer)) => {
+            (Variable::UpstreamHttp(field), Some(answer)) => {
                 let is_it = |written: &str| {
                     let written = written
                         .bytes()
                         .map(|byte| if byte == b'-' { b'_' } else { byte });
-                    written.eq(name.bytes())
+                    written.eq(field.name().bytes())
                 };
                 let mut all = answer.headers.iter();
                 let Some((_, value)) = all.find(|(written, _)| is_it(written.as_str())) else {
