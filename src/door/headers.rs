@@ -121,7 +121,9 @@ pub(super) fn parse(line: &[u8], underscores: bool) -> Result<Parsed, usize> {
         .map_or(end, |spaces| colon + 1 + spaces);
     let trailing = text[start..].iter().rev().take_while(|&&byte| byte == b' ');
     let value = start..end - trailing.count();
-    let clean = text[value.clone()].iter().all(|&byte| is_value_byte(byte));
+    // Without a way out in the middle several bytes are looked at at once.
+    let bytes = text[value.clone()].iter();
+    let clean = bytes.fold(true, |clean, &byte| clean & is_value_byte(byte));
     if !clean && let Some(at) = memchr::memchr2(0, b'\r', &text[value.clone()]) {
         return Err(value.start + at);
     }
@@ -168,7 +170,7 @@ fn scan_name(text: &[u8], underscores: bool) -> Result<Name, usize> {
 }
 
 fn is_value_byte(byte: u8) -> bool {
-    (byte >= 0x20 && byte != 0x7f) || byte == b'\t'
+    ((byte >= 0x20) & (byte != 0x7f)) | (byte == b'\t')
 }
 
 #[cfg(test)]

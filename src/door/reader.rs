@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub(super) struct Reader<'a> {
     listener: &'a Listener,
     /// The site that the host chose, the listener's default until then: its limits apply.
-    pub(super) site: Arc<Site>,
+    pub(super) site: &'a Arc<Site>,
     pub(super) line: RequestLine,
     pub(super) headers: &'a mut Headers,
     /// The normalised host, once it is known.
@@ -64,7 +64,7 @@ impl<'a> Reader<'a> {
     pub(super) fn new(listener: &'a Listener, headers: &'a mut Headers) -> Self {
         headers.clear();
         Self {
-            site: Arc::clone(listener.default_site()),
+            site: listener.default_site(),
             listener,
             line: RequestLine::default(),
             headers,
@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
         self.line.normalise(self.site.client.merge_slashes)?;
         if let Some(authority) = self.line.authority() {
             let host = host::normalise(authority).ok_or(Fault::InvalidHostInRequestLine)?;
-            self.site = Arc::clone(self.listener.site(&host, &mut self.assigned));
+            self.site = self.listener.site(&host, &mut self.assigned);
             self.host = Some(host);
         }
         self.plain = canonical::is_plain(&self.line, received);
@@ -220,7 +220,7 @@ impl<'a> Reader<'a> {
                 self.known.host = true;
                 let host = host::normalise(value).ok_or(Fault::InvalidHost)?;
                 if self.host.is_none() {
-                    self.site = Arc::clone(self.listener.site(&host, &mut self.assigned));
+                    self.site = self.listener.site(&host, &mut self.assigned);
                     self.host = Some(host);
                 }
             }
@@ -254,7 +254,7 @@ impl<'a> Reader<'a> {
     /// What can be said once all lines are there.
     fn finish(&mut self, buffer: &[u8]) -> Result<Head, Fault> {
         if self.host.is_none() {
-            self.site = Arc::clone(self.listener.site("", &mut self.assigned));
+            self.site = self.listener.site("", &mut self.assigned);
         }
         let version = self.line.version();
         if !self.known.host && version == Version::HTTP_11 {

@@ -83,20 +83,21 @@ impl<A: Application> Door<A> {
             // Only now, so that a connection that waits does not hold an old generation.
             let generation = self.application.live().pin();
             line.pinned(generation.number());
+            let listener = Arc::clone(generation.listener(self.listener)?.at(|| {
+                connection
+                    .server()
+                    .and_then(|address| address.as_inet())
+                    .copied()
+            }));
             let arriving = Arriving {
                 pipelined,
                 started: Instant::now(),
-                listener: Arc::clone(generation.listener(self.listener)?.at(|| {
-                    connection
-                        .server()
-                        .and_then(|address| address.as_inet())
-                        .copied()
-                })),
                 id: self.listener,
                 generation,
                 connection,
             };
-            let (admission, header) = match arriving.receive(&mut stream, &mut headers).await {
+            let received = arriving.receive(&listener, &mut stream, &mut headers).await;
+            let (admission, header) = match received {
                 Ok(admitted) => admitted,
                 Err((fault, arrival)) => {
                     match self.refuse(fault, arrival, &headers, &mut stream).await {
@@ -292,7 +293,6 @@ fn take_header(
 /// What is known of a request before it is read.
 struct Arriving<'a> {
     generation: Arc<Generation>,
-    listener: Arc<Listener>,
     id: ListenerId,
     connection: &'a Arc<Connection>,
     pipelined: bool,
@@ -303,6 +303,7 @@ impl Arriving<'_> {
     /// Reads the header. Gives what goes to Pingora, or why the request is refused.
     async fn receive(
         self,
+        listener: &Listener,
         stream: &mut DoorStream,
         headers: &mut Headers,
     ) -> Result<(Box<Admission>, BytesMut), (Fault, Arrival)> {
@@ -311,9 +312,8 @@ impl Arriving<'_> {
             1 => self.connection.started,
             _ => self.started,
         };
-        let listener = Arc::clone(&self.listener);
         let deadline = counted_from + listener.default_site().client.header_timeout;
-        let mut reader = Reader::new(&listener, headers);
+        let mut reader = Reader::new(listener, headers);
         match read_header(&mut reader, stream, deadline).await {
             Ok(head) => {
                 let admission = self.admitted(&mut reader, &head, stream);
@@ -360,7 +360,7 @@ impl Arriving<'_> {
     fn arrival(self, reader: &mut Reader<'_>, line: RequestLine, header_length: usize) -> Arrival {
         let (sent_before, received_before) = (self.connection.sent(), self.connection.received());
         self.connection.count_received(header_length);
-        let site = Arc::clone(&reader.site);
+        let site = Arc::clone(reader.site);
         let host = reader.host.take();
         Arrival {
             generation: Some(self.generation),
