@@ -6,6 +6,7 @@
 
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
+use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
@@ -21,16 +22,11 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, unix};
 
 /// A connection that was accepted.
-pub struct Socket {
-    stream: Raw,
+pub struct Socket<S> {
+    stream: S,
     digest: Arc<SocketDigest>,
     /// Written and not sent.
     gathered: BytesMut,
-}
-
-enum Raw {
-    Tcp(TcpStream),
-    Unix(UnixStream),
 }
 
 /// Up to how many bytes are gathered: nginx's `postpone_output`.
@@ -39,31 +35,35 @@ const MOST_GATHERED: usize = 1460;
 /// How many buffers are sent in one call, with what was gathered.
 const BUFFERS: usize = 8;
 
-impl Socket {
+impl Socket<TcpStream> {
     /// A connection over TCP, and its client's address. It sends without waiting for more to send.
     pub fn tcp(stream: TcpStream, client: std::net::SocketAddr) -> Self {
         // An error means that the client has gone, which the first read finds out.
         let _ = stream.set_nodelay(true);
-        let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
-        let _ = digest.peer_addr.set(Some(client.into()));
-        Self::new(Raw::Tcp(stream), digest)
+        Self::new(stream, Some(client.into()))
     }
+}
 
+impl Socket<UnixStream> {
     /// A connection over a Unix socket. Few clients have an address there.
     pub fn unix(stream: UnixStream, client: unix::SocketAddr) -> Self {
-        let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
-        let _ = digest.peer_addr.set(client.try_into().ok());
-        Self::new(Raw::Unix(stream), digest)
+        Self::new(stream, client.try_into().ok())
     }
+}
 
-    fn new(stream: Raw, digest: SocketDigest) -> Self {
+impl<S: AsRawFd> Socket<S> {
+    fn new(stream: S, client: Option<SocketAddr>) -> Self {
+        let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
+        let _ = digest.peer_addr.set(client);
         Self {
             stream,
             digest: Arc::new(digest),
             gathered: BytesMut::new(),
         }
     }
+}
 
+impl<S: AsyncWrite + Unpin> Socket<S> {
     fn has_room(&self, length: usize) -> bool {
         self.gathered.len() + length <= MOST_GATHERED
     }
@@ -83,13 +83,13 @@ impl Socket {
     ) -> Poll<io::Result<usize>> {
         let gathered = self.gathered.len();
         if gathered == 0 {
-            return self.stream.poll_write_vectored(cx, buffers);
+            return Pin::new(&mut self.stream).poll_write_vectored(cx, buffers);
         }
         let mut all = [IoSlice::new(&[]); BUFFERS];
         let count = (buffers.len() + 1).min(BUFFERS);
         all[0] = IoSlice::new(&self.gathered);
         all[1..count].copy_from_slice(&buffers[..count - 1]);
-        let sent = ready!(self.stream.poll_write_vectored(cx, &all[..count]))?;
+        let sent = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &all[..count]))?;
         if sent < gathered {
             self.gathered.advance(sent);
             return match sent {
@@ -100,14 +100,14 @@ impl Socket {
         }
         self.gathered = BytesMut::new();
         match sent - gathered {
-            0 => self.stream.poll_write_vectored(cx, buffers),
+            0 => Pin::new(&mut self.stream).poll_write_vectored(cx, buffers),
             sent => Poll::Ready(Ok(sent)),
         }
     }
 
     fn poll_send_gathered(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.gathered.is_empty() {
-            let sent = ready!(self.stream.poll_write(cx, &self.gathered))?;
+            let sent = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.gathered))?;
             if sent == 0 {
                 return Poll::Ready(Err(ErrorKind::WriteZero.into()));
             }
@@ -118,40 +118,17 @@ impl Socket {
     }
 }
 
-impl Raw {
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
-    }
-
-    fn poll_write_vectored(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffers: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, buffers),
-            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, buffers),
-        }
-    }
-}
-
-impl AsyncRead for Socket {
+impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.stream {
-            Raw::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Raw::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
+        Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Socket {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -162,7 +139,7 @@ impl AsyncWrite for Socket {
             return Poll::Ready(Ok(bytes.len()));
         }
         match self.gathered.is_empty() {
-            true => self.stream.poll_write(cx, bytes),
+            true => Pin::new(&mut self.stream).poll_write(cx, bytes),
             false => self.poll_send(cx, &[IoSlice::new(bytes)]),
         }
     }
@@ -192,56 +169,49 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_send_gathered(cx))?;
-        match &mut self.stream {
-            Raw::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Raw::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
 #[async_trait]
-impl Shutdown for Socket {
+impl<S: AsyncWrite + Unpin + Send> Shutdown for Socket<S> {
     async fn shutdown(&mut self) {
         // An error means that the client was first.
         let _ = AsyncWriteExt::shutdown(self).await;
     }
 }
 
-impl UniqueID for Socket {
+impl<S: AsRawFd> UniqueID for Socket<S> {
     fn id(&self) -> UniqueIDType {
-        let descriptor = match &self.stream {
-            Raw::Tcp(stream) => stream.as_raw_fd(),
-            Raw::Unix(stream) => stream.as_raw_fd(),
-        };
-        UniqueIDType::try_from(descriptor).unwrap_or_default()
+        UniqueIDType::try_from(self.stream.as_raw_fd()).unwrap_or_default()
     }
 }
 
-impl Ssl for Socket {}
+impl<S> Ssl for Socket<S> {}
 
-impl GetTimingDigest for Socket {
+impl<S> GetTimingDigest for Socket<S> {
     /// The door has its own times.
     fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
         Vec::new()
     }
 }
 
-impl GetProxyDigest for Socket {
+impl<S> GetProxyDigest for Socket<S> {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
         None
     }
 }
 
-impl GetSocketDigest for Socket {
+impl<S> GetSocketDigest for Socket<S> {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
         Some(Arc::clone(&self.digest))
     }
 }
 
 /// The door reads every header itself.
-impl Peek for Socket {}
+impl<S> Peek for Socket<S> {}
 
-impl fmt::Debug for Socket {
+impl<S: AsRawFd> fmt::Debug for Socket<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Socket({})", self.id())
     }
@@ -252,7 +222,7 @@ mod tests {
     use super::*;
     use tokio::io::AsyncReadExt;
 
-    async fn pair() -> (Socket, UnixStream) {
+    async fn pair() -> (Socket<UnixStream>, UnixStream) {
         let (ours, theirs) = UnixStream::pair().expect("a pair");
         let address = ours.peer_addr().expect("unnamed");
         (Socket::unix(ours, address), theirs)

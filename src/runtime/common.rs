@@ -23,7 +23,7 @@ pub struct Common {
     /// Where what goes wrong with its requests is said.
     pub error_log: Arc<ErrorLog>,
     /// Which answers are compressed.
-    pub compression: Arc<Compression>,
+    pub compression: Compression,
     /// Everything else that it says, as the Model has it; its action and its steps are a location's own.
     pub settings: model::Location,
 }
@@ -87,7 +87,7 @@ impl Common {
             rewrites: AnswerRewrites::build(&settings.rewrites, variable)?,
             access_log: access_log.collect(),
             error_log: (logs.errors)(&settings.error_log),
-            compression: Arc::new(Compression::build(&settings.compression)?),
+            compression: Compression::build(&settings.compression)?,
             settings,
         })
     }
@@ -102,11 +102,8 @@ const KINDS: usize = 16;
 
 impl LastCommon {
     pub(super) fn find(&self, settings: &model::Location) -> Option<Arc<Common>> {
-        let newest = self.0.iter().rev();
-        newest
-            .into_iter()
-            .find(|one| one.settings == *settings)
-            .cloned()
+        let mut newest = self.0.iter().rev();
+        newest.find(|one| one.settings == *settings).cloned()
     }
 
     pub(super) fn add(&mut self, common: Common) -> Arc<Common> {

@@ -8,6 +8,7 @@ use crate::model::ListenAddress;
 use crate::os_error::OsError;
 use crate::proxy::Proxy;
 use log::error;
+use pingora_core::protocols::Stream;
 use pingora_core::server::ShutdownWatch;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -72,10 +73,9 @@ impl Acceptor {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok(socket) => {
+                Ok(stream) => {
                     let acceptor = Arc::clone(&acceptor);
                     tokio::spawn(async move {
-                        let stream = Box::new(socket);
                         acceptor.door.serve(stream, &acceptor.stopped).await;
                     });
                 }
@@ -117,15 +117,15 @@ impl Listener {
         })
     }
 
-    async fn accept(&self) -> io::Result<Socket> {
+    async fn accept(&self) -> io::Result<Stream> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, client) = listener.accept().await?;
-                Ok(Socket::tcp(stream, client))
+                Ok(Box::new(Socket::tcp(stream, client)))
             }
             Self::Unix(listener) => {
                 let (stream, client) = listener.accept().await?;
-                Ok(Socket::unix(stream, client))
+                Ok(Box::new(Socket::unix(stream, client)))
             }
         }
     }
