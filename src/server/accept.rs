@@ -62,6 +62,8 @@ impl Acceptor {
     /// Accepts until it is stopped.
     pub(super) async fn run(self, listener: Listener) {
         let acceptor = Arc::new(self);
+        // Locals are dropped in reverse: the socket is closed before this listener counts as ended.
+        let listener = listener;
         let mut stopped = acceptor.stopped.clone();
         // A watch whose sender is gone ends too.
         let stop = stopped.wait_for(|stopped| *stopped);

@@ -105,6 +105,7 @@ impl Host {
     /// Stops accepting and waits until every connection is closed.
     pub(super) async fn drain(&self) {
         self.quitting.store(true, Ordering::Release);
+        self.state.sockets().end();
         self.stop_listeners(|_| false);
         self.at_work.end().await;
     }
@@ -177,8 +178,6 @@ impl Host {
             ..
         } = next.map_err(|cause| StartError::Thread(cause.to_string()))??;
         if self.quitting.load(Ordering::Acquire) {
-            // The sockets that were bound for it are not for a process that is about to end.
-            self.stop_listeners(|_| false);
             return Ok(());
         }
         self.state

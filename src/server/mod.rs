@@ -323,7 +323,7 @@ fn serve(
     server.run(RunArgs { shutdown_signal });
     state.log_files.flush();
     // What Pingora's threads still hold keeps neither the sockets nor files.
-    state.sockets().retain(|_| false);
+    state.sockets().end();
     if let Some(duties) = &state.duties {
         duties.pid_file.lock().take();
     }

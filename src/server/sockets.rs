@@ -21,6 +21,8 @@ pub(super) struct Sockets {
     offered: Vec<Bound>,
     /// The files of Unix sockets are another process's too.
     leaves_files: bool,
+    /// The process ends: nothing is bound any more.
+    ended: bool,
 }
 
 #[derive(Debug)]
@@ -71,8 +73,12 @@ impl Sockets {
 
     /// Binds those of these addresses that are not bound yet. On an error none of them stays.
     /// Addresses that a wildcard among them covers get no socket of their own, unless they ask for
-    /// one. Sockets that stay get what is asked of them now.
+    /// one. Sockets that stay get what is asked of them now. Binds nothing after [`end`](Self::end).
     pub(super) fn bind(&mut self, listeners: &[Listener]) -> Result<(), BindError> {
+        if self.ended {
+            self.offered.clear();
+            return Ok(());
+        }
         let mut new = Vec::new();
         let mut kept = Vec::new();
         for listener in listeners {
@@ -190,6 +196,12 @@ impl Sockets {
         }
     }
 
+    /// Closes all of them for good: a reload that is under way opens none again.
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+        self.retain(|_| false);
+    }
+
     /// The descriptors of all that are bound.
     pub(super) fn descriptors(&self) -> Vec<RawFd> {
         let sockets = self.slots.iter().filter_map(|slot| slot.socket.as_ref());
@@ -238,7 +250,7 @@ impl Slot {
 
 impl Drop for Sockets {
     fn drop(&mut self) {
-        self.retain(|_| false);
+        self.end();
     }
 }
 
@@ -330,6 +342,16 @@ mod tests {
         sockets.retain(|_| false);
         assert!(!path.exists());
         sockets.bind(&[plain(&address)]).expect("bound again");
+    }
+
+    #[test]
+    fn a_reload_of_a_process_that_ends_binds_nothing() {
+        let address = ListenAddress::Inet(([127, 0, 0, 1], 0).into());
+        let mut sockets = Sockets::default();
+        sockets.bind(&[plain(&address)]).expect("bound");
+        sockets.end();
+        sockets.bind(&[plain(&address)]).expect("not an error");
+        assert!(sockets.bound().is_empty());
     }
 
     #[test]

@@ -116,8 +116,13 @@ impl Daemon {
     }
 }
 
-/// Whether a process is there that is not waiting to be reaped.
+/// Whether a process is there that is not waiting to be reaped. One whose first thread has ended is
+/// there, sockets and all, for as long as another thread is.
 pub fn is_running(pid: i32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    if threads > 1 {
+        return true;
+    }
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat
         .rsplit(") ")
