@@ -8,7 +8,7 @@ use gapura::runtime::upstream::Registry;
 use gapura::runtime::{Generation, ListenerId, Live};
 use parking_lot::Mutex;
 use pingora::prelude::*;
-use pingora_core::apps::{HttpServerApp, ReusedHttpStream};
+use pingora_core::apps::HttpServerApp;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::l4::stream::Stream as TcpConnection;
 use pingora_core::protocols::{GetSocketDigest, SocketDigest};
@@ -362,12 +362,8 @@ impl Application for Gateway {
         &self.live
     }
 
-    async fn serve(
-        self: &Arc<Self>,
-        session: ServerSession,
-        shutdown: &ShutdownWatch,
-    ) -> Option<ReusedHttpStream> {
-        self.proxy.process_new_http(session, shutdown).await
+    async fn serve(self: &Arc<Self>, session: ServerSession, shutdown: &ShutdownWatch) {
+        self.proxy.process_new_http(session, shutdown).await;
     }
 
     fn refuse(&self, refusal: &Refusal<'_>) -> Option<Bytes> {
@@ -393,16 +389,17 @@ impl ProxyHttp for Proxy {
         None
     }
 
-    fn on_connection_reuse(
+    fn persist_connection_context(
         &self,
-        session: &mut Session,
-        ctx: &mut Self::CTX,
-        context: Box<dyn Any + Send + Sync>,
-    ) {
-        *ctx = Admission::receive(context, session.as_mut());
+        session: &Session,
+        _: &Self::CTX,
+    ) -> Option<Box<dyn Any + Send + Sync>> {
+        DoorStream::of(session.as_ref())?.keep();
+        None
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
+        *ctx = Admission::receive(session.as_mut());
         let admission = ctx.as_ref().expect("handed over by the door");
         let arrival = &admission.arrival;
         let path = String::from_utf8_lossy(arrival.line.path()).into_owned();
@@ -442,20 +439,6 @@ impl ProxyHttp for Proxy {
         Ok(Box::new(HttpPeer::new(self.backend, false, String::new())))
     }
 
-    async fn response_filter(
-        &self,
-        session: &mut Session,
-        response: &mut ResponseHeader,
-        _: &mut Self::CTX,
-    ) -> Result<()> {
-        if response.status == 101 {
-            DoorStream::of(session.as_ref())
-                .expect("the door's")
-                .upgraded();
-        }
-        Ok(())
-    }
-
     async fn fail_to_proxy(
         &self,
         session: &mut Session,
@@ -466,7 +449,7 @@ impl ProxyHttp for Proxy {
         if *e.etype() == ErrorType::ConnectionClosed {
             self.log.lock().push(format!("aborted: {e}"));
         } else {
-            session.set_keepalive(None);
+            DoorStream::set_keepalive(session.as_mut(), false);
             session.respond_error(status).await.ok();
         }
         FailToProxy {

@@ -1,15 +1,14 @@
 //! A request as the door hands it on: admitted to `ProxyHttp`, or refused.
 
-use super::{Connection, Fault, Headers, RequestLine};
+use super::{Connection, DoorStream, Fault, Headers, RequestLine};
 use crate::model::ClientKeepalive;
 use crate::runtime::{Assigned, Generation, ListenerId, Site};
 use http::Method;
-use http::header::{HeaderName, USER_AGENT};
-use http::{HeaderValue, Version as HttpVersion};
+use http::Version as HttpVersion;
+use http::header::USER_AGENT;
 use memchr::memmem;
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
-use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -73,8 +72,7 @@ impl Arrival {
     }
 }
 
-/// A request that passed the door. It arrives in `ProxyHttp::on_connection_reuse`, for the first
-/// request of a connection too.
+/// A request that passed the door.
 #[derive(Debug)]
 pub struct Admission {
     /// Where it came in and its first line.
@@ -87,8 +85,6 @@ pub struct Admission {
     pub keepalive: bool,
     /// Why it is none: only its error's page is to be served. What is left of it is not read.
     pub fault: Option<Fault>,
-    /// The header lines that are more than Pingora's parser takes.
-    pub(super) surplus: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// How a request's body is delimited.
@@ -103,25 +99,16 @@ pub enum Framing {
 }
 
 impl Admission {
-    /// Takes back what the door handed over and settles the session: header lines that Pingora's
-    /// parser would not take, and keep-alive. To be called from `on_connection_reuse`. `None` when
-    /// the context is not the door's, as in a subrequest.
-    pub fn receive(
-        context: Box<dyn Any + Send + Sync>,
-        session: &mut ServerSession,
-    ) -> Option<Box<Self>> {
-        let mut admission = context.downcast::<Self>().ok()?;
-        for (name, value) in std::mem::take(&mut admission.surplus) {
-            // Beyond 32,768 header lines; `max_headers` ends long before by default.
-            if session.req_header_mut().append_header(name, value).is_err() {
-                break;
-            }
-        }
-        let site = &admission.arrival.site;
-        let rules = &site.fallback().settings.limits.keepalive;
-        let kept = admission.is_kept(rules, session.req_header());
-        session.set_keepalive(kept.then_some(0));
-        Some(admission)
+    /// Takes what the door hands over. To be called in the first phase of `ProxyHttp`. `None` when the
+    /// session is not the door's, as in a subrequest.
+    pub fn receive(session: &mut ServerSession) -> Option<Box<Self>> {
+        DoorStream::of_mut(session)?.admission.take()
+    }
+
+    /// Whether the connection stays open after this request, before it has a location.
+    pub(super) fn is_kept_by_site(&self, request: &RequestHeader) -> bool {
+        let site = &self.arrival.site;
+        self.is_kept(&site.fallback().settings.limits.keepalive, request)
     }
 
     /// Whether the connection stays open after this request by the rules of a location.

@@ -1,19 +1,17 @@
-//! A request header in the form that Pingora accepts.
+//! A request header as Pingora's sessions have it.
 //!
-//! Most requests are handed over as they came. What nginx serves and Pingora's parser refuses is
-//! written anew: odd line ends, header lines without a colon, control characters, absolute URIs,
-//! HTTP/0.9. The names of headers keep their case and all lines their order.
+//! What nginx serves and a header map cannot hold is changed: control characters, names that are no tokens,
+//! absolute URIs, HTTP/0.9. The names of headers keep their case and all lines their order.
 
 use super::RequestLine;
-use super::headers::{HeaderLine, Headers, value_bytes};
-use bytes::BytesMut;
-use http::Version;
+use super::headers::{HeaderLine, value_bytes};
+use super::reader::Head;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Version};
+use pingora_core::{ErrorType, OrErr, Result};
+use pingora_http::RequestHeader;
 
-/// How many header lines Pingora's parser takes.
-pub(super) const MOST_HEADERS: usize = 256;
-
-/// Whether Pingora reads this request line as it is. `received` is the line as it came, with its
-/// end.
+/// Whether a request line can stay as it is. `received` is the line as it came, with its end.
 pub(super) fn is_plain(line: &RequestLine, received: &[u8]) -> bool {
     let version: &[u8] = match line.version() {
         Version::HTTP_11 => b" HTTP/1.1\r\n",
@@ -26,7 +24,7 @@ pub(super) fn is_plain(line: &RequestLine, received: &[u8]) -> bool {
         && is_plain_target(target)
 }
 
-/// Whether a target passes through Pingora unchanged.
+/// Whether a target stays as it is.
 fn is_plain_target(target: &[u8]) -> bool {
     let (path, query) = split(target);
     path.iter().all(|&byte| is_plain_byte(byte, b'`'))
@@ -34,49 +32,83 @@ fn is_plain_target(target: &[u8]) -> bool {
         && (target.is_ascii() || std::str::from_utf8(target).is_ok())
 }
 
-/// Writes a header anew.
-pub(super) fn write(line: &RequestLine, lines: &[HeaderLine], buffer: &[u8]) -> BytesMut {
-    let length = lines
-        .iter()
-        .map(|line| line.name.len() + line.value.len() + 4)
-        .sum::<usize>();
-    let mut out = BytesMut::with_capacity(length + line.raw().len() + 32);
-    out.extend_from_slice(line.method());
-    out.extend_from_slice(b" ");
-    write_target(line.target(), &mut out);
-    out.extend_from_slice(match line.version() {
-        Version::HTTP_11 => b" HTTP/1.1\r\n",
-        _ => b" HTTP/1.0\r\n",
-    });
-    for line in lines {
-        write_header(line, buffer, &mut out);
+/// The header of a request, with its names and values as they were written. `received` is all of it.
+pub(super) fn header(
+    line: &RequestLine,
+    head: &Head,
+    lines: &[HeaderLine],
+    received: &Bytes,
+) -> Result<RequestHeader> {
+    let version = line.version();
+    if head.plain {
+        let mut request = begin(line.method(), line.target(), version, lines.len())?;
+        for line in lines {
+            let value = received.slice(line.value.clone());
+            let value = HeaderValue::from_maybe_shared(value);
+            let value = value.or_err(ErrorType::InvalidHTTPHeader, "a header's value")?;
+            request.append_header(received.slice(line.name.clone()), value)?;
+        }
+        return Ok(request);
     }
-    out.extend_from_slice(b"\r\n");
-    out
+    let mut target = BytesMut::new();
+    write_target(line.target(), &mut target);
+    let mut request = begin(line.method(), &target, version, lines.len())?;
+    append(&mut request, lines.iter(), received)?;
+    Ok(request)
 }
 
-/// Writes a header for what is no request, so that its error's page can be served: what is known of it,
+/// A header for what is no request, so that its error's page can be served: what is known of it,
 /// without what speaks of a body or of the connection.
-pub(super) fn write_refused(line: &RequestLine, lines: &[HeaderLine], buffer: &[u8]) -> BytesMut {
-    let mut out = BytesMut::from(match (line.method(), line.version()) {
-        (b"HEAD", Version::HTTP_11) => &b"HEAD / HTTP/1.1\r\n"[..],
-        (b"HEAD", _) => b"HEAD / HTTP/1.0\r\n",
-        (_, Version::HTTP_11) => b"GET / HTTP/1.1\r\n",
-        _ => b"GET / HTTP/1.0\r\n",
-    });
-    let is_left_out = |name: &[u8]| {
-        !name.iter().all(|&byte| is_token_byte(byte))
-            || LEFT_OUT
-                .iter()
-                .any(|other| name.eq_ignore_ascii_case(other))
+pub(super) fn refused(
+    line: &RequestLine,
+    lines: &[HeaderLine],
+    buffer: &[u8],
+) -> Result<RequestHeader> {
+    let method: &[u8] = match line.method() {
+        b"HEAD" => b"HEAD",
+        _ => b"GET",
     };
-    for line in lines.iter().take(MOST_HEADERS - 1) {
-        if !is_left_out(&buffer[line.name.clone()]) {
-            write_header(line, buffer, &mut out);
+    let mut request = begin(method, b"/", line.version(), lines.len())?;
+    let is_left_out = |name: &[u8]| {
+        LEFT_OUT
+            .iter()
+            .any(|other| name.eq_ignore_ascii_case(other))
+    };
+    let told = lines
+        .iter()
+        .filter(|line| !is_left_out(&buffer[line.name.clone()]));
+    append(&mut request, told, buffer)?;
+    Ok(request)
+}
+
+/// What a request has beside its header lines. One of HTTP/0.9 goes on as one of HTTP/1.0.
+fn begin(method: &[u8], target: &[u8], version: Version, lines: usize) -> Result<RequestHeader> {
+    let mut request = RequestHeader::build(method, target, Some(lines))?;
+    request.set_version(match version {
+        Version::HTTP_11 => Version::HTTP_11,
+        _ => Version::HTTP_10,
+    });
+    Ok(request)
+}
+
+/// Adds the header lines whose names are tokens of HTTP. nginx passes on others too when
+/// `ignore_invalid_headers` is off.
+fn append<'a>(
+    request: &mut RequestHeader,
+    lines: impl Iterator<Item = &'a HeaderLine>,
+    buffer: &[u8],
+) -> Result<()> {
+    for line in lines {
+        let name = &buffer[line.name.clone()];
+        if !name.iter().all(|&byte| is_token_byte(byte)) {
+            continue;
         }
+        let value: Vec<u8> = value_bytes(&buffer[line.value.clone()]).collect();
+        let value = HeaderValue::from_maybe_shared(Bytes::from(value));
+        let value = value.or_err(ErrorType::InvalidHTTPHeader, "a header's value")?;
+        request.append_header(Bytes::copy_from_slice(name), value)?;
     }
-    out.extend_from_slice(b"\r\n");
-    out
+    Ok(())
 }
 
 /// What is not told of a request that was refused.
@@ -88,23 +120,6 @@ const LEFT_OUT: [&[u8]; 6] = [
     b"connection",
     b"upgrade",
 ];
-
-fn write_header(line: &HeaderLine, buffer: &[u8], out: &mut BytesMut) {
-    out.extend_from_slice(&buffer[line.name.clone()]);
-    out.extend_from_slice(b": ");
-    out.extend(value_bytes(&buffer[line.value.clone()]));
-    out.extend_from_slice(b"\r\n");
-}
-
-/// The lines that Pingora can be given: those whose names are tokens of HTTP. nginx passes on
-/// others too when `ignore_invalid_headers` is off.
-pub(super) fn keep_tokens(headers: &mut Headers, buffer: &[u8]) {
-    headers.retain(|line| {
-        buffer[line.name.clone()]
-            .iter()
-            .all(|&byte| is_token_byte(byte))
-    });
-}
 
 fn write_target(target: &[u8], out: &mut BytesMut) {
     // The fragment never leaves the client by RFC 9110; Pingora would cut it too.
@@ -143,16 +158,20 @@ fn is_token_byte(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Framing;
     use super::super::request_line::LineReader;
     use super::*;
-    use pingora_core::protocols::http::v1::server::HttpSession;
 
-    async fn through_pingora(header: BytesMut) -> Option<HttpSession> {
-        let (_client, server) = tokio::io::duplex(64);
-        let mut session = HttpSession::new(Box::new(server));
-        session.set_pipelined_prefix(header);
-        let read = session.read_request().await.ok()?;
-        read.is_some().then_some(session)
+    fn passed_on(target: &[u8]) -> Vec<u8> {
+        let head = Head {
+            length: 0,
+            framing: Framing::None,
+            upgrade: false,
+            keepalive: true,
+            plain: false,
+        };
+        let request = header(&line(target), &head, &[], &Bytes::new());
+        request.expect("a header").raw_path().to_vec()
     }
 
     fn line(target: &[u8]) -> RequestLine {
@@ -162,8 +181,8 @@ mod tests {
         reader.finish(&received)
     }
 
-    #[tokio::test]
-    async fn pingora_takes_every_target_that_nginx_takes_and_plain_ones_unchanged() {
+    #[test]
+    fn every_target_that_nginx_takes_is_taken_and_plain_ones_unchanged() {
         let bytes = (0x21..=0xff)
             .filter(|byte| *byte != 0x7f)
             .map(|byte| vec![byte]);
@@ -171,36 +190,27 @@ mod tests {
         for odd in bytes.chain(texts) {
             for target in [&b"/a"[..], b"/a?b"] {
                 let target = [target, &odd, b"c"].concat();
-                let line = line(&target);
-                let session = through_pingora(write(&line, &[], b"")).await;
-                let session = session.unwrap_or_else(|| panic!("{}", target.escape_ascii()));
                 let received = [b"GET ", &target[..], b" HTTP/1.1\r\n"].concat();
-                if is_plain(&line, &received) {
-                    assert_eq!(session.req_header().raw_path(), target);
+                let passed_on = passed_on(&target);
+                if is_plain(&line(&target), &received) {
+                    assert_eq!(passed_on, target);
                 }
             }
         }
     }
 
-    #[tokio::test]
-    async fn only_what_pingora_refuses_is_escaped() {
+    #[test]
+    fn only_what_a_uri_cannot_hold_is_escaped() {
         for (target, expected) in [
-            ("/a\"|{b}?a`b", "/a\"|{b}?a`b"),
-            ("/<b>`?a<\">", "/%3Cb%3E%60?a%3C%22%3E"),
-            ("/\u{e9}", "/\u{e9}"),
-            ("/a#b?c", "/a"),
-            ("http://host?b", "/?b"),
-            ("http://host", "/"),
+            (&b"/a\"|{b}?a`b"[..], &b"/a\"|{b}?a`b"[..]),
+            (b"/<b>`?a<\">", b"/%3Cb%3E%60?a%3C%22%3E"),
+            ("/\u{e9}".as_bytes(), "/\u{e9}".as_bytes()),
+            (b"/a#b?c", b"/a"),
+            (b"http://host?b", b"/?b"),
+            (b"http://host", b"/"),
+            (b"/\xe9", b"/%E9"),
         ] {
-            let session = through_pingora(write(&line(target.as_bytes()), &[], b"")).await;
-            let session = session.expect("accepted");
-            assert_eq!(
-                session.req_header().raw_path(),
-                expected.as_bytes(),
-                "{target}"
-            );
+            assert_eq!(passed_on(target), expected, "{}", target.escape_ascii());
         }
-        let latin = through_pingora(write(&line(b"/\xe9"), &[], b"")).await;
-        assert_eq!(latin.expect("accepted").req_header().raw_path(), b"/%E9");
     }
 }

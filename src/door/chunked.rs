@@ -55,11 +55,6 @@ impl Chunked {
         self.advance_to(bytes, State::Data)
     }
 
-    /// As [`advance`](Self::advance), but stops behind the last chunk, where trailers may stand.
-    pub(super) fn advance_to_trailer(&mut self, bytes: &[u8]) -> Result<usize, MalformedBody> {
-        self.advance_to(bytes, State::Trailer)
-    }
-
     /// Goes on until this state or the end of the body.
     fn advance_to(&mut self, bytes: &[u8], stop: State) -> Result<usize, MalformedBody> {
         let mut at = 0;
@@ -72,11 +67,6 @@ impl Chunked {
             at += 1;
         }
         Ok(at)
-    }
-
-    /// Whether trailers may follow.
-    pub(super) fn is_at_trailer(&self) -> bool {
-        self.state == State::Trailer
     }
 
     /// Whether the last byte of the body has been seen.

@@ -3,7 +3,6 @@
 use super::counters::Counted;
 use super::lifelines::Lifeline;
 use crate::model::Lingering;
-use bytes::BytesMut;
 use parking_lot::Mutex;
 use pingora_core::protocols::l4::ext::TCP_INFO;
 use pingora_core::protocols::l4::socket::SocketAddr;
@@ -27,20 +26,18 @@ pub struct Connection {
     requests: AtomicU32,
     sent: AtomicU64,
     received: AtomicU64,
-    /// The stream of a connection that Pingora will not use again, so that the door can close it
-    /// in its own time, or use it itself. Locked when a connection ends or an upstream fails.
+    /// The stream of a connection that is not used again, so that the door can close it in its own
+    /// time. Locked when a connection ends.
     leftover: Mutex<Option<Leftover>>,
 }
 
-/// What is left when Pingora drops a stream.
+/// What is left when a connection's stream is dropped.
 pub(super) struct Leftover {
     pub(super) stream: Stream,
     /// Bytes of this request or a later one were not read.
     pub(super) unread: bool,
     /// How long it is read from before it is closed.
     pub(super) lingering: Lingering,
-    /// What was read of later requests, when the connection is to be used again.
-    pub(super) kept: Option<BytesMut>,
 }
 
 impl Connection {

@@ -1,6 +1,5 @@
 //! Header lines: nginx's grammar for one, and the list of those of a request.
 
-use http::{HeaderName, HeaderValue};
 use std::ops::Range;
 
 /// The header lines of a request, as places in the buffer it was read into.
@@ -23,7 +22,7 @@ pub(super) struct Parsed {
     pub(super) line: HeaderLine,
     /// Whether nginx takes the name for valid.
     pub(super) valid: bool,
-    /// Whether Pingora's parser reads this line as nginx does.
+    /// Whether a header map holds it as it is.
     pub(super) plain: bool,
 }
 
@@ -34,15 +33,6 @@ impl Headers {
 
     pub(super) fn clear(&mut self) {
         self.lines.clear();
-    }
-
-    pub(super) fn retain(&mut self, keep: impl FnMut(&HeaderLine) -> bool) {
-        self.lines.retain(keep);
-    }
-
-    /// Takes off the lines after the first `number`.
-    pub(super) fn split_off(&mut self, number: usize) -> Vec<HeaderLine> {
-        self.lines.split_off(number.min(self.lines.len()))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -69,13 +59,6 @@ impl Headers {
 }
 
 impl HeaderLine {
-    /// For the header map; `None` for a name that HTTP does not know.
-    pub(super) fn pair(&self, buffer: &[u8]) -> Option<(HeaderName, HeaderValue)> {
-        let name = HeaderName::from_bytes(&buffer[self.name.clone()]).ok()?;
-        let value: Vec<u8> = value_bytes(&buffer[self.value.clone()]).collect();
-        Some((name, HeaderValue::from_bytes(&value).ok()?))
-    }
-
     pub(super) fn shift(self, by: usize) -> Self {
         Self {
             name: self.name.start + by..self.name.end + by,

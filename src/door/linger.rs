@@ -22,7 +22,6 @@ pub(super) async fn close(leftover: Leftover) {
         mut stream,
         unread,
         lingering,
-        ..
     } = leftover;
     let is_wanted = match lingering.close {
         LingeringClose::Off => false,

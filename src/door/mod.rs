@@ -3,9 +3,9 @@
 //! Pingora answers malformed requests on its own and unlogged, has no total time for a header and
 //! accepts much that nginx refuses. So a [`Door`] stands in front of `ProxyHttp` on every
 //! listener. It reads a header within the site's limits, answers what is malformed as nginx does,
-//! and hands the rest over in a form that Pingora accepts, with an [`Admission`] that keeps what
-//! the client really sent. A [`DoorStream`] below Pingora's session gives it the bytes of one body
-//! and keeps those of the next request.
+//! and hands the rest over as a session of Pingora's, with an [`Admission`] that keeps what the client
+//! really sent. A [`DoorStream`] below that session gives it the bytes of one body and keeps those of the
+//! next request.
 //!
 //! What a request means, which backend takes it and what a page looks like is left to the
 //! [`Application`] behind the door.
@@ -25,6 +25,7 @@ mod path;
 mod reader;
 mod request_line;
 mod serve;
+mod session;
 mod socket;
 mod stream;
 
@@ -42,7 +43,6 @@ pub use stream::{Collected, DoorStream};
 
 use crate::runtime::Live;
 use bytes::Bytes;
-use pingora_core::apps::ReusedHttpStream;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 use std::sync::Arc;
@@ -52,14 +52,14 @@ pub trait Application: Send + Sync + 'static {
     /// The generations. Each request pins one when its first byte is there.
     fn live(&self) -> &Live;
 
-    /// Serves an admitted request: `HttpProxy::process_new_http`. Its [`Admission`] arrives in
-    /// `ProxyHttp::on_connection_reuse`, where [`Admission::receive`] takes it. `None` closes the
-    /// connection.
+    /// Serves an admitted request: `HttpProxy::process_new_http`. The first phase of `ProxyHttp` takes its
+    /// [`Admission`] with [`Admission::receive`], and `persist_connection_context` calls
+    /// [`DoorStream::keep`]: without it the connection is closed.
     fn serve(
         self: &Arc<Self>,
         session: ServerSession,
         shutdown: &ShutdownWatch,
-    ) -> impl Future<Output = Option<ReusedHttpStream>> + Send;
+    ) -> impl Future<Output = ()> + Send;
 
     /// Logs a request that was refused and gives the whole answer: status line, headers and body,
     /// or the body alone when [`Refusal::body_only`]. The connection closes after it, so the

@@ -1,13 +1,13 @@
 //! Reading one request header: the request line, the header lines and what follows from them, in
 //! nginx's order, so that of several faults the same one is reported.
 
-use super::canonical::{self, MOST_HEADERS};
+use super::canonical;
 use super::headers::{self, Headers};
 use super::request_line::{LineReader, RequestLine};
 use super::{Fault, Framing, host};
 use crate::model::{ClientLimits, HeaderBuffers};
 use crate::runtime::{Assigned, Listener, Site};
-use http::{HeaderName, HeaderValue, Version};
+use http::Version;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ pub(super) struct Head {
     pub(super) upgrade: bool,
     /// What the client wants.
     pub(super) keepalive: bool,
-    /// Pingora can be given it as it came.
+    /// A header map holds it as it came.
     pub(super) plain: bool,
 }
 
@@ -129,20 +129,6 @@ impl<'a> Reader<'a> {
         }
         headers::check_unfinished(text).map_err(|at| malformed(text, at))?;
         Ok(None)
-    }
-
-    /// Prepares the header lines for Pingora when they cannot pass as they came, and gives those
-    /// that are more than its parser takes.
-    pub(super) fn settle(&mut self, buffer: &[u8], head: &Head) -> Vec<(HeaderName, HeaderValue)> {
-        if head.plain {
-            return Vec::new();
-        }
-        canonical::keep_tokens(self.headers, buffer);
-        let surplus = self.headers.split_off(MOST_HEADERS);
-        surplus
-            .iter()
-            .filter_map(|line| line.pair(buffer))
-            .collect()
     }
 
     /// The request line as far as it is known, for a refusal.
@@ -293,7 +279,7 @@ impl<'a> Reader<'a> {
                 Version::HTTP_10 => self.known.connection == Some(true),
                 _ => false,
             },
-            plain: self.plain && self.headers.len() <= MOST_HEADERS,
+            plain: self.plain,
         })
     }
 }

@@ -6,6 +6,7 @@ use super::canonical;
 use super::counters::Counted;
 use super::lifelines::Lifelines;
 use super::reader::{Head, Reader};
+use super::session::{DoorSession, Home};
 use super::{Application, Connection, DoorStream, Fault, Framing, Headers, RequestLine, linger};
 use crate::runtime::{Generation, Listener, ListenerId};
 use bytes::{Buf, BytesMut};
@@ -15,7 +16,9 @@ use http::Version;
 use pingora::prelude::timeout;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::server::ShutdownWatch;
+use pingora_http::RequestHeader;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -45,7 +48,7 @@ impl<A: Application> Door<A> {
     /// Serves a connection until it is closed.
     pub async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch) {
         let connection = Arc::new(Connection::new(&*stream));
-        let stream = Box::new(DoorStream::new(stream, Arc::clone(&connection)));
+        let stream = DoorStream::new(stream, Arc::clone(&connection)).in_digest();
         let generation = self.application.live().pin().number();
         let _held = self.lifelines.hold(&connection, generation);
         let conversation = pin!(self.converse(stream, &connection, shutdown));
@@ -60,7 +63,7 @@ impl<A: Application> Door<A> {
     /// Serves requests until the connection is to be closed.
     async fn converse(
         &self,
-        mut stream: Box<DoorStream>,
+        mut digest: Arc<ProxyDigest>,
         connection: &Arc<Connection>,
         shutdown: &ShutdownWatch,
     ) -> Option<()> {
@@ -72,11 +75,13 @@ impl<A: Application> Door<A> {
         let mut alarm = Alarm::default();
         let mut headers = Headers::default();
         let mut pause = self.before_first_request()?;
+        let home = Arc::new(Home::default());
         loop {
+            let stream = DoorStream::within(&mut digest)?;
             let pipelined = !stream.input().is_empty();
             let waiting = Counted::waiting();
             pause
-                .wait(&mut stream, ending.as_mut(), shutdown, &mut alarm)
+                .wait(stream, ending.as_mut(), shutdown, &mut alarm)
                 .await?;
             drop(waiting);
             let reading = Counted::reading();
@@ -96,11 +101,11 @@ impl<A: Application> Door<A> {
                 generation,
                 connection,
             };
-            let received = arriving.receive(&listener, &mut stream, &mut headers).await;
+            let received = arriving.receive(&listener, stream, &mut headers).await;
             let (admission, header) = match received {
                 Ok(admitted) => admitted,
                 Err((fault, arrival)) => {
-                    match self.refuse(fault, arrival, &headers, &mut stream).await {
+                    match self.refuse(fault, arrival, &headers, stream).await {
                         Some(refused) => refused,
                         None => return None,
                     }
@@ -111,14 +116,14 @@ impl<A: Application> Door<A> {
             let site = Arc::clone(&admission.arrival.site);
             let mut admission = admission;
             admission.keepalive &= !*shutdown.borrow();
-            let mut session = ServerSession::new_http1(stream);
-            session.set_pipelined_prefix(header);
-            session.set_connection_user_context(Some(admission));
-            stream = match self.application.serve(session, shutdown).await {
-                Some(reused) => reused.consume().0.into_any().downcast().ok()?,
-                None => self.kept(connection)?,
-            };
-            if !stream.is_reusable() {
+            stream.manner.keepalive = admission.is_kept_by_site(&header);
+            stream.admission = Some(admission);
+            let session = Box::new(DoorSession::new(digest, &home, header));
+            let session = ServerSession::new_custom(session);
+            self.application.serve(session, shutdown).await;
+            digest = home.take()?;
+            let stream = DoorStream::within(&mut digest)?;
+            if !stream.is_kept() || !stream.is_reusable() {
                 return None;
             }
             let rules = stream.keepalive();
@@ -128,17 +133,6 @@ impl<A: Application> Door<A> {
                 grace: rules.least,
             };
             stream.forget_body();
-        }
-    }
-
-    /// The stream that Pingora dropped and the application wants kept.
-    fn kept(&self, connection: &Arc<Connection>) -> Option<Box<DoorStream>> {
-        match DoorStream::resume(connection.take_leftover()?, connection) {
-            Ok(stream) => Some(stream),
-            Err(leftover) => {
-                connection.leave(leftover);
-                None
-            }
         }
     }
 
@@ -159,7 +153,7 @@ impl<A: Application> Door<A> {
         arrival: Arrival,
         headers: &Headers,
         stream: &mut DoorStream,
-    ) -> Option<(Box<Admission>, BytesMut)> {
+    ) -> Option<(Box<Admission>, RequestHeader)> {
         let buffer = stream.input().split();
         let refusal = Refusal {
             fault,
@@ -170,12 +164,12 @@ impl<A: Application> Door<A> {
         let Some(answer) = self.application.refuse(&refusal) else {
             stream.expect_body(Framing::None, refusal.arrival.started);
             stream.break_off();
-            let header = canonical::write_refused(&refusal.arrival.line, headers.lines(), &buffer);
+            let line = &refusal.arrival.line;
+            let header = canonical::refused(line, headers.lines(), &buffer).ok()?;
             let admission = Admission {
                 framing: Framing::None,
                 upgrade: false,
                 keepalive: false,
-                surplus: Vec::new(),
                 fault: Some(refusal.fault),
                 arrival: refusal.arrival,
             };
@@ -273,21 +267,18 @@ async fn read_header(
     }
 }
 
-/// Takes the header off the input, in the form for Pingora.
+/// Takes the header off the input.
 fn take_header(
     line: &RequestLine,
     head: &Head,
     headers: &Headers,
     input: &mut BytesMut,
-) -> BytesMut {
+) -> pingora_core::Result<RequestHeader> {
     let received = match input.len() == head.length {
         true => std::mem::take(input),
         false => input.split_to(head.length),
     };
-    match head.plain {
-        true => received,
-        false => canonical::write(line, headers.lines(), &received),
-    }
+    canonical::header(line, head, headers.lines(), &received.freeze())
 }
 
 /// What is known of a request before it is read.
@@ -306,7 +297,7 @@ impl Arriving<'_> {
         listener: &Listener,
         stream: &mut DoorStream,
         headers: &mut Headers,
-    ) -> Result<(Box<Admission>, BytesMut), (Fault, Arrival)> {
+    ) -> Result<(Box<Admission>, RequestHeader), (Fault, Arrival)> {
         // The first header's time began when the connection was accepted.
         let counted_from = match self.connection.count_request() {
             1 => self.connection.started,
@@ -318,8 +309,11 @@ impl Arriving<'_> {
             Ok(head) => {
                 let admission = self.admitted(&mut reader, &head, stream);
                 let line = &admission.arrival.line;
-                let header = take_header(line, &head, headers, stream.input());
-                Ok((admission, header))
+                match take_header(line, &head, headers, stream.input()) {
+                    Ok(header) => Ok((admission, header)),
+                    // More header lines than a map holds, which `max_headers` forbids by default.
+                    Err(_) => Err((Fault::TooManyHeaders, admission.arrival)),
+                }
             }
             Err(fault) => {
                 let arrival = self.refused(&mut reader, stream.input(), &fault);
@@ -335,7 +329,6 @@ impl Arriving<'_> {
         stream: &mut DoorStream,
     ) -> Box<Admission> {
         let line = std::mem::take(&mut reader.line);
-        let surplus = reader.settle(stream.input(), head);
         stream.expect_body(head.framing, self.started);
         if line.version() == Version::HTTP_09 {
             stream.drop_header();
@@ -346,7 +339,6 @@ impl Arriving<'_> {
             upgrade: head.upgrade,
             keepalive: head.keepalive,
             fault: None,
-            surplus,
             arrival,
         })
     }

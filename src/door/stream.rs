@@ -1,8 +1,7 @@
-//! The stream below Pingora's session: one request's body at a time, and its answer.
+//! The client's side of a connection: one request's body at a time, and its answer.
 
 mod body;
 mod collect;
-mod delegated;
 mod gone;
 mod held;
 mod output;
@@ -11,11 +10,10 @@ mod patience;
 mod raw;
 mod rules;
 mod stored;
-mod trailing;
 
 use super::chunked::Chunked;
 use super::connection::Leftover;
-use super::{Connection, Framing};
+use super::{Admission, Connection, Framing};
 use crate::model::ClientKeepalive;
 use crate::runtime::Location;
 use body::Body;
@@ -23,70 +21,80 @@ use bytes::BytesMut;
 pub use collect::Collected;
 use collect::Collecting;
 use crossbeam_utils::atomic::AtomicCell;
-use futures_util::task::AtomicWaker;
 use output::Output;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::raw_connect::ProxyDigest;
+use pingora_http::ResponseHeader;
 use rules::Rules;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Instant;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use trailing::Lines;
+use tokio::io::AsyncWrite;
 
-/// A client connection as Pingora's session sees it.
+/// A client connection, below the session of the request that it serves.
 ///
 /// It gives the session the bytes of one body and no more: what follows is kept for the next
-/// request. Past the end of the body a read waits, and notices a client that closes. What is
-/// written goes to the client at its pace, or is [taken ahead of it](Self::read_ahead). After
-/// [`upgraded`](Self::upgraded) everything passes.
+/// request. What is written goes to the client at its pace, or is [taken ahead of it](Self::read_ahead).
 pub struct DoorStream {
     /// `None` only while it is dropped.
     inner: Option<Stream>,
     connection: Arc<Connection>,
+    /// The request that begins, until its first phase takes it.
+    pub(super) admission: Option<Box<Admission>>,
+    /// How this request's session behaves.
+    pub(super) manner: Manner,
     rules: Rules,
     /// Read from the connection and not given on yet. Empty and without memory most of the time.
     input: BytesMut,
+    /// Where a body is read to.
+    space: BytesMut,
     body: Body,
+    /// How many bytes of the body were given on.
+    pub(super) given: usize,
     /// The client will send nothing more.
     closed: bool,
-    upgraded: AtomicBool,
+    upgraded: bool,
     kept: AtomicBool,
     /// Nothing is written any more, and the connection closes as soon as this is dropped.
-    silent: AtomicBool,
-    /// A reader that waits past the end of the body.
-    waiting: AtomicWaker,
+    silent: bool,
     output: Output,
     /// Whether the answer is taken as fast as it comes.
     ahead: AtomicBool,
-    /// Whether trailers will be written.
-    expects_trailers: AtomicBool,
-    /// These, once they are known.
-    trailers: AtomicCell<Option<Box<Lines>>>,
+    /// Header lines that are written behind the last chunk.
+    trailers: AtomicCell<Option<Box<Vec<u8>>>>,
     /// Header values of the answer for which words stand.
     raw_values: AtomicCell<raw::Values>,
-    /// What the next read is used for.
-    errand: AtomicU8,
     /// A body that is read whole.
     collecting: Option<Collecting>,
 }
 
-/// A session lets nobody write to its stream or read from it, except by its own reads. So a read
-/// that gives nothing is how the door's stream is made to do something else first.
-#[derive(Clone, Copy, PartialEq)]
-#[repr(u8)]
-enum Errand {
-    /// To read.
-    None,
-    /// To wait until everything is sent.
-    Settle,
-    /// To read the request's body whole.
-    Collect,
-    /// The same, for a client that waits for a 100.
-    ContinueAndCollect,
+/// How a session behaves, as the phases of its request want it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    /// The connection stays open.
+    pub(super) keepalive: bool,
+    /// Answers before the answer are left out.
+    pub(super) hides_interim: bool,
+    /// An answer that comes before the request's body is read ends the connection.
+    pub(super) closes_when_early: bool,
+    /// The request ends with a client that closes.
+    pub(super) ends_with_client: bool,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self {
+            keepalive: false,
+            hides_interim: false,
+            closes_when_early: true,
+            ends_with_client: true,
+        }
+    }
 }
 
 impl DoorStream {
@@ -94,28 +102,82 @@ impl DoorStream {
         Self {
             inner: Some(inner),
             connection,
+            admission: None,
+            manner: Manner::default(),
             rules: Rules::default(),
             input: BytesMut::new(),
+            space: BytesMut::new(),
             body: Body::Done,
+            given: 0,
             closed: false,
-            upgraded: AtomicBool::new(false),
+            upgraded: false,
             kept: AtomicBool::new(false),
-            silent: AtomicBool::new(false),
-            waiting: AtomicWaker::new(),
+            silent: false,
             output: Output::default(),
             ahead: AtomicBool::new(false),
-            expects_trailers: AtomicBool::new(false),
             trailers: AtomicCell::new(None),
             raw_values: AtomicCell::new(None),
-            errand: AtomicU8::new(Errand::None as u8),
             collecting: None,
         }
+    }
+
+    /// Where Pingora's sessions have room for something of ours: what a CONNECT proxy left, which is never
+    /// met on the client's side.
+    pub(super) fn in_digest(self) -> Arc<ProxyDigest> {
+        let nothing = ResponseHeader::build_no_case(200, Some(0)).expect("a status");
+        Arc::new(ProxyDigest::new(Box::new(nothing), Some(Box::new(self))))
+    }
+
+    /// The stream in a digest of the door's.
+    pub(super) fn within(digest: &mut Arc<ProxyDigest>) -> Option<&mut Self> {
+        let digest = Arc::get_mut(digest)?;
+        digest.user_data.as_mut()?.downcast_mut()
     }
 
     /// The door's stream below a session. `None` for a session that came another way: HTTP/2, a
     /// subrequest.
     pub fn of(session: &ServerSession) -> Option<&Self> {
-        session.as_http1()?.stream().as_any().downcast_ref()
+        let digest = session.digest()?.proxy_digest.as_ref()?;
+        digest.user_data.as_ref()?.downcast_ref()
+    }
+
+    /// The same, to be changed.
+    pub fn of_mut(session: &mut ServerSession) -> Option<&mut Self> {
+        Self::within(session.digest_mut()?.proxy_digest.as_mut()?)
+    }
+
+    /// Whether the connection stays open after this request.
+    pub fn is_kept_alive(session: &ServerSession) -> bool {
+        Self::of(session).is_some_and(|stream| stream.manner.keepalive)
+    }
+
+    /// Says whether the connection stays open after this request.
+    pub fn set_keepalive(session: &mut ServerSession, kept: bool) {
+        if let Some(stream) = Self::of_mut(session) {
+            stream.manner.keepalive = kept;
+        }
+    }
+
+    /// Says whether answers before the answer are left out, but for a 101 and the 100 that a client waits for.
+    pub fn hide_interim(session: &mut ServerSession, hidden: bool) {
+        if let Some(stream) = Self::of_mut(session) {
+            stream.manner.hides_interim = hidden;
+        }
+    }
+
+    /// An answer may come before the request's body is read, and the connection stays open: what is left of
+    /// the body is read away after it.
+    pub fn allow_early_answer(session: &mut ServerSession) {
+        if let Some(stream) = Self::of_mut(session) {
+            stream.manner.closes_when_early = false;
+        }
+    }
+
+    /// Says whether the request ends when its client closes.
+    pub fn end_with_client(session: &mut ServerSession, ends: bool) {
+        if let Some(stream) = Self::of_mut(session) {
+            stream.manner.ends_with_client = ends;
+        }
     }
 
     /// From now on the settings of this location hold for the connection. To be called whenever
@@ -124,11 +186,22 @@ impl DoorStream {
         self.rules.replace(Arc::clone(location));
     }
 
-    /// From now on everything passes in both directions. To be called once the request was
-    /// answered with 101; until then what the client sends early is held back.
-    pub fn upgraded(&self) {
-        self.upgraded.store(true, Ordering::Release);
-        self.waiting.wake();
+    /// From now on everything passes in both directions: the answer is a 101.
+    pub(super) fn upgrade(&mut self) {
+        self.upgraded = true;
+        self.body = Body::Tunnel;
+    }
+
+    /// Whether everything passes.
+    pub(super) fn is_upgraded(&self) -> bool {
+        self.upgraded
+    }
+
+    /// Nothing of the client's is wanted any more: the server has ended the tunnel.
+    pub(super) fn close_tunnel(&mut self) {
+        if matches!(self.body, Body::Tunnel) {
+            self.body = Body::Done;
+        }
     }
 
     /// Takes the answer as fast as it comes, within the location's `proxy_buffering` limits, and
@@ -141,15 +214,31 @@ impl DoorStream {
     /// Waits until the client has taken what was written, or has kept it waiting for longer than
     /// `send_timeout`, or is gone.
     pub async fn settle(session: &mut ServerSession) {
-        let Some(stream) = Self::of(session).filter(|stream| !stream.output.is_settled()) else {
+        let Some(stream) = Self::of_mut(session).filter(|stream| !stream.output.is_settled())
+        else {
             return;
         };
-        stream.run(Errand::Settle);
-        if let ServerSession::H1(session) = session
-            && let Err(cause) = session.idle().await
-        {
+        let settled = poll_fn(|cx| {
+            stream.check_line()?;
+            stream.poll_settled(cx)
+        });
+        if let Err(cause) = settled.await {
             log::debug!("the client did not take all of its answer: {cause}");
         }
+    }
+
+    /// Header lines, each with its end, that are written behind the last chunk of the answer. To be called
+    /// before its end.
+    pub fn set_trailers(&self, lines: Vec<u8>) {
+        self.trailers.store(Some(Box::new(lines)));
+    }
+
+    pub(super) fn take_trailers(&mut self) -> Option<Box<Vec<u8>>> {
+        self.trailers.take()
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// How many bytes of the answer were taken and not sent.
@@ -186,28 +275,10 @@ impl DoorStream {
     /// writes is dropped, nothing of the client's is waited for, and TLS says no goodbye. A session
     /// that came another way only ends its connection.
     pub fn close_silently(session: &mut ServerSession) {
-        session.set_keepalive(None);
-        if let Some(stream) = Self::of(session) {
-            stream.silent.store(true, Ordering::Relaxed);
+        if let Some(stream) = Self::of_mut(session) {
+            stream.manner.keepalive = false;
+            stream.silent = true;
         }
-    }
-
-    fn run(&self, errand: Errand) {
-        self.errand.store(errand as u8, Ordering::Relaxed);
-    }
-
-    fn poll_errand(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        const COLLECT: u8 = Errand::Collect as u8;
-        const CONTINUE_AND_COLLECT: u8 = Errand::ContinueAndCollect as u8;
-        match *self.errand.get_mut() {
-            COLLECT => self.poll_collected(cx, false),
-            CONTINUE_AND_COLLECT => self.poll_collected(cx, true),
-            _ => self.poll_settled(cx),
-        }
-    }
-
-    fn is_silent(&self) -> bool {
-        self.silent.load(Ordering::Relaxed)
     }
 
     /// Whether what is left of the body can be read without waiting for the client.
@@ -215,7 +286,7 @@ impl DoorStream {
         match &self.body {
             Body::Done | Body::Stored(_) => true,
             Body::Length(left) => self.input.len() as u64 >= *left,
-            Body::Chunked(_) | Body::Broken => false,
+            Body::Chunked(_) | Body::Broken | Body::Tunnel => false,
         }
     }
 
@@ -232,6 +303,15 @@ impl DoorStream {
         matches!(self.body, Body::Done | Body::Stored(_))
     }
 
+    /// Whether all of it was given on.
+    pub(super) fn is_body_given(&self) -> bool {
+        match &self.body {
+            Body::Done => true,
+            Body::Stored(stored) => stored.left() == 0,
+            _ => false,
+        }
+    }
+
     /// How long the connection is kept, by the location that had the last request.
     pub(super) fn keepalive(&mut self) -> Option<&ClientKeepalive> {
         Some(&self.rules.location()?.settings.limits.keepalive)
@@ -242,25 +322,21 @@ impl DoorStream {
         &mut self.input
     }
 
-    /// Keeps the connection although Pingora will drop this stream, as it does after every failure of
-    /// an upstream: the answer is whole, and says that the connection stays open.
+    /// Keeps the connection for another request, if it [may](Self::is_kept_alive): the answer is whole. To be
+    /// called from `ProxyHttp::persist_connection_context`; and where Pingora gives a connection up although
+    /// its answer was, as after every failure of an upstream.
     pub fn keep(&self) {
         self.kept.store(true, Ordering::Relaxed);
     }
 
-    /// The stream of a connection that was [`kept`](Self::keep); else what is left of it.
-    pub(super) fn resume(
-        mut leftover: Leftover,
-        connection: &Arc<Connection>,
-    ) -> Result<Box<Self>, Leftover> {
-        match leftover.kept.take() {
-            Some(input) => {
-                let mut stream = Self::new(leftover.stream, Arc::clone(connection));
-                stream.input = input;
-                Ok(Box::new(stream))
-            }
-            None => Err(leftover),
-        }
+    /// Whether it is kept.
+    pub(super) fn is_kept(&mut self) -> bool {
+        *self.kept.get_mut() && self.manner.keepalive
+    }
+
+    /// Whether it is to be kept or closed as it is wanted: Pingora has not given it up.
+    pub(super) fn is_finished(&mut self) -> bool {
+        *self.kept.get_mut()
     }
 
     /// Whether nothing of the last request stands in the way of the next one.
@@ -271,11 +347,14 @@ impl DoorStream {
 
     /// Starts the body of the next request, which began at this time.
     pub(super) fn expect_body(&mut self, framing: Framing, began: Instant) {
+        self.given = 0;
+        self.manner = Manner::default();
         self.rules.clear();
         self.output.pace.start(began);
         self.output.begin(self.connection.sent());
         *self.ahead.get_mut() = false;
-        self.forget_trailers();
+        *self.kept.get_mut() = false;
+        self.trailers.take();
         self.raw_values.take();
         self.body = match framing {
             Framing::None => Body::Done,
@@ -289,6 +368,7 @@ impl DoorStream {
         if matches!(self.body, Body::Stored(_)) {
             self.body = Body::Done;
         }
+        self.space = BytesMut::new();
     }
 
     /// Answers without a header.
@@ -322,10 +402,17 @@ impl DoorStream {
     fn inner_ref(&self) -> &Stream {
         self.inner.as_ref().expect(HELD)
     }
+
+    /// Closes the sending side.
+    pub(super) async fn shutdown(&mut self) {
+        if let Some(inner) = self.inner.as_mut().filter(|_| !self.silent) {
+            inner.shutdown().await;
+        }
+    }
 }
 
 // A cell that were not free of locks would put one on the request path.
-const _: () = assert!(AtomicCell::<Option<Box<Lines>>>::is_lock_free());
+const _: () = assert!(AtomicCell::<Option<Box<Vec<u8>>>>::is_lock_free());
 const _: () = assert!(AtomicCell::<raw::Values>::is_lock_free());
 
 impl Drop for DoorStream {
@@ -333,44 +420,18 @@ impl Drop for DoorStream {
     fn drop(&mut self) {
         if let Some(stream) = self.inner.take()
             && !self.closed
-            && !*self.silent.get_mut()
-            && !*self.upgraded.get_mut()
+            && !self.silent
+            && !self.upgraded
         {
-            let whole = self.is_body_done();
-            let unread = !whole || !self.input.is_empty();
-            let kept = (whole && *self.kept.get_mut()).then(|| std::mem::take(&mut self.input));
+            let unread = !self.is_body_done() || !self.input.is_empty();
             let location = self.rules.location();
             let lingering = location.map(|location| location.settings.limits.lingering);
             self.connection.leave(Leftover {
                 stream,
                 unread,
                 lingering: lingering.unwrap_or_default(),
-                kept,
             });
         }
-    }
-}
-
-impl AsyncRead for DoorStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.check_line()?;
-        if *self.errand.get_mut() != Errand::None as u8 {
-            let outcome = ready!(self.poll_errand(cx));
-            *self.errand.get_mut() = Errand::None as u8;
-            return Poll::Ready(outcome);
-        }
-        if buf.remaining() == 0 {
-            return Poll::Ready(Ok(()));
-        }
-        self.send_on(cx)?;
-        if self.upgraded.load(Ordering::Acquire) {
-            return self.poll_upgraded(cx, buf);
-        }
-        self.poll_body(cx, buf)
     }
 }
 

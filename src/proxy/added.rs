@@ -62,10 +62,6 @@ pub(super) fn expect_trailers(
     if session.req_header().version != Version::HTTP_11 || !ctx.settings().chunked {
         return Ok(());
     }
-    let Some(stream) = DoorStream::of(session.as_downstream()) else {
-        return Ok(());
-    };
-    stream.expect_trailers();
     response.remove_header(&header::CONTENT_LENGTH);
     let chunked = HeaderValue::from_static("chunked");
     response.insert_header(header::TRANSFER_ENCODING, chunked)?;

@@ -29,7 +29,7 @@ impl Gateway {
         }
         if session.req_header().version != Version::HTTP_11 {
             // RFC 9110, 15.2: these clients cannot read a 1xx.
-            session.set_ignore_info_resp(true);
+            DoorStream::hide_interim(session.as_downstream_mut(), true);
         }
         ctx.expects_continue = expects_continue(session);
         let entry = match &ctx.admission().fault {
@@ -114,7 +114,7 @@ pub(super) fn apply_limits(session: &mut Session, ctx: &RequestContext) {
     let kept = ctx
         .admission()
         .is_kept(&limits.keepalive, session.req_header());
-    session.set_keepalive(kept.then_some(0));
+    DoorStream::set_keepalive(session.as_downstream_mut(), kept);
 }
 
 /// Whether the location lets the client in.

@@ -248,7 +248,7 @@ pub(super) fn shape(
     let unchunked = session.req_header().version == Version::HTTP_10 || !ctx.settings().chunked;
     if unchunked && response.headers.contains_key(header::TRANSFER_ENCODING) {
         response.remove_header(&header::TRANSFER_ENCODING);
-        session.set_keepalive(None);
+        DoorStream::set_keepalive(session.as_downstream_mut(), false);
     }
     if !response.status.is_informational() {
         pace::settle(session, ctx, response)?;
@@ -289,7 +289,7 @@ fn pass_hints(
         || ctx.settings().early_hints.iter().any(is_true);
     hide(response, ctx, Seen::UNKNOWN);
     let reads_them = session.req_header().version == Version::HTTP_11;
-    session.set_ignore_info_resp(!(wanted && reads_them));
+    DoorStream::hide_interim(session.as_downstream_mut(), !(wanted && reads_them));
     Ok(())
 }
 
@@ -297,9 +297,6 @@ fn pass_hints(
 /// allows, and it must not keep an old generation alive.
 fn upgrade(session: &mut Session, ctx: &mut RequestContext) {
     session.set_read_timeout(None);
-    if let Some(stream) = DoorStream::of(session.as_downstream()) {
-        stream.upgraded();
-    }
     if let Some(admission) = &mut ctx.admission {
         admission.arrival.release_generation();
     }

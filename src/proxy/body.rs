@@ -36,14 +36,9 @@ pub(super) async fn collect(
     Ok(None)
 }
 
-/// Whether it is here and was sent, and is too long for Pingora to keep it for another try.
-pub(super) fn is_to_be_rewound(session: &Session) -> bool {
-    session.as_downstream().retry_buffer_truncated() && is_stored(session)
-}
-
-/// Before another try: it is passed on from its start.
-pub(super) async fn rewind(session: &mut Session) -> Result<()> {
-    DoorStream::replay(session.as_downstream_mut()).await
+/// Before another try: one that is here is passed on from its start.
+pub(super) fn rewind(session: &mut Session) {
+    DoorStream::replay(session.as_downstream_mut());
 }
 
 /// Whether the body cannot be read away: what has come of it is malformed, which nginx answers with 400.

@@ -86,7 +86,7 @@ impl Gateway {
 /// Pingora drops the connection after a failure, whatever is returned; the door keeps it.
 fn keep_connection(session: &mut Session) {
     let downstream = session.as_downstream();
-    if downstream.get_keepalive().is_some()
+    if DoorStream::is_kept_alive(downstream)
         && let Some(stream) = DoorStream::of(downstream)
     {
         stream.keep();
@@ -101,7 +101,7 @@ pub(super) async fn answer(
 ) -> Result<bool> {
     let own = ctx.settings().own;
     if own.pages == BuiltInPages::Nginx && nginx_page::closes(status.as_u16()) {
-        session.set_keepalive(None);
+        DoorStream::set_keepalive(session.as_downstream_mut(), false);
     }
     let page = page_of(ctx, status, &session.req_header().headers);
     let mut response = ResponseHeader::build(page.status, Some(8))?;

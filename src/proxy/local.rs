@@ -89,7 +89,7 @@ pub(super) fn frame(
         let chunked = HeaderValue::from_static("chunked");
         response.insert_header(header::TRANSFER_ENCODING, chunked)?;
     } else {
-        session.set_keepalive(None);
+        DoorStream::set_keepalive(session.as_downstream_mut(), false);
     }
     Ok(())
 }
@@ -131,7 +131,7 @@ impl Answer {
         let status = self.response.status;
         if discards_body(downstream, status) {
             // Pingora reads the rest away when the answer is written.
-            downstream.set_close_on_response_before_downstream_finish(false);
+            DoorStream::allow_early_answer(downstream);
             downstream.set_total_drain_timeout(Some(LINGERING_TIME));
         }
         added::expect_trailers(session, &mut self.response, ctx)?;

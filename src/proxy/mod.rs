@@ -71,11 +71,11 @@ mod values;
 pub use context::RequestContext;
 pub use router::{Route, RouteError, RouteRequest, Router, UnknownUpstream, UpstreamRef};
 
-use crate::door::{Admission, Application, Refusal};
+use crate::door::{Admission, Application, DoorStream, Refusal};
 use crate::runtime::Live;
 use async_trait::async_trait;
 use bytes::Bytes;
-use pingora_core::apps::{HttpServerApp, ReusedHttpStream};
+use pingora_core::apps::HttpServerApp;
 use pingora_core::protocols::Digest;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
@@ -119,12 +119,9 @@ impl Application for Proxy {
         &self.1
     }
 
-    async fn serve(
-        self: &Arc<Self>,
-        session: ServerSession,
-        shutdown: &ShutdownWatch,
-    ) -> Option<ReusedHttpStream> {
-        self.0.process_new_http(session, shutdown).await
+    async fn serve(self: &Arc<Self>, session: ServerSession, shutdown: &ShutdownWatch) {
+        // The connection comes home to the door, whatever Pingora makes of it.
+        self.0.process_new_http(session, shutdown).await;
     }
 
     fn refuse(&self, refusal: &Refusal<'_>) -> Option<Bytes> {
@@ -143,16 +140,8 @@ impl ProxyHttp for Gateway {
     // No downstream modules: compression belongs to a later piece.
     fn init_downstream_modules(&self, _: &mut pingora_core::modules::http::HttpModules) {}
 
-    fn on_connection_reuse(
-        &self,
-        session: &mut Session,
-        ctx: &mut Self::CTX,
-        from_the_door: Box<dyn Any + Send + Sync>,
-    ) {
-        ctx.admission = Admission::receive(from_the_door, session.as_downstream_mut());
-    }
-
     async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
+        ctx.admission = Admission::receive(session.as_downstream_mut());
         self.admit(session, ctx).await
     }
 
@@ -283,6 +272,15 @@ impl ProxyHttp for Gateway {
         ctx: &mut Self::CTX,
     ) -> FailToProxy {
         self.answer_failure(session, error, ctx).await
+    }
+
+    fn persist_connection_context(
+        &self,
+        session: &Session,
+        _: &Self::CTX,
+    ) -> Option<Box<dyn Any + Send + Sync>> {
+        DoorStream::of(session.as_downstream())?.keep();
+        None
     }
 
     async fn logging(&self, session: &mut Session, _: Option<&Error>, ctx: &mut Self::CTX) {

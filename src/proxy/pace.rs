@@ -19,7 +19,7 @@ pub(super) fn settle(
     let limits = &ctx.settings().limits;
     let downstream = session.as_downstream();
     if let Some(time) = limits.keepalive.announced
-        && downstream.get_keepalive().is_some()
+        && DoorStream::is_kept_alive(downstream)
     {
         response.insert_header("Keep-Alive", format!("timeout={}", time.as_secs()))?;
     }

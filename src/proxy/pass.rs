@@ -6,10 +6,10 @@ use super::flow::Entry;
 use super::phases::Next;
 use super::values::Exchange;
 use super::{Gateway, body, error_log, evaluate, queue, sticky, tunnel};
+use crate::door::DoorStream;
 use crate::runtime::upstream::Key;
 use crate::runtime::{Bind, render};
 use http::StatusCode;
-use pingora_core::protocols::http::ServerSession;
 use pingora_core::upstreams::peer::{HttpPeer, Scheme};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
@@ -73,8 +73,8 @@ impl Gateway {
             Box::pin(self.find_next(session, ctx)).await?;
         }
         let peer = peer(session, ctx)?;
-        if body::is_to_be_rewound(session) {
-            Box::pin(body::rewind(session)).await?;
+        if body::is_stored(session) {
+            body::rewind(session);
         }
         Ok(peer)
     }
@@ -217,9 +217,8 @@ fn from_where(session: &Session, ctx: &RequestContext) -> Option<SocketAddr> {
 /// send its body to.
 pub(super) async fn connected(session: &mut Session, ctx: &mut RequestContext) -> Result<()> {
     let goes_on = |passage: &Passage| passage.pass.settings.ignore_client_abort;
-    if let ServerSession::H1(downstream) = session.as_downstream_mut() {
-        downstream.set_abort_on_close(!ctx.passage.as_ref().is_some_and(goes_on));
-    }
+    let goes_on = ctx.passage.as_ref().is_some_and(goes_on);
+    DoorStream::end_with_client(session.as_downstream_mut(), !goes_on);
     match ctx.expects_continue {
         true => Box::pin(send_continue(session, ctx)).await,
         false => Ok(()),
@@ -231,14 +230,10 @@ pub(super) async fn connected(session: &mut Session, ctx: &mut RequestContext) -
 pub(super) async fn send_continue(session: &mut Session, ctx: &mut RequestContext) -> Result<()> {
     if std::mem::take(&mut ctx.expects_continue) {
         let downstream = session.as_downstream_mut();
-        let keepalive = downstream.get_keepalive();
         downstream
             .write_continue_response()
             .await
             .map_err(Error::into_down)?;
-        // Pingora takes every answer that comes before the body's end for one that ends the
-        // connection, a 100 too.
-        downstream.set_keepalive(keepalive);
     }
     Ok(())
 }

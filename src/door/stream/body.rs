@@ -1,13 +1,13 @@
 //! Reading: the bytes of one request's body, and nothing of what follows it.
 
-use super::super::chunked::Chunked;
+use super::super::chunked::{Chunked, MalformedBody};
 use super::DoorStream;
 use super::stored::StoredBody;
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use std::io;
-use std::sync::atomic::Ordering;
+use std::pin::pin;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 /// What may still be read for this request.
 pub(super) enum Body {
@@ -16,6 +16,8 @@ pub(super) enum Body {
     Done,
     /// It is all here.
     Stored(StoredBody),
+    /// What follows a 101: everything, until the client closes.
+    Tunnel,
     /// Malformed, or cut off.
     Broken,
 }
@@ -39,64 +41,39 @@ impl DoorStream {
         Poll::Ready(Ok(read.len()))
     }
 
-    /// Gives on what is there of the input, at most `limit` bytes.
-    fn give(&mut self, buf: &mut ReadBuf<'_>, limit: usize) -> usize {
-        let length = limit.min(self.input.len()).min(buf.remaining());
-        buf.put_slice(&self.input[..length]);
-        self.input.advance(length);
-        if self.input.is_empty() {
-            self.input = BytesMut::new();
-        }
-        self.connection.count_received(length);
-        length
-    }
-
-    /// Reads straight into the session's buffer, at most `limit` bytes, and gives how many.
-    fn poll_direct(
+    /// More of the request's body; `None` at its end. What follows a 101 is given on too, until the client
+    /// closes.
+    pub(in crate::door) fn poll_data(
         &mut self,
         cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-        limit: u64,
-    ) -> Poll<io::Result<usize>> {
-        let before = buf.filled().len();
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        if buf.remaining() <= limit {
-            ready!(self.inner().poll_read(cx, buf))?;
-        } else {
-            let mut part = ReadBuf::new(buf.initialize_unfilled_to(limit));
-            ready!(self.inner().poll_read(cx, &mut part))?;
-            let read = part.filled().len();
-            buf.advance(read);
+    ) -> Poll<io::Result<Option<Bytes>>> {
+        self.check_line()?;
+        self.send_on(cx)?;
+        match &mut self.body {
+            Body::Done => Poll::Ready(Ok(None)),
+            Body::Broken => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+            Body::Stored(stored) => Poll::Ready(stored.next()),
+            Body::Tunnel => self.poll_tunnel(cx),
+            Body::Length(left) => {
+                let left = *left;
+                let data = ready!(self.poll_bytes(cx, left))?;
+                let Some(data) = data else {
+                    return self.broken_off();
+                };
+                self.body = match left - data.len() as u64 {
+                    0 => Body::Done,
+                    left => Body::Length(left),
+                };
+                Poll::Ready(Ok(Some(data)))
+            }
+            Body::Chunked(_) => self.poll_chunked(cx),
         }
-        let read = buf.filled().len() - before;
-        self.connection.count_received(read);
-        if read == 0 {
-            self.closed = true;
-        }
-        Poll::Ready(Ok(read))
     }
 
-    pub(super) fn poll_upgraded(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.input.is_empty() {
-            ready!(self.poll_direct(cx, buf, u64::MAX))?;
-        } else {
-            self.give(buf, usize::MAX);
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Past the end of the body: waits, reads ahead a little, and notices a client that closes.
-    fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.waiting.register(cx.waker());
-        if self.upgraded.load(Ordering::Acquire) {
-            // Between the caller's check and the registration.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
+    /// Past the end of the body: waits, reads ahead a little, and ends when the client closes.
+    pub(in crate::door) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check_line()?;
+        self.send_on(cx)?;
         while !self.closed {
             if self.input.len() >= READ_AHEAD {
                 return Poll::Pending;
@@ -106,77 +83,125 @@ impl DoorStream {
         Poll::Ready(Ok(()))
     }
 
-    pub(super) fn poll_body(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match &mut self.body {
-            Body::Done => self.poll_done(cx),
-            Body::Broken => Poll::Ready(Ok(())),
-            Body::Stored(stored) if stored.left() > 0 => Poll::Ready(stored.give(buf)),
-            Body::Stored(_) => self.poll_done(cx),
-            Body::Length(left) => {
-                let left = *left;
-                let read = if self.input.is_empty() {
-                    ready!(self.poll_direct(cx, buf, left))?
-                } else {
-                    self.give(buf, usize::try_from(left).unwrap_or(usize::MAX))
+    /// What is here of the input or comes next, at most `limit` bytes, which belong to the body whole.
+    /// `None` when the client has closed.
+    fn poll_bytes(&mut self, cx: &mut Context<'_>, limit: u64) -> Poll<io::Result<Option<Bytes>>> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        if !self.input.is_empty() {
+            return Poll::Ready(Ok(Some(self.take_input(limit))));
+        }
+        let room = limit.min(AT_ONCE);
+        if self.space.capacity() == 0 {
+            self.space.reserve(room);
+        }
+        let mut space = (&mut self.space).limit(limit);
+        let inner = self.inner.as_mut().expect(super::HELD);
+        let read = pin!(inner.read_buf(&mut space)).poll(cx);
+        let read = ready!(read)?;
+        self.connection.count_received(read);
+        if read == 0 {
+            self.closed = true;
+            return Poll::Ready(Ok(None));
+        }
+        let data = self.space.split().freeze();
+        if self.space.capacity() < LEAST_ROOM || read == limit {
+            self.space = BytesMut::new();
+        }
+        Poll::Ready(Ok(Some(data)))
+    }
+
+    fn take_input(&mut self, limit: usize) -> Bytes {
+        let data = match self.input.len() <= limit {
+            true => std::mem::take(&mut self.input),
+            false => self.input.split_to(limit),
+        };
+        self.connection.count_received(data.len());
+        data.freeze()
+    }
+
+    fn broken_off(&mut self) -> Poll<io::Result<Option<Bytes>>> {
+        self.body = Body::Broken;
+        Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()))
+    }
+
+    fn poll_tunnel(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        let data = ready!(self.poll_bytes(cx, u64::MAX))?;
+        if data.is_none() {
+            self.body = Body::Done;
+        }
+        Poll::Ready(Ok(data))
+    }
+
+    /// The data of all chunks that are here.
+    fn poll_chunked(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        loop {
+            let Body::Chunked(chunked) = &self.body else {
+                return Poll::Ready(Ok(None));
+            };
+            let left = chunked.data_left();
+            if self.input.is_empty() && left >= READ_AHEAD as u64 {
+                // The middle of a large chunk needs no look at its bytes.
+                let Some(data) = ready!(self.poll_bytes(cx, left))? else {
+                    return self.broken_off();
                 };
-                self.body = match left - read as u64 {
-                    _ if read == 0 => Body::Broken,
-                    0 => Body::Done,
-                    left => Body::Length(left),
-                };
-                Poll::Ready(Ok(()))
+                if let Body::Chunked(chunked) = &mut self.body {
+                    chunked.skip(data.len());
+                }
+                return Poll::Ready(Ok(Some(data)));
             }
-            Body::Chunked(_) => self.poll_chunked(cx, buf),
+            if self.input.is_empty() && ready!(self.poll_fill(cx))? == 0 {
+                return self.broken_off();
+            }
+            let data = self.take_chunks()?;
+            if !data.is_empty() {
+                return Poll::Ready(Ok(Some(data)));
+            }
         }
     }
 
-    fn poll_chunked(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let Body::Chunked(chunked) = &mut self.body else {
-            return Poll::Ready(Ok(()));
-        };
-        let data = chunked.data_left();
-        if self.input.is_empty() && data >= READ_AHEAD as u64 {
-            // The middle of a large chunk needs no look at its bytes.
-            let read = ready!(self.poll_direct(cx, buf, data))?;
-            if let Body::Chunked(chunked) = &mut self.body {
-                chunked.skip(read);
-            }
-            if read == 0 {
-                self.body = Body::Broken;
-            }
-            return Poll::Ready(Ok(()));
-        }
-        if self.input.is_empty() && ready!(self.poll_fill(cx))? == 0 {
-            self.body = Body::Broken;
-            return Poll::Ready(Ok(()));
-        }
-        let available = self.input.len().min(buf.remaining());
-        let Body::Chunked(chunked) = &mut self.body else {
-            return Poll::Ready(Ok(()));
-        };
-        match chunked.advance(&self.input[..available]) {
-            Ok(length) => {
-                if chunked.is_done() {
-                    self.body = Body::Done;
+    /// Takes chunks off the input, to the body's end at most.
+    fn take_chunks(&mut self) -> io::Result<Bytes> {
+        let mut data = BytesMut::new();
+        while let Body::Chunked(chunked) = &mut self.body
+            && !self.input.is_empty()
+        {
+            let taken = match usize::try_from(chunked.data_left()) {
+                Ok(0) => {
+                    let Ok(length) = chunked.advance_to_data(&self.input) else {
+                        self.body = Body::Broken;
+                        return Err(io::Error::new(io::ErrorKind::InvalidData, MalformedBody));
+                    };
+                    self.input.advance(length);
+                    if chunked.is_done() {
+                        self.body = Body::Done;
+                    }
+                    length
                 }
-                self.give(buf, length);
-                Poll::Ready(Ok(()))
-            }
-            Err(malformed) => {
-                self.body = Body::Broken;
-                Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, malformed)))
-            }
+                left => {
+                    let length = left.unwrap_or(usize::MAX).min(self.input.len());
+                    chunked.skip(length);
+                    let part = self.input.split_to(length);
+                    match data.is_empty() {
+                        true => data = part,
+                        false => data.extend_from_slice(&part),
+                    }
+                    length
+                }
+            };
+            self.connection.count_received(taken);
         }
+        if self.input.is_empty() {
+            self.input = BytesMut::new();
+        }
+        Ok(data.freeze())
     }
 }
 
 /// How much is read at once, and how much of later requests is kept while one is served.
 const READ_AHEAD: usize = 4096;
+
+/// How much of a body is read at once.
+const AT_ONCE: usize = 64 * 1024;
+
+/// With less room a buffer is not read into again.
+const LEAST_ROOM: usize = 4096;

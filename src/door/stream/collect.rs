@@ -2,18 +2,19 @@
 //! `proxy_request_buffering`.
 //!
 //! Pingora passes a body on once, and keeps 64 kB of it for a second try. So the body is read here,
-//! below Pingora's session, which then reads it from memory or a file as if it came from the client;
-//! for another try it gets a session that begins anew ([`DoorStream::replay`]).
+//! below Pingora's session, which then reads it from memory or a file as if it came from the client, for
+//! another try once more ([`DoorStream::replay`]).
 
+use super::DoorStream;
 use super::body::Body;
 use super::patience::Patience;
 use super::stored::StoredBody;
-use super::{DoorStream, Errand};
 use crate::model::{BodyStore, Limits};
 use bytes::{Buf, BytesMut};
 use http::header;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::{Error, ErrorType, Result};
+use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::task::{Context, Poll, ready};
@@ -48,69 +49,37 @@ impl DoorStream {
         session: &mut ServerSession,
         wants_100: bool,
     ) -> Result<Option<Collected>> {
-        let Some(stream) = Self::of(session) else {
+        let Some(stream) = Self::of_mut(session) else {
             return Ok(None);
         };
-        let errand = match wants_100 {
-            true => Errand::ContinueAndCollect,
-            false => Errand::Collect,
-        };
-        stream.run(errand);
-        if let ServerSession::H1(session) = session {
-            session.idle().await.map_err(explain)?;
-        }
-        let length = match Self::of(session) {
-            Some(Self {
-                body: Body::Stored(stored),
-                ..
-            }) => stored.len(),
-            Some(Self {
-                collecting: Some(collecting),
-                ..
-            }) => return Ok(Some(Collected::TooLarge(collecting.stored.len()))),
+        let collected = poll_fn(|cx| {
+            stream.check_line()?;
+            stream.poll_collected(cx, wants_100)
+        });
+        collected.await.map_err(explain)?;
+        let length = match (&stream.body, &stream.collecting) {
+            (Body::Stored(stored), _) => stored.len(),
+            (_, Some(collecting)) => return Ok(Some(Collected::TooLarge(collecting.stored.len()))),
             _ => return Ok(None),
         };
+        // An answer may come before the session has read what is here.
+        stream.manner.closes_when_early = false;
         let request = session.req_header_mut();
         if request.remove_header(&header::TRANSFER_ENCODING).is_some() {
             // What is read from here on has no frames any more.
             request.insert_header(header::CONTENT_LENGTH, length)?;
         }
-        // An answer may come before the session has read what is here.
-        session.set_close_on_response_before_downstream_finish(false);
         Ok(Some(Collected::Whole(length)))
     }
 
-    /// Has a session begin anew with a body that was [collected](Self::collect), for another try.
-    ///
-    /// # Errors
-    /// The session did not take its own header a second time.
-    pub async fn replay(session: &mut ServerSession) -> Result<()> {
-        let (nothing, _) = tokio::io::duplex(1);
-        let header = session.req_header().clone();
-        let keepalive = session.get_keepalive();
-        let timeout = session.get_read_timeout();
-        let old = std::mem::replace(session, ServerSession::new_http1(Box::new(nothing)));
-        let ServerSession::H1(old) = old else {
-            return Error::e_explain(ErrorType::InternalError, "only HTTP/1 is replayed");
-        };
-        let Ok(mut stream) = old.into_inner().into_any().downcast::<Self>() else {
-            return Error::e_explain(ErrorType::InternalError, "not the door's stream");
-        };
-        if let Body::Stored(stored) = &mut stream.body {
+    /// Has the session read a body that was [collected](Self::collect) from its start, for another try.
+    pub fn replay(session: &mut ServerSession) {
+        if let Some(stream) = Self::of_mut(session)
+            && let Body::Stored(stored) = &mut stream.body
+        {
             stored.rewind();
+            stream.given = 0;
         }
-        let mut new = ServerSession::new_http1(stream);
-        new.set_pipelined_prefix(BytesMut::from(
-            &b"GET / HTTP/1.1\r\nHost: replay\r\n\r\n"[..],
-        ));
-        new.read_request().await?;
-        *new.req_header_mut() = header;
-        new.set_keepalive(keepalive);
-        new.set_read_timeout(timeout);
-        new.set_ignore_info_resp(new.req_header().version != http::Version::HTTP_11);
-        new.set_close_on_response_before_downstream_finish(false);
-        *session = new;
-        Ok(())
     }
 
     /// The body, when it was collected and is in memory: `$request_body`.
@@ -271,29 +240,19 @@ enum Progress {
 }
 
 /// What went wrong, as the session would have put it.
-fn explain(error: Box<Error>) -> Box<Error> {
-    let kind = error
-        .root_cause()
-        .downcast_ref::<io::Error>()
-        .map(io::Error::kind);
-    let kind = match kind {
-        Some(io::ErrorKind::TimedOut) => ErrorType::ReadTimedout,
-        Some(io::ErrorKind::UnexpectedEof) => ErrorType::InvalidHTTPHeader,
-        Some(io::ErrorKind::InvalidData) => return error.into_down(),
-        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
-            ErrorType::ConnectionClosed
-        }
+fn explain(cause: io::Error) -> Box<Error> {
+    let kind = match cause.kind() {
+        io::ErrorKind::TimedOut => ErrorType::ReadTimedout,
+        io::ErrorKind::UnexpectedEof => ErrorType::InvalidHTTPHeader,
+        io::ErrorKind::InvalidData => ErrorType::ReadError,
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => ErrorType::ConnectionClosed,
         // The disk is full, or the folder cannot be written to.
         _ => {
-            return Error::because(
-                ErrorType::InternalError,
-                "storing the request's body",
-                error,
-            )
-            .into_in();
+            let what = "storing the request's body";
+            return Error::because(ErrorType::InternalError, what, cause).into_in();
         }
     };
-    Error::because(kind, "reading the request's body", error).into_down()
+    Error::because(kind, "reading the request's body", cause).into_down()
 }
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";

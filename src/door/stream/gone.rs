@@ -1,7 +1,6 @@
 //! Noticing that a client has gone while nothing is read from it.
 
 use super::DoorStream;
-use pingora_core::protocols::UniqueID;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use tokio::io::Interest;
@@ -12,7 +11,7 @@ impl DoorStream {
     /// same. What it sends before stays unread. Never ends when the system cannot tell.
     pub fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
         // SAFETY: the stream's number is that of its socket, which it keeps open at least until it is dropped.
-        let socket = unsafe { BorrowedFd::borrow_raw(self.id()) };
+        let socket = unsafe { BorrowedFd::borrow_raw(self.inner_ref().id()) };
         let socket = socket.try_clone_to_owned();
         async move {
             match socket {

@@ -48,12 +48,6 @@ impl Held {
         }
     }
 
-    /// Takes a few bytes, whatever there is room for. Nothing may be held.
-    pub(super) fn put(&mut self, bytes: &[u8]) {
-        debug_assert!(self.is_empty(), "the order of bytes would change");
-        self.memory.extend_from_slice(bytes);
-    }
-
     fn overflow(&mut self, bytes: &[u8], limits: &AnswerBuffering) -> io::Result<usize> {
         let written = self.file.as_ref().map_or(0, |file| file.written);
         let room = limits.file.saturating_sub(written);

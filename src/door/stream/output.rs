@@ -9,21 +9,20 @@ use super::DoorStream;
 use super::held::Held;
 use super::pace::Pace;
 use super::patience::Patience;
-use super::trailing::Trailing;
-use memchr::memmem::Finder;
+use bytes::BytesMut;
 use pingora_core::protocols::Stream;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 /// What is under way to the client.
 #[derive(Default)]
 pub(super) struct Output {
-    header: Header,
+    /// An HTTP/0.9 client gets no header.
+    drops_header: bool,
     held: Held,
     patience: Patience,
     flush: Flush,
@@ -32,16 +31,6 @@ pub(super) struct Output {
     before_body: Option<u64>,
     /// What the connection had sent when the request began.
     sent_before: u64,
-    pub(super) trailing: Trailing,
-}
-
-/// What happens to the header of an answer.
-#[derive(Default)]
-enum Header {
-    #[default]
-    Passes,
-    /// An HTTP/0.9 client gets none: how much of the blank line at its end was seen.
-    Dropped(usize),
 }
 
 /// Whether the connection's own small buffer has to be emptied.
@@ -58,7 +47,7 @@ enum Flush {
 impl Output {
     /// Answers without a header.
     pub(super) fn drop_header(&mut self) {
-        self.header = Header::Dropped(0);
+        self.drops_header = true;
     }
 
     /// Whether everything has reached the kernel.
@@ -77,88 +66,40 @@ impl Output {
         self.before_body
     }
 
-    /// Finds the end of the answer's header in what is written next.
-    fn note_header(&mut self, bytes: &[u8], sent: u64) {
-        if self.before_body.is_some() || is_interim(bytes) {
-            return;
-        }
-        if let Some(end) = END_OF_HEADER.find(bytes) {
-            let header = (end + BLANK_LINE.len()) as u64;
-            self.before_body = Some(sent - self.sent_before + self.held.len() + header);
-        }
-    }
-
-    /// What is held is the answer's header, whole.
-    fn note_held(&mut self, sent: u64) {
-        self.before_body = Some(sent - self.sent_before + self.held.len());
-    }
-
     /// How many bytes were taken and not sent.
     pub(super) fn held(&self) -> u64 {
         self.held.len()
     }
-
-    /// Takes what is sent next. Nothing else may be held.
-    pub(super) fn hold_at_once(&mut self, bytes: &[u8]) {
-        self.held.put(bytes);
-    }
-
-    /// How many bytes of `text` belong to a header that is not written, or `None` when all of it
-    /// is to be written.
-    fn dropped(&mut self, text: &[u8]) -> Option<usize> {
-        let Header::Dropped(seen) = &mut self.header else {
-            return None;
-        };
-        for (at, &byte) in text.iter().enumerate() {
-            *seen = match (*seen, byte) {
-                (seen, _) if byte == BLANK_LINE[seen] => seen + 1,
-                (_, b'\r') => 1,
-                _ => 0,
-            };
-            if *seen == BLANK_LINE.len() {
-                self.header = Header::Passes;
-                return Some(at + 1);
-            }
-        }
-        Some(text.len())
-    }
 }
 
 impl DoorStream {
+    /// Writes the header of an answer, or of one before the answer.
+    pub(in crate::door) async fn write_header(
+        &mut self,
+        mut header: BytesMut,
+        is_interim: bool,
+    ) -> io::Result<()> {
+        if self.output.drops_header {
+            return Ok(());
+        }
+        self.put_raw_values(&mut header);
+        if !is_interim {
+            let before = self.connection.sent() - self.output.sent_before;
+            let before = before + self.output.held.len() + header.len() as u64;
+            self.output.before_body = Some(before);
+        }
+        self.write_all(&header).await
+    }
+
     /// Writes one buffer.
     pub(super) fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.is_silent() {
+        if self.silent {
             return Poll::Ready(Ok(bytes.len()));
         }
-        if let Some(length) = self.output.dropped(bytes) {
-            return Poll::Ready(Ok(length));
-        }
-        if self.output.before_body.is_none()
-            && let Some(outcome) = self.poll_send_raw(cx, bytes)
-        {
-            if let Poll::Ready(Ok(_)) = outcome {
-                // All that is held now stands before the body.
-                self.output.note_held(self.connection.sent());
-                self.output.trailing.skip_header();
-            }
-            return outcome;
-        }
-        self.output.note_header(bytes, self.connection.sent());
-        if *self.expects_trailers.get_mut() {
-            return self.poll_send_to_trailers(cx, bytes);
-        }
-        self.poll_send_as_it_is(cx, bytes)
-    }
-
-    pub(super) fn poll_send_as_it_is(
-        &mut self,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
         if self.poll_held(cx)?.is_ready() {
             let Poll::Ready(allowance) = self.poll_allowance(cx)? else {
                 return self
@@ -183,14 +124,9 @@ impl DoorStream {
     ) -> Poll<io::Result<usize>> {
         let first = buffers.iter().find(|buffer| !buffer.is_empty());
         let first = first.map_or(&[][..], |buffer| buffer);
-        let plain = matches!(self.output.header, Header::Passes)
-            && !self.output.pace.is_limited()
-            && !*self.expects_trailers.get_mut()
-            && self.output.before_body.is_some();
-        if self.is_silent() || !plain {
+        if self.silent || self.output.pace.is_limited() {
             return self.poll_send(cx, first);
         }
-        self.output.note_header(first, self.connection.sent());
         if self.poll_held(cx)?.is_ready() {
             let outcome = self.inner().poll_write_vectored(cx, buffers);
             if outcome.is_ready() {
@@ -202,7 +138,7 @@ impl DoorStream {
 
     /// An answer that is read ahead does not wait here: what could not be sent is sent later.
     pub(super) fn poll_flush_now(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.is_silent() {
+        if self.silent {
             return Poll::Ready(Ok(()));
         }
         let settled = self.poll_settled(cx)?;
@@ -320,13 +256,3 @@ impl DoorStream {
         self.ahead.load(Ordering::Relaxed)
     }
 }
-
-/// Whether this is an answer before the answer: a 100.
-fn is_interim(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"HTTP/1.1 1") && !bytes.starts_with(b"HTTP/1.1 101")
-}
-
-const BLANK_LINE: &[u8; 4] = b"\r\n\r\n";
-
-/// Looks for it. Made once: that costs more than to find it.
-static END_OF_HEADER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(BLANK_LINE));

@@ -2,19 +2,20 @@
 //! file when it is too long for that.
 
 use crate::model::{BodyInFile, BodyStore};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::io::ReadBuf;
 
 /// A body that is stored, and how much of it was given on.
 #[derive(Default)]
 pub(super) struct StoredBody {
-    /// All of it, or nothing once there is a file.
+    /// What came so far, or nothing once there is a file.
     memory: BytesMut,
+    /// All of it, once it is whole, or nothing when there is a file.
+    whole: Bytes,
     file: Option<BodyFile>,
     length: u64,
     given: u64,
@@ -45,6 +46,7 @@ impl StoredBody {
         if self.file.is_none() && store.in_file_only != BodyInFile::Needed {
             self.move_to_file(store)?;
         }
+        self.whole = std::mem::take(&mut self.memory).freeze();
         Ok(())
     }
 
@@ -56,23 +58,22 @@ impl StoredBody {
         Ok(())
     }
 
-    /// Gives on what comes next; nothing at the end.
-    pub(super) fn give(&mut self, buf: &mut ReadBuf<'_>) -> io::Result<()> {
-        let length =
-            usize::try_from(self.left()).map_or(buf.remaining(), |left| left.min(buf.remaining()));
-        match &self.file {
-            Some(file) => {
-                let space = &mut buf.initialize_unfilled()[..length];
-                file.file.read_exact_at(space, self.given)?;
-                buf.advance(length);
-            }
-            None => {
-                let from = usize::try_from(self.given).unwrap_or(usize::MAX);
-                buf.put_slice(&self.memory[from..from + length]);
-            }
+    /// What comes next; `None` at the end.
+    pub(super) fn next(&mut self) -> io::Result<Option<Bytes>> {
+        if self.left() == 0 {
+            return Ok(None);
         }
-        self.given += length as u64;
-        Ok(())
+        let data = match &self.file {
+            Some(file) => {
+                let length = usize::try_from(self.left()).map_or(AT_ONCE, |left| left.min(AT_ONCE));
+                let mut space = BytesMut::zeroed(length);
+                file.file.read_exact_at(&mut space, self.given)?;
+                space.freeze()
+            }
+            None => self.whole.clone(),
+        };
+        self.given += data.len() as u64;
+        Ok(Some(data))
     }
 
     /// How much was not given on.
@@ -91,7 +92,7 @@ impl StoredBody {
 
     /// All of it, unless it is in a file.
     pub(super) fn in_memory(&self) -> Option<&[u8]> {
-        self.file.is_none().then_some(&self.memory[..])
+        self.file.is_none().then_some(&self.whole[..])
     }
 
     /// Its file.
@@ -160,21 +161,19 @@ fn hashed(folder: &Path, levels: &[usize], name: &str) -> PathBuf {
     path
 }
 
+/// How much of a file is read at once.
+const AT_ONCE: usize = 64 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(body: &mut StoredBody, at_once: usize) -> Vec<u8> {
+    fn read(body: &mut StoredBody) -> Vec<u8> {
         let mut all = Vec::new();
-        loop {
-            let mut space = vec![0; at_once];
-            let mut buf = ReadBuf::new(&mut space);
-            body.give(&mut buf).expect("readable");
-            if buf.filled().is_empty() {
-                return all;
-            }
-            all.extend_from_slice(buf.filled());
+        while let Some(part) = body.next().expect("readable") {
+            all.extend_from_slice(&part);
         }
+        all
     }
 
     fn store(folder: &Path, memory: usize, in_file_only: BodyInFile) -> BodyStore {
@@ -189,18 +188,18 @@ mod tests {
     #[test]
     fn a_body_is_given_on_again_and_again_from_memory_and_from_a_file() {
         let folder = tempfile::tempdir().expect("a folder");
-        for memory in [0, 10, 1000] {
+        for memory in [0, 10_000, 1_000_000] {
             let store = store(folder.path(), memory, BodyInFile::Needed);
             let mut body = StoredBody::default();
-            let bytes: Vec<u8> = (0..=255).collect();
-            for part in bytes.chunks(7) {
+            let bytes: Vec<u8> = (0..=255).cycle().take(2 * AT_ONCE + 100).collect();
+            for part in bytes.chunks(1000) {
                 body.put(part, &store).expect("stored");
             }
             body.finish(&store).expect("stored");
-            assert_eq!(body.in_memory().is_some(), memory == 1000);
-            assert_eq!(body.len(), 256);
-            for at_once in [1, 100, 1000] {
-                assert_eq!(read(&mut body, at_once), bytes);
+            assert_eq!(body.in_memory().is_some(), memory == 1_000_000);
+            assert_eq!(body.len(), bytes.len() as u64);
+            for _ in 0..3 {
+                assert_eq!(read(&mut body), bytes);
                 body.rewind();
             }
             assert!(body.path().is_none_or(|path| !path.exists()), "has no name");

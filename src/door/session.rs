@@ -1,0 +1,621 @@
+//! Pingora's session of a request that passed the door.
+//!
+//! Pingora's own HTTP/1 session would read the header a second time, and knows one request only. This one is
+//! given the header as the door has read it. What belongs to the connection is its [`DoorStream`], which
+//! comes home when the session is dropped.
+
+use super::DoorStream;
+use async_trait::async_trait;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use crossbeam_utils::atomic::AtomicCell;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use pingora::prelude::timeout;
+use pingora_core::protocols::Digest;
+use pingora_core::protocols::http::body_buffer::FixedBuffer;
+use pingora_core::protocols::http::custom::CustomMessageWrite;
+use pingora_core::protocols::http::custom::server::Session;
+use pingora_core::protocols::http::v1::common::{is_expect_continue_req, is_upgrade_req};
+use pingora_core::protocols::http::{HttpTask, date};
+use pingora_core::protocols::l4::socket::SocketAddr;
+use pingora_core::protocols::raw_connect::ProxyDigest;
+use pingora_core::{Error, ErrorType, OrErr, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+use std::future::{pending, poll_fn};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+
+/// Where a connection's [`DoorStream`] comes back to from the session of a request.
+#[derive(Default)]
+pub(super) struct Home(AtomicCell<Option<Arc<ProxyDigest>>>);
+
+impl Home {
+    /// The stream, once its session is dropped.
+    pub(super) fn take(&self) -> Option<Arc<ProxyDigest>> {
+        self.0.take()
+    }
+}
+
+// A cell that were not free of locks would put one on the request path.
+const _: () = assert!(AtomicCell::<Option<Arc<ProxyDigest>>>::is_lock_free());
+
+/// One request and its answer.
+pub(super) struct DoorSession {
+    /// Holds the [`DoorStream`].
+    digest: Digest,
+    home: Arc<Home>,
+    request: RequestHeader,
+    /// The answer's header, once it is written.
+    response: Option<Box<ResponseHeader>>,
+    answer: Framed,
+    read_timeout: Option<Duration>,
+    drain_timeout: Option<Duration>,
+    /// What was read of the body, for another try.
+    retry: Option<FixedBuffer>,
+    body_sent: usize,
+    /// The client has closed its sending side.
+    half_closed: bool,
+}
+
+/// How the answer's body is delimited, and what is left of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Framed {
+    /// There is no header yet.
+    Unknown,
+    Length(u64),
+    Chunked,
+    UntilClose,
+    /// It is written.
+    Whole,
+}
+
+impl DoorSession {
+    pub(super) fn new(stream: Arc<ProxyDigest>, home: &Arc<Home>, request: RequestHeader) -> Self {
+        Self {
+            digest: Digest {
+                proxy_digest: Some(stream),
+                ..Digest::default()
+            },
+            home: Arc::clone(home),
+            request,
+            response: None,
+            answer: Framed::Unknown,
+            read_timeout: None,
+            drain_timeout: None,
+            retry: None,
+            body_sent: 0,
+            half_closed: false,
+        }
+    }
+
+    fn stream(&self) -> &DoorStream {
+        let digest = self.digest.proxy_digest.as_ref();
+        let data = digest.and_then(|digest| digest.user_data.as_ref());
+        data.and_then(|data| data.downcast_ref()).expect(HELD)
+    }
+
+    fn stream_mut(&mut self) -> &mut DoorStream {
+        stream_in(&mut self.digest)
+    }
+
+    async fn read_body(&mut self) -> Result<Option<Bytes>> {
+        let stream = stream_in(&mut self.digest);
+        let read = poll_fn(|cx| stream.poll_data(cx));
+        let read = match self.read_timeout {
+            Some(limit) => timeout(limit, read).await.map_err(|_| {
+                Error::explain(
+                    ErrorType::ReadTimedout,
+                    format!("reading body, timeout: {limit:?}"),
+                )
+            })?,
+            None => read.await,
+        };
+        let data = read.map_err(|cause| {
+            let kind = match cause.kind() {
+                io::ErrorKind::UnexpectedEof => ErrorType::ConnectionClosed,
+                _ => ErrorType::ReadError,
+            };
+            Error::because(kind, "reading the request's body", cause)
+        })?;
+        if let Some(data) = &data {
+            stream.given += data.len();
+            // One that was collected is read from its start.
+            if let Some(retry) = self.retry.as_mut().filter(|_| !stream.has_collected()) {
+                retry.write_to_buffer(data);
+            }
+        }
+        Ok(data)
+    }
+
+    async fn drain(&mut self) -> Result<()> {
+        while !self.stream().is_body_given() {
+            self.read_body().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the client closes. Ends with an error then, if the request is to end with its client.
+    async fn idle(&mut self) -> Result<Option<Bytes>> {
+        let stream = stream_in(&mut self.digest);
+        if !self.half_closed {
+            poll_fn(|cx| stream.poll_closed(cx))
+                .await
+                .or_err(ErrorType::ReadError, "waiting for the client to close")?;
+            self.half_closed = true;
+            stream.manner.keepalive = false;
+        }
+        if !stream.manner.ends_with_client {
+            return pending().await;
+        }
+        let when = match self.response {
+            None => "before the response header is sent",
+            Some(_) => "before the response body is complete",
+        };
+        Error::e_explain(ErrorType::ConnectionClosed, when)
+    }
+
+    /// Whether a header may be written now.
+    fn may_write(&self, header: &ResponseHeader) -> bool {
+        if header.status.is_informational()
+            && header.status != StatusCode::SWITCHING_PROTOCOLS
+            && self.stream().manner.hides_interim
+            && !(header.status == StatusCode::CONTINUE && is_expect_continue_req(&self.request))
+        {
+            return false;
+        }
+        // There is one answer, whatever came before it.
+        self.response
+            .as_ref()
+            .is_none_or(|written| written.status.is_informational() && !self.stream().is_upgraded())
+    }
+
+    async fn write_header(&mut self, mut header: Box<ResponseHeader>) -> Result<()> {
+        if !self.may_write(&header) {
+            return Ok(());
+        }
+        let is_interim = is_interim(header.status);
+        if !is_interim {
+            self.begin_answer(&mut header)?;
+        }
+        let text = written(&header)?;
+        // What is made in real time is not held back for more of it.
+        let flush = is_interim
+            || self.is_answered()
+            || !header.headers.contains_key(header::CONTENT_LENGTH);
+        let stream = stream_in(&mut self.digest);
+        stream
+            .write_header(text, is_interim)
+            .await
+            .map_err(unsent)?;
+        if flush {
+            flushed(stream).await?;
+        }
+        self.response = Some(header);
+        Ok(())
+    }
+
+    /// Settles what follows from the header of the answer.
+    fn begin_answer(&mut self, header: &mut ResponseHeader) -> Result<()> {
+        let upgrades = header.status == StatusCode::SWITCHING_PROTOCOLS;
+        self.answer = match upgrades {
+            true => Framed::UntilClose,
+            false => framing(header, &self.request.method),
+        };
+        let closes = self.answer == Framed::UntilClose;
+        let upgrades = upgrades && is_upgrade_req(&self.request);
+        let stream = stream_in(&mut self.digest);
+        if closes || (stream.manner.closes_when_early && !stream.is_body_given()) {
+            stream.manner.keepalive = false;
+        }
+        if upgrades {
+            stream.upgrade();
+        }
+        if !header.status.is_informational() {
+            let connection = match stream.manner.keepalive {
+                true => HeaderValue::from_static("keep-alive"),
+                false => HeaderValue::from_static("close"),
+            };
+            header.insert_header(header::DATE, date::get_cached_date())?;
+            header.insert_header(header::CONNECTION, connection)?;
+        }
+        Ok(())
+    }
+
+    /// Whether nothing more is to be written.
+    fn is_answered(&self) -> bool {
+        matches!(self.answer, Framed::Whole | Framed::Length(0))
+    }
+
+    /// Writes a part of the body, which is not empty. What is more than there is to be is left out.
+    async fn write_part(&mut self, data: &[u8]) -> Result<()> {
+        let stream = stream_in(&mut self.digest);
+        let written = match &mut self.answer {
+            Framed::Unknown | Framed::Whole | Framed::Length(0) => return Ok(()),
+            Framed::Length(left) => {
+                let length = usize::try_from(*left).map_or(data.len(), |left| left.min(data.len()));
+                put(stream, &data[..length]).await?;
+                *left -= length as u64;
+                if *left == 0 {
+                    flushed(stream).await?;
+                }
+                length
+            }
+            Framed::Chunked => {
+                let (head, length) = chunk_head(data.len());
+                let mut chunk = head[length..].chain(data).chain(&b"\r\n"[..]);
+                stream.write_all_buf(&mut chunk).await.map_err(unsent)?;
+                flushed(stream).await?;
+                data.len()
+            }
+            Framed::UntilClose => {
+                put(stream, data).await?;
+                flushed(stream).await?;
+                data.len()
+            }
+        };
+        self.body_sent += written;
+        Ok(())
+    }
+
+    /// Ends the answer.
+    async fn end_answer(&mut self) -> Result<()> {
+        let stream = stream_in(&mut self.digest);
+        let left = std::mem::replace(&mut self.answer, Framed::Whole);
+        match left {
+            Framed::Unknown => self.answer = Framed::Unknown,
+            Framed::Length(1..) => {
+                stream.manner.keepalive = false;
+                return Err(Error::explain(CUT_SHORT, "the answer is not whole").into_down());
+            }
+            Framed::Chunked => match stream.take_trailers() {
+                None => put(stream, b"0\r\n\r\n").await?,
+                Some(lines) => put(stream, &[b"0\r\n", &lines[..], b"\r\n"].concat()).await?,
+            },
+            Framed::Length(0) | Framed::UntilClose | Framed::Whole => {}
+        }
+        flushed(stream).await?;
+        stream.close_tunnel();
+        Ok(())
+    }
+
+    /// Writes several parts of an answer's body; in chunks they are one.
+    async fn write_parts(&mut self, parts: &[Bytes]) -> Result<()> {
+        match parts {
+            [_, _, ..] if self.answer == Framed::Chunked => self.write_part(&parts.concat()).await,
+            _ => {
+                for part in parts {
+                    self.write_part(part).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn write_tasks(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
+        let mut ends = false;
+        let mut parts: Vec<Bytes> = Vec::new();
+        for task in tasks {
+            ends = match task {
+                HttpTask::Header(header, ends) => {
+                    self.write_header(header).await?;
+                    ends
+                }
+                HttpTask::Body(data, ends) | HttpTask::UpgradedBody(data, ends) => {
+                    parts.extend(data.filter(|data| !data.is_empty()));
+                    ends
+                }
+                // Those of servers are not passed on.
+                HttpTask::Trailer(_) | HttpTask::Done => true,
+                HttpTask::Failed(error) => {
+                    // What came before is the client's.
+                    self.write_parts(&parts).await?;
+                    flushed(self.stream_mut()).await?;
+                    return Err(error);
+                }
+            };
+        }
+        self.write_parts(&parts).await?;
+        if ends {
+            self.end_answer().await?;
+        }
+        Ok(ends || self.is_answered())
+    }
+}
+
+impl Drop for DoorSession {
+    fn drop(&mut self) {
+        self.home.0.store(self.digest.proxy_digest.take());
+    }
+}
+
+#[async_trait]
+impl Session for DoorSession {
+    fn req_header(&self) -> &RequestHeader {
+        &self.request
+    }
+
+    fn req_header_mut(&mut self) -> &mut RequestHeader {
+        &mut self.request
+    }
+
+    async fn read_body_bytes(&mut self) -> Result<Option<Bytes>> {
+        self.read_body().await
+    }
+
+    async fn drain_request_body(&mut self) -> Result<()> {
+        match self.drain_timeout {
+            Some(limit) => timeout(limit, self.drain()).await.map_err(|_| {
+                Error::explain(
+                    ErrorType::ReadTimedout,
+                    format!("draining body, timeout: {limit:?}"),
+                )
+            })?,
+            None => self.drain().await,
+        }
+    }
+
+    async fn write_response_header(&mut self, header: Box<ResponseHeader>, _: bool) -> Result<()> {
+        self.write_header(header).await
+    }
+
+    async fn write_response_header_ref(&mut self, header: &ResponseHeader, _: bool) -> Result<()> {
+        self.write_header(Box::new(header.clone())).await
+    }
+
+    async fn write_body(&mut self, data: Bytes, end: bool) -> Result<()> {
+        if !data.is_empty() {
+            self.write_part(&data).await?;
+        }
+        if end {
+            self.end_answer().await?;
+        }
+        Ok(())
+    }
+
+    /// Those of servers are not passed on.
+    async fn write_trailers(&mut self, _: HeaderMap) -> Result<()> {
+        Ok(())
+    }
+
+    async fn response_duplex_vec(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
+        self.write_tasks(tasks).await
+    }
+
+    fn set_read_timeout(&mut self, limit: Option<Duration>) {
+        self.read_timeout = limit;
+    }
+
+    fn get_read_timeout(&self) -> Option<Duration> {
+        self.read_timeout
+    }
+
+    /// `send_timeout` is the [`DoorStream`]'s.
+    fn set_write_timeout(&mut self, _: Option<Duration>) {}
+
+    fn get_write_timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    fn set_total_drain_timeout(&mut self, limit: Option<Duration>) {
+        self.drain_timeout = limit;
+    }
+
+    fn get_total_drain_timeout(&self) -> Option<Duration> {
+        self.drain_timeout
+    }
+
+    fn request_summary(&self) -> String {
+        let target = String::from_utf8_lossy(self.request.raw_path());
+        format!("{} {target}", self.request.method)
+    }
+
+    fn response_written(&self) -> Option<&ResponseHeader> {
+        self.response.as_deref()
+    }
+
+    async fn shutdown(&mut self, _: u32, _: &str) {
+        self.stream_mut().shutdown().await;
+    }
+
+    fn is_body_done(&mut self) -> bool {
+        self.stream().is_body_given()
+    }
+
+    /// Pingora calls it at the end of an answer, and once more to be done with the request.
+    async fn finish(&mut self) -> Result<()> {
+        self.end_answer().await?;
+        let stream = self.stream_mut();
+        match (stream.is_finished(), stream.is_kept()) {
+            (false, _) => Ok(()),
+            (true, false) => {
+                stream.shutdown().await;
+                Ok(())
+            }
+            (true, true) => self.drain_request_body().await,
+        }
+    }
+
+    fn is_body_empty(&mut self) -> bool {
+        self.stream().given == 0 && self.stream().is_body_given()
+    }
+
+    async fn read_body_or_idle(&mut self, no_body_expected: bool) -> Result<Option<Bytes>> {
+        match no_body_expected || self.stream().is_body_given() {
+            true => self.idle().await,
+            false => self.read_body().await,
+        }
+    }
+
+    fn body_bytes_sent(&self) -> usize {
+        self.body_sent
+    }
+
+    fn body_bytes_read(&self) -> usize {
+        self.stream().given
+    }
+
+    fn digest(&self) -> Option<&Digest> {
+        Some(&self.digest)
+    }
+
+    fn digest_mut(&mut self) -> Option<&mut Digest> {
+        Some(&mut self.digest)
+    }
+
+    fn client_addr(&self) -> Option<&SocketAddr> {
+        self.stream().connection().client()
+    }
+
+    fn server_addr(&self) -> Option<&SocketAddr> {
+        self.stream().connection().server()
+    }
+
+    fn pseudo_raw_h1_request_header(&self) -> Bytes {
+        let mut text = BytesMut::new();
+        text.put_slice(self.request.method.as_str().as_bytes());
+        text.put_slice(b" ");
+        text.put_slice(self.request.raw_path());
+        text.put_slice(b" HTTP/1.1\r\n");
+        self.request.header_to_h1_wire(&mut text);
+        text.put_slice(b"\r\n");
+        text.freeze()
+    }
+
+    fn enable_retry_buffering(&mut self) {
+        if self.retry.is_none() {
+            self.retry = Some(FixedBuffer::new(RETRY_BUFFER));
+        }
+    }
+
+    fn retry_buffer_truncated(&self) -> bool {
+        self.retry.as_ref().is_some_and(FixedBuffer::is_truncated)
+    }
+
+    fn get_retry_buffer(&self) -> Option<Bytes> {
+        let retry = self.retry.as_ref()?;
+        (!retry.is_truncated()).then(|| retry.get_buffer())?
+    }
+
+    async fn finish_custom(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn take_custom_message_reader(
+        &mut self,
+    ) -> Option<Box<dyn futures_util::Stream<Item = Result<Bytes>> + Unpin + Send + Sync>> {
+        None
+    }
+
+    fn restore_custom_message_reader(
+        &mut self,
+        _: Box<dyn futures_util::Stream<Item = Result<Bytes>> + Unpin + Send + Sync>,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    fn take_custom_message_writer(&mut self) -> Option<Box<dyn CustomMessageWrite>> {
+        None
+    }
+
+    fn restore_custom_message_writer(&mut self, _: Box<dyn CustomMessageWrite>) -> Result<()> {
+        Ok(())
+    }
+
+    fn is_upgrade_req(&self) -> bool {
+        is_upgrade_req(&self.request)
+    }
+
+    fn was_upgraded(&self) -> bool {
+        self.stream().is_upgraded()
+    }
+}
+
+/// The stream, while other fields of its session are in use.
+fn stream_in(digest: &mut Digest) -> &mut DoorStream {
+    let digest = digest.proxy_digest.as_mut();
+    digest.and_then(DoorStream::within).expect(HELD)
+}
+
+async fn put(stream: &mut DoorStream, data: &[u8]) -> Result<()> {
+    stream.write_all(data).await.map_err(unsent)
+}
+
+async fn flushed(stream: &mut DoorStream) -> Result<()> {
+    stream.flush().await.map_err(unsent)
+}
+
+/// The client did not take what was written.
+fn unsent(cause: io::Error) -> Box<Error> {
+    Error::because(ErrorType::WriteError, "writing the response", cause).into_down()
+}
+
+/// An answer before the answer. After a 101 comes no other.
+fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
+}
+
+/// How the body of an answer is delimited (RFC 9112, 6.3).
+fn framing(header: &ResponseHeader, method: &Method) -> Framed {
+    if matches!(
+        header.status,
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    ) || *method == Method::HEAD
+    {
+        return Framed::Length(0);
+    }
+    if let Some(codings) = header.headers.get(header::TRANSFER_ENCODING) {
+        let last = codings.as_bytes().rsplit(|byte| *byte == b',').next();
+        let last = last.unwrap_or_default().trim_ascii();
+        if last.eq_ignore_ascii_case(b"chunked") {
+            return Framed::Chunked;
+        }
+    }
+    let length = header.headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.trim().parse().ok());
+    length.map_or(Framed::UntilClose, Framed::Length)
+}
+
+/// The header as it is sent.
+fn written(header: &ResponseHeader) -> Result<BytesMut> {
+    let mut text = BytesMut::with_capacity(HEADER_ROOM);
+    text.put_slice(match header.version {
+        Version::HTTP_09 => b"HTTP/0.9 ",
+        Version::HTTP_10 => b"HTTP/1.0 ",
+        Version::HTTP_11 => b"HTTP/1.1 ",
+        _ => return Error::e_explain(ErrorType::WriteError, "no version of HTTP/1"),
+    });
+    text.put_slice(header.status.as_str().as_bytes());
+    text.put_slice(b" ");
+    text.put_slice(header.get_reason_phrase().unwrap_or_default().as_bytes());
+    text.put_slice(b"\r\n");
+    header.header_to_h1_wire(&mut text);
+    text.put_slice(b"\r\n");
+    Ok(text)
+}
+
+/// The line before a chunk, in hexadecimal, at the end of the array from where it begins.
+fn chunk_head(length: usize) -> ([u8; 18], usize) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let mut head = *b"................\r\n";
+    let (mut at, mut left) = (16, length);
+    loop {
+        at -= 1;
+        head[at] = HEX[left % 16];
+        left /= 16;
+        if left == 0 {
+            return (head, at);
+        }
+    }
+}
+
+/// As Pingora's own sessions call it.
+const CUT_SHORT: ErrorType = ErrorType::new("PrematureBodyEnd");
+
+const HELD: &str = "a session holds its stream until it is dropped";
+
+/// How much of a body is kept for another try, as Pingora's own sessions do.
+const RETRY_BUFFER: usize = 64 * 1024;
+
+/// Most headers are shorter.
+const HEADER_ROOM: usize = 1024;
