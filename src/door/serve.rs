@@ -1,7 +1,6 @@
 //! A connection from its first byte to its last: one request after another.
 
 use super::admission::{Admission, Arrival, Refusal};
-use super::alarm::Alarm;
 use super::canonical;
 use super::counters::Counted;
 use super::lifelines::Lifelines;
@@ -72,7 +71,6 @@ impl<A: Application> Door<A> {
         // A watch whose sender is gone ends too.
         let ending = async move { drop(watch.wait_for(|ending| *ending).await) };
         let mut ending = pin!(ending.fuse());
-        let mut alarm = Alarm::default();
         let mut headers = Headers::default();
         let mut pause = self.before_first_request()?;
         let home = Arc::new(Home::default());
@@ -80,9 +78,7 @@ impl<A: Application> Door<A> {
             let stream = DoorStream::within(&mut digest)?;
             let pipelined = !stream.input().is_empty();
             let waiting = Counted::waiting();
-            pause
-                .wait(stream, ending.as_mut(), shutdown, &mut alarm)
-                .await?;
+            pause.wait(stream, ending.as_mut(), shutdown).await?;
             drop(waiting);
             let reading = Counted::reading();
             // Only now, so that a connection that waits does not hold an old generation.
@@ -207,7 +203,6 @@ impl Pause {
         stream: &mut DoorStream,
         mut ending: Pin<&mut impl FusedFuture<Output = ()>>,
         shutdown: &ShutdownWatch,
-        alarm: &mut Alarm,
     ) -> Option<()> {
         let limit = self.limit?;
         if !stream.input().is_empty() {
@@ -221,7 +216,7 @@ impl Pause {
                     return Poll::Ready(read);
                 }
                 ends = ending.as_mut().poll(context).is_ready();
-                match ends || alarm.poll(context, until).is_ready() {
+                match ends || stream.alarm.poll(context, until).is_ready() {
                     true => Poll::Ready(Ok(0)),
                     false => Poll::Pending,
                 }

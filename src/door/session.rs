@@ -4,11 +4,11 @@
 //! given the header as the door has read it. What belongs to the connection is its [`DoorStream`], which
 //! comes home when the session is dropped.
 
-use super::DoorStream;
+use super::{DoorStream, SILENT};
 use async_trait::async_trait;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use crossbeam_utils::atomic::AtomicCell;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderMap, Method, StatusCode, Version, header};
 use pingora::prelude::timeout;
 use pingora_core::protocols::Digest;
 use pingora_core::protocols::http::body_buffer::FixedBuffer;
@@ -20,9 +20,10 @@ use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::{Error, ErrorType, OrErr, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
@@ -111,6 +112,7 @@ impl DoorSession {
             })?,
             None => read.await,
         };
+        stream.hear();
         let data = read.map_err(|cause| {
             let kind = match cause.kind() {
                 io::ErrorKind::UnexpectedEof => ErrorType::ConnectionClosed,
@@ -138,15 +140,22 @@ impl DoorSession {
     /// Waits until the client closes. Ends with an error then, if the request is to end with its client.
     async fn idle(&mut self) -> Result<Option<Bytes>> {
         let stream = stream_in(&mut self.digest);
-        if !self.half_closed {
-            poll_fn(|cx| stream.poll_closed(cx))
-                .await
-                .or_err(ErrorType::ReadError, "waiting for the client to close")?;
-            self.half_closed = true;
-            stream.manner.keepalive = false;
-        }
-        if !stream.manner.ends_with_client {
-            return pending().await;
+        let half_closed = &mut self.half_closed;
+        let ended = poll_fn(|cx| -> Poll<Result<Ended>> {
+            if !*half_closed && let Poll::Ready(closed) = stream.poll_closed(cx) {
+                closed.or_err(ErrorType::ReadError, "waiting for the client to close")?;
+                *half_closed = true;
+                stream.manner.keepalive = false;
+            }
+            match *half_closed && stream.manner.ends_with_client {
+                true => Poll::Ready(Ok(Ended::Client)),
+                false => stream.poll_silence(cx).map(|()| Ok(Ended::Silence)),
+            }
+        });
+        if let Ended::Silence = ended.await? {
+            // What came before is the client's.
+            flushed(stream).await?;
+            return Err(Error::new(ErrorType::Custom(SILENT)));
         }
         let when = match self.response {
             None => "before the response header is sent",
@@ -170,15 +179,17 @@ impl DoorSession {
             .is_none_or(|written| written.status.is_informational() && !self.stream().is_upgraded())
     }
 
-    async fn write_header(&mut self, mut header: Box<ResponseHeader>) -> Result<()> {
+    async fn write_header(&mut self, header: Box<ResponseHeader>) -> Result<()> {
         if !self.may_write(&header) {
             return Ok(());
         }
         let is_interim = is_interim(header.status);
+        let mut text = begun(&header)?;
         if !is_interim {
-            self.begin_answer(&mut header)?;
+            self.begin_answer(&header);
+            add_own(self.stream_mut(), &header, &mut text);
         }
-        let text = written(&header)?;
+        text.put_slice(b"\r\n");
         // What is made in real time is not held back for more of it.
         let flush = is_interim
             || self.is_answered()
@@ -196,7 +207,7 @@ impl DoorSession {
     }
 
     /// Settles what follows from the header of the answer.
-    fn begin_answer(&mut self, header: &mut ResponseHeader) -> Result<()> {
+    fn begin_answer(&mut self, header: &ResponseHeader) {
         let upgrades = header.status == StatusCode::SWITCHING_PROTOCOLS;
         self.answer = match upgrades {
             true => Framed::UntilClose,
@@ -211,15 +222,6 @@ impl DoorSession {
         if upgrades {
             stream.upgrade();
         }
-        if !header.status.is_informational() {
-            let connection = match stream.manner.keepalive {
-                true => HeaderValue::from_static("keep-alive"),
-                false => HeaderValue::from_static("close"),
-            };
-            header.insert_header(header::DATE, date::get_cached_date())?;
-            header.insert_header(header::CONNECTION, connection)?;
-        }
-        Ok(())
     }
 
     /// Whether nothing more is to be written.
@@ -274,26 +276,25 @@ impl DoorSession {
             },
             Framed::Length(0) | Framed::UntilClose | Framed::Whole => {}
         }
-        flushed(stream).await?;
+        if !stream.is_settled() {
+            flushed(stream).await?;
+        }
         stream.close_tunnel();
         Ok(())
     }
 
-    /// Writes several parts of an answer's body; in chunks they are one.
-    async fn write_parts(&mut self, parts: &[Bytes]) -> Result<()> {
+    /// Writes parts of an answer's body as one chunk.
+    async fn write_chunk(&mut self, parts: &[Bytes]) -> Result<()> {
         match parts {
-            [_, _, ..] if self.answer == Framed::Chunked => self.write_part(&parts.concat()).await,
-            _ => {
-                for part in parts {
-                    self.write_part(part).await?;
-                }
-                Ok(())
-            }
+            [] => Ok(()),
+            [part] => self.write_part(part).await,
+            _ => self.write_part(&parts.concat()).await,
         }
     }
 
     async fn write_tasks(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
         let mut ends = false;
+        // In chunks they are one.
         let mut parts: Vec<Bytes> = Vec::new();
         for task in tasks {
             ends = match task {
@@ -302,23 +303,29 @@ impl DoorSession {
                     ends
                 }
                 HttpTask::Body(data, ends) | HttpTask::UpgradedBody(data, ends) => {
-                    parts.extend(data.filter(|data| !data.is_empty()));
+                    let data = data.filter(|data| !data.is_empty());
+                    match (data, self.answer) {
+                        (Some(data), Framed::Chunked) => parts.push(data),
+                        (Some(data), _) => self.write_part(&data).await?,
+                        (None, _) => {}
+                    }
                     ends
                 }
                 // Those of servers are not passed on.
                 HttpTask::Trailer(_) | HttpTask::Done => true,
                 HttpTask::Failed(error) => {
                     // What came before is the client's.
-                    self.write_parts(&parts).await?;
+                    self.write_chunk(&parts).await?;
                     flushed(self.stream_mut()).await?;
                     return Err(error);
                 }
             };
         }
-        self.write_parts(&parts).await?;
+        self.write_chunk(&parts).await?;
         if ends {
             self.end_answer().await?;
         }
+        self.stream_mut().hear();
         Ok(ends || self.is_answered())
     }
 }
@@ -576,8 +583,8 @@ fn framing(header: &ResponseHeader, method: &Method) -> Framed {
     length.map_or(Framed::UntilClose, Framed::Length)
 }
 
-/// The header as it is sent.
-fn written(header: &ResponseHeader) -> Result<BytesMut> {
+/// The header as it is sent, up to where its last lines go.
+fn begun(header: &ResponseHeader) -> Result<BytesMut> {
     let mut text = BytesMut::with_capacity(HEADER_ROOM);
     text.put_slice(match header.version {
         Version::HTTP_09 => b"HTTP/0.9 ",
@@ -590,8 +597,39 @@ fn written(header: &ResponseHeader) -> Result<BytesMut> {
     text.put_slice(header.get_reason_phrase().unwrap_or_default().as_bytes());
     text.put_slice(b"\r\n");
     header.header_to_h1_wire(&mut text);
-    text.put_slice(b"\r\n");
     Ok(text)
+}
+
+/// Adds the lines that every answer has, whatever is in its header map: as in nginx no variable knows them
+/// but `$sent_http_connection`.
+fn add_own(stream: &mut DoorStream, header: &ResponseHeader, text: &mut BytesMut) {
+    let headers = &header.headers;
+    if let Some(name) = stream.server_name()
+        && !headers.contains_key(header::SERVER)
+    {
+        text.put_slice(b"Server: ");
+        text.put_slice(name.as_bytes());
+        text.put_slice(b"\r\n");
+    }
+    if !headers.contains_key(header::DATE) {
+        text.put_slice(b"Date: ");
+        text.put_slice(date::get_cached_date().as_bytes());
+        text.put_slice(b"\r\n");
+    }
+    if header.status != StatusCode::SWITCHING_PROTOCOLS {
+        text.put_slice(match stream.manner.keepalive {
+            true => b"Connection: keep-alive\r\n",
+            false => b"Connection: close\r\n",
+        });
+    }
+}
+
+/// Why a session waits for nothing any more.
+enum Ended {
+    /// The client has closed.
+    Client,
+    /// The server said nothing for too long.
+    Silence,
 }
 
 /// The line before a chunk, in hexadecimal, at the end of the array from where it begins.

@@ -11,6 +11,7 @@ mod raw;
 mod rules;
 mod stored;
 
+use super::alarm::Alarm;
 use super::chunked::Chunked;
 use super::connection::Leftover;
 use super::{Admission, Connection, Framing};
@@ -33,7 +34,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::io::AsyncWrite;
 
 /// A client connection, below the session of the request that it serves.
@@ -51,6 +52,10 @@ pub struct DoorStream {
     rules: Rules,
     /// Read from the connection and not given on yet. Empty and without memory most of the time.
     input: BytesMut,
+    /// What wakes it, from one request to the next.
+    pub(super) alarm: Alarm,
+    /// Since when the server's next word is waited for.
+    silent_since: Option<Instant>,
     /// Where a body is read to.
     space: BytesMut,
     body: Body,
@@ -73,6 +78,9 @@ pub struct DoorStream {
     collecting: Option<Collecting>,
 }
 
+/// The error of a request whose server says nothing for too long.
+pub const SILENT: &str = "the server says nothing";
+
 /// How a session behaves, as the phases of its request want it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Manner {
@@ -84,6 +92,8 @@ pub(super) struct Manner {
     pub(super) closes_when_early: bool,
     /// The request ends with a client that closes.
     pub(super) ends_with_client: bool,
+    /// How long a server may say nothing, where that is for the session to watch.
+    pub(super) silence: Option<Duration>,
 }
 
 impl Default for Manner {
@@ -93,6 +103,7 @@ impl Default for Manner {
             hides_interim: false,
             closes_when_early: true,
             ends_with_client: true,
+            silence: None,
         }
     }
 }
@@ -106,6 +117,8 @@ impl DoorStream {
             manner: Manner::default(),
             rules: Rules::default(),
             input: BytesMut::new(),
+            alarm: Alarm::default(),
+            silent_since: None,
             space: BytesMut::new(),
             body: Body::Done,
             given: 0,
@@ -173,11 +186,39 @@ impl DoorStream {
         }
     }
 
-    /// Says whether the request ends when its client closes.
-    pub fn end_with_client(session: &mut ServerSession, ends: bool) {
+    /// The request goes to a server: whether it ends when its client closes, and after how long without a
+    /// word of the server's it fails with [`SILENT`]. That is for requests without a body, which wait for
+    /// nothing but the answer: one timer does for all of a connection's, where Pingora sets some for each.
+    pub fn wait_for_server(
+        session: &mut ServerSession,
+        ends_with_client: bool,
+        limit: Option<Duration>,
+    ) {
         if let Some(stream) = Self::of_mut(session) {
-            stream.manner.ends_with_client = ends;
+            stream.manner.ends_with_client = ends_with_client;
+            stream.manner.silence = limit;
+            stream.silent_since = None;
         }
+    }
+
+    /// Something has come from the server.
+    pub(super) fn hear(&mut self) {
+        self.silent_since = None;
+    }
+
+    /// Waits until the server has said nothing for too long.
+    pub(super) fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(limit) = self.manner.silence else {
+            return Poll::Pending;
+        };
+        let since = *self.silent_since.get_or_insert_with(Instant::now);
+        self.alarm.poll(cx, since + limit)
+    }
+
+    /// What `Server` says.
+    pub(super) fn server_name(&mut self) -> Option<&'static str> {
+        let location = self.rules.location();
+        location.map(|location| location.settings.own.server_name())
     }
 
     /// From now on the settings of this location hold for the connection. To be called whenever
@@ -235,6 +276,11 @@ impl DoorStream {
 
     pub(super) fn take_trailers(&mut self) -> Option<Box<Vec<u8>>> {
         self.trailers.take()
+    }
+
+    /// Whether everything was sent.
+    pub(super) fn is_settled(&self) -> bool {
+        self.output.is_settled()
     }
 
     pub(super) fn connection(&self) -> &Connection {

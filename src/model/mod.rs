@@ -51,7 +51,7 @@ pub use location::{
     NextUpstream, Page, ProxyPass, Redirects, ReplacedUri, RetryCondition, SetHeader,
 };
 pub use log::{AccessLog, ErrorLog, Escape, Level, LogBuffer, LogTarget, Syslog, SyslogServer};
-pub use own::{BuiltInPages, OwnAnswers, ServerTokens};
+pub use own::{BuiltInPages, FULL_NAME, NAME, OwnAnswers, ServerTokens};
 pub use pass::{ActedOn, HttpVersion, IgnoredHeaders, PassedBody};
 pub use process::{Process, User, Validity};
 pub use resolver::Resolver;

@@ -14,6 +14,22 @@ pub struct OwnAnswers {
     pub msie_refresh: bool,
 }
 
+impl OwnAnswers {
+    /// What `Server` says.
+    pub fn server_name(&self) -> &'static str {
+        match self.server_tokens {
+            ServerTokens::Off => NAME,
+            ServerTokens::On => FULL_NAME,
+        }
+    }
+}
+
+/// What Gapura calls itself in `Server` and on its pages.
+pub const NAME: &str = "gapura";
+
+/// The same with its version: `server_tokens on`.
+pub const FULL_NAME: &str = concat!("gapura/", env!("CARGO_PKG_VERSION"));
+
 /// Whose pages are shown for errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BuiltInPages {

@@ -224,9 +224,6 @@ pub(super) fn shape(
         response.set_status(status)?;
         response.set_reason_phrase(Some(nginx_page::phrase(status)))?;
     }
-    if !response.headers.contains_key(header::SERVER) {
-        response.insert_header(header::SERVER, error_page::server(ctx.settings().own))?;
-    }
     for (name, value) in &ctx.flow.kept_headers {
         keep(response, name, value)?;
     }

@@ -9,31 +9,13 @@ use super::flow::Entry;
 use super::phases::Next;
 use super::{Gateway, built_in, error_log, local, log_line, nginx_page};
 use crate::door::{DoorStream, Refusal};
-use crate::model::{BuiltInPages, ErrorPage, ErrorResponse, ErrorTarget, OwnAnswers, ServerTokens};
+use crate::model::{BuiltInPages, ErrorPage, ErrorResponse, ErrorTarget, OwnAnswers};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use pingora_core::{Error, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::{FailToProxy, Session};
 use std::fmt::Write;
-
-/// What Gapura calls itself in `Server` and on its pages.
-pub(super) const NAME: &str = "gapura";
-
-/// The same with its version: `server_tokens on`.
-pub(super) const FULL_NAME: &str = concat!("gapura/", env!("CARGO_PKG_VERSION"));
-
-/// What `Server` says.
-pub(super) fn server(own: OwnAnswers) -> HeaderValue {
-    HeaderValue::from_static(server_name(own))
-}
-
-fn server_name(own: OwnAnswers) -> &'static str {
-    match own.server_tokens {
-        ServerTokens::Off => NAME,
-        ServerTokens::On => FULL_NAME,
-    }
-}
 
 impl Gateway {
     /// `fail_to_proxy`: the end of a request that failed.
@@ -246,7 +228,7 @@ fn refuse_at_once(refusal: &Refusal<'_>) -> Bytes {
         "HTTP/1.1 {} {reason}\r\nServer: {}\r\nDate: {date}\r\nContent-Type: {}\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n",
         status.as_u16(),
-        server_name(own),
+        own.server_name(),
         page.content_type,
         body.len()
     );

@@ -3,7 +3,7 @@
 use super::context::RequestContext;
 use super::files::body::Body;
 use super::files::conditional;
-use super::{added, answer, charset, compress, error_page, nginx_page, pace, redirect, substitute};
+use super::{added, answer, charset, compress, nginx_page, pace, redirect, substitute};
 use crate::door::DoorStream;
 use crate::model::BuiltInPages;
 use bytes::Bytes;
@@ -42,7 +42,6 @@ pub(super) fn shape(
     if own.pages == BuiltInPages::Nginx {
         response.set_reason_phrase(Some(nginx_page::phrase(response.status)))?;
     }
-    response.insert_header(header::SERVER, error_page::server(own))?;
     added::add_headers(session, &mut response, ctx)?;
     pace::settle(session, ctx, &mut response)?;
     let is_changed = substitute::start(session, &mut response, ctx)?;

@@ -1,8 +1,7 @@
 //! The pages that nginx shows for errors, with Gapura's name at their end, and the phrases of its
 //! status lines.
 
-use super::error_page::{FULL_NAME, NAME};
-use crate::model::{OwnAnswers, ServerTokens};
+use crate::model::{FULL_NAME, NAME, OwnAnswers, ServerTokens};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use std::collections::HashMap;

@@ -6,7 +6,7 @@ use super::flow::Entry;
 use super::phases::Next;
 use super::values::Exchange;
 use super::{Gateway, body, error_log, evaluate, queue, sticky, tunnel};
-use crate::door::DoorStream;
+use crate::door::{DoorStream, Framing};
 use crate::runtime::upstream::Key;
 use crate::runtime::{Bind, render};
 use http::StatusCode;
@@ -15,6 +15,7 @@ use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 impl Gateway {
     /// `proxy_upstream_filter`: the first server. `false` when the answer is written: without a server to
@@ -168,6 +169,7 @@ fn found_nobody(session: &Session, ctx: &mut RequestContext) -> StatusCode {
 /// The server that was chosen, as Pingora connects to it.
 fn peer(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
     let from = from_where(session, ctx);
+    let silence = silence(ctx);
     let Some(passage) = &mut ctx.passage else {
         return Error::e_explain(ErrorType::InternalError, "nothing to pass the request to");
     };
@@ -177,6 +179,9 @@ fn peer(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
     let (address, peer) = (selected.address().clone(), Arc::clone(selected.peer()));
     passage.start_try(peer);
     let mut options = passage.pass.peer_options(from);
+    if silence.is_some() {
+        options.read_timeout = None;
+    }
     let wants_tunnel = ctx
         .admission
         .as_ref()
@@ -195,6 +200,14 @@ fn peer(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
         group_key,
         options,
     }))
+}
+
+/// `proxy_read_timeout`, where the door watches it: for a request that waits for nothing but its answer.
+fn silence(ctx: &RequestContext) -> Option<Duration> {
+    let admission = ctx.admission.as_ref()?;
+    let passage = ctx.passage.as_ref()?;
+    let waits = admission.framing == Framing::None && !admission.upgrade;
+    waits.then_some(passage.pass.settings.read_timeout)
 }
 
 /// `proxy_bind`: the address that the connection comes from, if there is a choice.
@@ -218,7 +231,8 @@ fn from_where(session: &Session, ctx: &RequestContext) -> Option<SocketAddr> {
 pub(super) async fn connected(session: &mut Session, ctx: &mut RequestContext) -> Result<()> {
     let goes_on = |passage: &Passage| passage.pass.settings.ignore_client_abort;
     let goes_on = ctx.passage.as_ref().is_some_and(goes_on);
-    DoorStream::end_with_client(session.as_downstream_mut(), !goes_on);
+    let limit = silence(ctx);
+    DoorStream::wait_for_server(session.as_downstream_mut(), !goes_on, limit);
     match ctx.expects_continue {
         true => Box::pin(send_continue(session, ctx)).await,
         false => Ok(()),

@@ -13,6 +13,7 @@ use super::flow::Entry;
 use super::line::SPENT;
 use super::phases;
 use super::queue;
+use crate::door::SILENT;
 use crate::model::RetryCondition;
 use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
@@ -63,6 +64,10 @@ pub(super) fn after_failure(
     mut error: Box<Error>,
     client_reused: bool,
 ) -> Box<Error> {
+    if let ErrorType::Custom(SILENT) = *error.etype() {
+        error.etype = ErrorType::ReadTimedout;
+        error.as_up();
+    }
     if let ErrorType::Custom(SPENT) = *error.etype() {
         if let Some(passage) = &mut ctx.passage {
             passage.forget_try();

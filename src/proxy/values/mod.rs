@@ -98,6 +98,16 @@ impl Exchange<'_> {
         DoorStream::of(self.session.as_downstream())
     }
 
+    /// `$sent_http_connection`, which is in no header map.
+    fn sent_connection(&self) -> &'static str {
+        let session = self.session.as_downstream();
+        match (session.was_upgraded(), DoorStream::is_kept_alive(session)) {
+            (true, _) => "upgrade",
+            (false, true) => "keep-alive",
+            (false, false) => "close",
+        }
+    }
+
     fn status(&self) -> Option<StatusCode> {
         self.ctx
             .logged_status
@@ -169,6 +179,9 @@ impl Values for Exchange<'_> {
                 bytes(port.or(Some(b"")), out)
             }
             Variable::RequestCompletion => text(if ctx.cut { "" } else { "OK" }, out),
+            Variable::SentHttp(field) if field.header() == Some(&header::CONNECTION) => {
+                text(self.sent_connection(), out)
+            }
             Variable::SentHttp(field) => match self.answer() {
                 Some(answer) => {
                     let start = out.len();
