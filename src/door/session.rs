@@ -4,18 +4,20 @@
 //! given the header as the door has read it. What belongs to the connection is its [`DoorStream`], which
 //! comes home when the session is dropped.
 
+mod wire;
+
 use super::{DoorStream, SILENT};
 use async_trait::async_trait;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use crossbeam_utils::atomic::AtomicCell;
-use http::{HeaderMap, Method, StatusCode, Version, header};
+use http::{HeaderMap, StatusCode, header};
 use pingora::prelude::timeout;
 use pingora_core::protocols::Digest;
+use pingora_core::protocols::http::HttpTask;
 use pingora_core::protocols::http::body_buffer::FixedBuffer;
 use pingora_core::protocols::http::custom::CustomMessageWrite;
 use pingora_core::protocols::http::custom::server::Session;
 use pingora_core::protocols::http::v1::common::{is_expect_continue_req, is_upgrade_req};
-use pingora_core::protocols::http::{HttpTask, date};
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::{Error, ErrorType, OrErr, Result};
@@ -26,6 +28,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
+use wire::Framed;
 
 /// Where a connection's [`DoorStream`] comes back to from the session of a request.
 #[derive(Default)]
@@ -57,18 +60,6 @@ pub(super) struct DoorSession {
     body_sent: usize,
     /// The client has closed its sending side.
     half_closed: bool,
-}
-
-/// How the answer's body is delimited, and what is left of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Framed {
-    /// There is no header yet.
-    Unknown,
-    Length(u64),
-    Chunked,
-    UntilClose,
-    /// It is written.
-    Whole,
 }
 
 impl DoorSession {
@@ -184,12 +175,10 @@ impl DoorSession {
             return Ok(());
         }
         let is_interim = is_interim(header.status);
-        let mut text = begun(&header)?;
         if !is_interim {
             self.begin_answer(&header);
-            add_own(self.stream_mut(), &header, &mut text);
         }
-        text.put_slice(b"\r\n");
+        let text = wire::header(&header, self.stream_mut(), is_interim)?;
         // What is made in real time is not held back for more of it.
         let flush = is_interim
             || self.is_answered()
@@ -211,7 +200,7 @@ impl DoorSession {
         let upgrades = header.status == StatusCode::SWITCHING_PROTOCOLS;
         self.answer = match upgrades {
             true => Framed::UntilClose,
-            false => framing(header, &self.request.method),
+            false => Framed::of(header, &self.request.method),
         };
         let closes = self.answer == Framed::UntilClose;
         let upgrades = upgrades && is_upgrade_req(&self.request);
@@ -244,7 +233,7 @@ impl DoorSession {
                 length
             }
             Framed::Chunked => {
-                let (head, length) = chunk_head(data.len());
+                let (head, length) = wire::chunk_head(data.len());
                 let mut chunk = head[length..].chain(data).chain(&b"\r\n"[..]);
                 stream.write_all_buf(&mut chunk).await.map_err(unsent)?;
                 flushed(stream).await?;
@@ -562,89 +551,12 @@ fn is_interim(status: StatusCode) -> bool {
     status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }
 
-/// How the body of an answer is delimited (RFC 9112, 6.3).
-fn framing(header: &ResponseHeader, method: &Method) -> Framed {
-    if matches!(
-        header.status,
-        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
-    ) || *method == Method::HEAD
-    {
-        return Framed::Length(0);
-    }
-    if let Some(codings) = header.headers.get(header::TRANSFER_ENCODING) {
-        let last = codings.as_bytes().rsplit(|byte| *byte == b',').next();
-        let last = last.unwrap_or_default().trim_ascii();
-        if last.eq_ignore_ascii_case(b"chunked") {
-            return Framed::Chunked;
-        }
-    }
-    let length = header.headers.get(header::CONTENT_LENGTH);
-    let length = length.and_then(|length| length.to_str().ok()?.trim().parse().ok());
-    length.map_or(Framed::UntilClose, Framed::Length)
-}
-
-/// The header as it is sent, up to where its last lines go.
-fn begun(header: &ResponseHeader) -> Result<BytesMut> {
-    let mut text = BytesMut::with_capacity(HEADER_ROOM);
-    text.put_slice(match header.version {
-        Version::HTTP_09 => b"HTTP/0.9 ",
-        Version::HTTP_10 => b"HTTP/1.0 ",
-        Version::HTTP_11 => b"HTTP/1.1 ",
-        _ => return Error::e_explain(ErrorType::WriteError, "no version of HTTP/1"),
-    });
-    text.put_slice(header.status.as_str().as_bytes());
-    text.put_slice(b" ");
-    text.put_slice(header.get_reason_phrase().unwrap_or_default().as_bytes());
-    text.put_slice(b"\r\n");
-    header.header_to_h1_wire(&mut text);
-    Ok(text)
-}
-
-/// Adds the lines that every answer has, whatever is in its header map: as in nginx no variable knows them
-/// but `$sent_http_connection`.
-fn add_own(stream: &mut DoorStream, header: &ResponseHeader, text: &mut BytesMut) {
-    let headers = &header.headers;
-    if let Some(name) = stream.server_name()
-        && !headers.contains_key(header::SERVER)
-    {
-        text.put_slice(b"Server: ");
-        text.put_slice(name.as_bytes());
-        text.put_slice(b"\r\n");
-    }
-    if !headers.contains_key(header::DATE) {
-        text.put_slice(b"Date: ");
-        text.put_slice(date::get_cached_date().as_bytes());
-        text.put_slice(b"\r\n");
-    }
-    if header.status != StatusCode::SWITCHING_PROTOCOLS {
-        text.put_slice(match stream.manner.keepalive {
-            true => b"Connection: keep-alive\r\n",
-            false => b"Connection: close\r\n",
-        });
-    }
-}
-
 /// Why a session waits for nothing any more.
 enum Ended {
     /// The client has closed.
     Client,
     /// The server said nothing for too long.
     Silence,
-}
-
-/// The line before a chunk, in hexadecimal, at the end of the array from where it begins.
-fn chunk_head(length: usize) -> ([u8; 18], usize) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let mut head = *b"................\r\n";
-    let (mut at, mut left) = (16, length);
-    loop {
-        at -= 1;
-        head[at] = HEX[left % 16];
-        left /= 16;
-        if left == 0 {
-            return (head, at);
-        }
-    }
 }
 
 /// As Pingora's own sessions call it.
@@ -654,6 +566,3 @@ const HELD: &str = "a session holds its stream until it is dropped";
 
 /// How much of a body is kept for another try, as Pingora's own sessions do.
 const RETRY_BUFFER: usize = 64 * 1024;
-
-/// Most headers are shorter.
-const HEADER_ROOM: usize = 1024;

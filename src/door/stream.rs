@@ -5,6 +5,7 @@ mod collect;
 mod gone;
 mod held;
 mod output;
+mod own_lines;
 mod pace;
 mod patience;
 mod raw;
@@ -23,6 +24,7 @@ pub use collect::Collected;
 use collect::Collecting;
 use crossbeam_utils::atomic::AtomicCell;
 use output::Output;
+use own_lines::OwnLines;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::raw_connect::ProxyDigest;
@@ -70,6 +72,7 @@ pub struct DoorStream {
     output: Output,
     /// Whether the answer is taken as fast as it comes.
     ahead: AtomicBool,
+    own_lines: OwnLines,
     /// Header lines that are written behind the last chunk.
     trailers: AtomicCell<Option<Box<Vec<u8>>>>,
     /// Header values of the answer for which words stand.
@@ -128,6 +131,7 @@ impl DoorStream {
             silent: false,
             output: Output::default(),
             ahead: AtomicBool::new(false),
+            own_lines: OwnLines::default(),
             trailers: AtomicCell::new(None),
             raw_values: AtomicCell::new(None),
             collecting: None,
@@ -402,6 +406,7 @@ impl DoorStream {
         *self.kept.get_mut() = false;
         self.trailers.take();
         self.raw_values.take();
+        self.forget_own_lines();
         self.body = match framing {
             Framing::None => Body::Done,
             Framing::Length(length) => Body::Length(length),

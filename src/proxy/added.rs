@@ -7,7 +7,7 @@ use super::{local, names, sticky};
 use crate::door::DoorStream;
 use crate::model::{AddHeader, Expires, Start};
 use crate::runtime::render;
-use http::{HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use jiff::{Timestamp, ToSpan, Zoned};
 use pingora_core::Result;
 use pingora_http::ResponseHeader;
@@ -129,6 +129,13 @@ fn add(
         HeaderValue::from_str(&stream.stand_in(value)).ok()
     });
     if let Some(value) = value {
+        if matches!(header.name.len(), 4 | 6)
+            && let Some(stream) = stream
+            && let Ok(name) = HeaderName::try_from(&header.name)
+            && stream.add_beside(&name, &response.headers)
+        {
+            response.remove_header(&name);
+        }
         response.append_header(header.name.clone(), value)?;
     }
     Ok(())

@@ -194,7 +194,7 @@ pub(super) fn shape(
         upgrade(session, ctx);
         let upgrade = HeaderValue::from_static("upgrade");
         response.insert_header(header::CONNECTION, upgrade)?;
-        hide(response, ctx, Seen::UNKNOWN);
+        hide(session, response, ctx, Seen::UNKNOWN);
     } else if response.status.is_informational() {
         return pass_hints(session, response, ctx);
     } else {
@@ -216,7 +216,7 @@ pub(super) fn shape(
         if seen.has(Seen::ACCEL) {
             pace::obey(session, ctx, response);
         }
-        hide(response, ctx, seen);
+        hide(session, response, ctx, seen);
     }
     if let Some(status) = ctx.flow.status
         && !response.status.is_informational()
@@ -264,10 +264,13 @@ const HOP_BY_HOP: Seen = Seen::CONNECTION
 const REWRITTEN: Seen = Seen::LOCATION.or(Seen::REFRESH).or(Seen::SET_COOKIE);
 
 /// `proxy_hide_header`, and what nginx keeps to itself.
-fn hide(response: &mut ResponseHeader, ctx: &RequestContext, seen: Seen) {
+fn hide(session: &Session, response: &mut ResponseHeader, ctx: &RequestContext, seen: Seen) {
     let Some(passage) = &ctx.passage else { return };
+    let stream = DoorStream::of(session.as_downstream());
     for name in passage.pass.hidden(seen) {
-        response.remove_header(name);
+        if !stream.is_some_and(|stream| stream.withhold(name)) {
+            response.remove_header(name);
+        }
     }
 }
 
@@ -284,7 +287,7 @@ fn pass_hints(
     };
     let wanted = response.status != StatusCode::EARLY_HINTS
         || ctx.settings().early_hints.iter().any(is_true);
-    hide(response, ctx, Seen::UNKNOWN);
+    hide(session, response, ctx, Seen::UNKNOWN);
     let reads_them = session.req_header().version == Version::HTTP_11;
     DoorStream::hide_interim(session.as_downstream_mut(), !(wanted && reads_them));
     Ok(())
@@ -392,7 +395,7 @@ fn remove_hop_by_hop(response: &mut ResponseHeader, ctx: &RequestContext) {
             response.remove_header(&header::UPGRADE);
         }
     }
-    response.remove_header(&header::CONNECTION);
+    // `Connection` is the door's.
     response.remove_header(&HeaderName::from_static("keep-alive"));
 }
 

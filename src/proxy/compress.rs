@@ -3,6 +3,7 @@
 use super::context::RequestContext;
 use super::files::conditional::parse_time;
 use super::local;
+use crate::door::DoorStream;
 use crate::model::{Compression, Proxied, ProxiedWhen};
 use bytes::Bytes;
 use flate2::write::GzEncoder;
@@ -41,13 +42,19 @@ pub(super) fn start(
     }
     let request = session.req_header();
     let agent = request.headers.get(header::USER_AGENT);
+    // The server's own, where the client gets it.
+    let date = || {
+        let stream = DoorStream::of(session.as_downstream());
+        let withheld = stream.is_some_and(|stream| stream.withholds(&header::DATE));
+        response.headers.get(header::DATE).filter(|_| !withheld)
+    };
     let is_wanted = request
         .headers
         .get(header::ACCEPT_ENCODING)
         .is_some_and(|encodings| accepts_gzip(encodings.as_bytes()))
         && (settings.http_10 || request.version >= Version::HTTP_11)
         && (!request.headers.contains_key(header::VIA)
-            || proxies_get_it(settings, &request.headers, &response.headers))
+            || proxies_get_it(settings, &request.headers, &response.headers, date()))
         && !agent.is_some_and(|agent| place.compression.is_disabled_for(agent.as_bytes()));
     if !is_wanted {
         return Ok(false);
@@ -158,7 +165,12 @@ fn skip_spaces(text: &[u8]) -> &[u8] {
 }
 
 /// `gzip_proxied`.
-fn proxies_get_it(settings: &Compression, request: &HeaderMap, response: &HeaderMap) -> bool {
+fn proxies_get_it(
+    settings: &Compression,
+    request: &HeaderMap,
+    response: &HeaderMap,
+    date: Option<&HeaderValue>,
+) -> bool {
     let when = match &settings.proxied {
         Proxied::Off => return false,
         Proxied::Any => return true,
@@ -169,7 +181,6 @@ fn proxies_get_it(settings: &Compression, request: &HeaderMap, response: &Header
     }
     if let Some(expires) = response.get(header::EXPIRES) {
         let now = Timestamp::now().as_second();
-        let date = response.get(header::DATE);
         let date = date.map_or(Some(now), |date| parse_time(date.as_bytes()));
         return when.contains(&ProxiedWhen::Expired)
             && parse_time(expires.as_bytes())
@@ -287,7 +298,9 @@ mod tests {
             let response = headers
                 .iter()
                 .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
-            proxies_get_it(&settings, &HeaderMap::new(), &response.collect())
+            let response: HeaderMap = response.collect();
+            let date = response.get(header::DATE);
+            proxies_get_it(&settings, &HeaderMap::new(), &response, date)
         };
         use ProxiedWhen::*;
         let old = "Thu, 01 Jan 1970 00:00:01 GMT";

@@ -10,7 +10,7 @@ use super::context::{RequestContext, Try};
 use super::files;
 use super::rewrite_answer::cookie_set;
 use crate::door::{Arrival, Connection, DoorStream, Fault, Refusal};
-use crate::model::{Template, Variable, VariableId};
+use crate::model::{Field, Template, Variable, VariableId};
 use crate::runtime::{Values, hostname, render};
 use headers::{argument, cookie, field_of, header_value, headers_of, request_port, user};
 use http::{HeaderMap, HeaderName, StatusCode, header};
@@ -108,6 +108,12 @@ impl Exchange<'_> {
         }
     }
 
+    /// Whether the answer's header has it, and the client does not get it.
+    fn is_withheld(&self, field: &Field) -> bool {
+        let stream = self.stream();
+        (field.header()).is_some_and(|name| stream.is_some_and(|stream| stream.withholds(name)))
+    }
+
     fn status(&self) -> Option<StatusCode> {
         self.ctx
             .logged_status
@@ -182,6 +188,7 @@ impl Values for Exchange<'_> {
             Variable::SentHttp(field) if field.header() == Some(&header::CONNECTION) => {
                 text(self.sent_connection(), out)
             }
+            Variable::SentHttp(field) if self.is_withheld(field) => false,
             Variable::SentHttp(field) => match self.answer() {
                 Some(answer) => {
                     let start = out.len();

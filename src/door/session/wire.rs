@@ -1,0 +1,190 @@
+//! Answers as they are sent: the text of a header, and how a body is delimited.
+
+use super::DoorStream;
+use bytes::{BufMut, BytesMut};
+use http::{HeaderName, Method, StatusCode, Version, header};
+use pingora_core::protocols::http::date;
+use pingora_core::{Error, ErrorType, Result};
+use pingora_http::ResponseHeader;
+
+/// How the answer's body is delimited, and what is left of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framed {
+    /// There is no header yet.
+    Unknown,
+    Length(u64),
+    Chunked,
+    UntilClose,
+    /// It is written.
+    Whole,
+}
+
+impl Framed {
+    /// What a header says of it (RFC 9112, 6.3).
+    pub(super) fn of(header: &ResponseHeader, method: &Method) -> Self {
+        let status = header.status;
+        if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            || *method == Method::HEAD
+        {
+            return Self::Length(0);
+        }
+        if let Some(codings) = header.headers.get(header::TRANSFER_ENCODING) {
+            let last = codings.as_bytes().rsplit(|byte| *byte == b',').next();
+            let last = last.unwrap_or_default().trim_ascii();
+            if last.eq_ignore_ascii_case(b"chunked") {
+                return Self::Chunked;
+            }
+        }
+        let length = header.headers.get(header::CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.trim().parse().ok());
+        length.map_or(Self::UntilClose, Self::Length)
+    }
+}
+
+/// A header as it is sent: the lines that have a place of theirs in nginx's, and then the others in their
+/// order. No variable knows the door's own, but `$sent_http_connection`.
+pub(super) fn header(
+    header: &ResponseHeader,
+    stream: &mut DoorStream,
+    is_interim: bool,
+) -> Result<BytesMut> {
+    let mut text = BytesMut::with_capacity(ROOM);
+    text.put_slice(match header.version {
+        Version::HTTP_09 => b"HTTP/0.9 ",
+        Version::HTTP_10 => b"HTTP/1.0 ",
+        Version::HTTP_11 => b"HTTP/1.1 ",
+        _ => return Error::e_explain(ErrorType::WriteError, "no version of HTTP/1"),
+    });
+    text.put_slice(header.status.as_str().as_bytes());
+    text.put_slice(b" ");
+    text.put_slice(header.get_reason_phrase().unwrap_or_default().as_bytes());
+    text.put_slice(b"\r\n");
+    if !is_interim {
+        begin(header, stream, &mut text);
+    }
+    let withheld = |name| stream.withholds(&name);
+    let (server, date) = (withheld(header::SERVER), withheld(header::DATE));
+    let upgrades = header.status == StatusCode::SWITCHING_PROTOCOLS;
+    let is_left_out = |name: &[u8]| match name.len() {
+        4 => date && name.eq_ignore_ascii_case(b"date"),
+        6 => server && name.eq_ignore_ascii_case(b"server"),
+        10 => !upgrades && name.eq_ignore_ascii_case(b"connection"),
+        12..=17 => {
+            !is_interim
+                && PLACED
+                    .iter()
+                    .any(|(_, placed)| name.eq_ignore_ascii_case(placed))
+        }
+        _ => false,
+    };
+    for (name, value) in header.case_header_iter() {
+        if !is_left_out(name.as_slice()) {
+            put_line(name.as_slice(), value.as_bytes(), &mut text);
+        }
+    }
+    if !header.has_case() {
+        for (name, value) in &header.headers {
+            if !is_left_out(name.as_str().as_bytes()) {
+                put_line(name.as_str().as_bytes(), value.as_bytes(), &mut text);
+            }
+        }
+    }
+    text.put_slice(b"\r\n");
+    Ok(text)
+}
+
+/// The lines that come before the others.
+fn begin(header: &ResponseHeader, stream: &mut DoorStream, text: &mut BytesMut) {
+    let headers = &header.headers;
+    if stream.writes_own(&header::SERVER, headers)
+        && let Some(name) = stream.server_name()
+    {
+        put_line(b"Server", name.as_bytes(), text);
+    }
+    if stream.writes_own(&header::DATE, headers) {
+        put_line(b"Date", date::get_cached_date().as_bytes(), text);
+    }
+    for (name, written) in &PLACED {
+        if let Some(value) = headers.get(name) {
+            put_line(written, value.as_bytes(), text);
+        }
+    }
+    if header.status != StatusCode::SWITCHING_PROTOCOLS {
+        let kept: &[u8] = match stream.manner.keepalive {
+            true => b"keep-alive",
+            false => b"close",
+        };
+        put_line(b"Connection", kept, text);
+    }
+}
+
+fn put_line(name: &[u8], value: &[u8], text: &mut BytesMut) {
+    text.reserve(name.len() + value.len() + 4);
+    text.put_slice(name);
+    text.put_slice(b": ");
+    text.put_slice(value);
+    text.put_slice(b"\r\n");
+}
+
+/// The line before a chunk, in hexadecimal, at the end of the array from where it begins.
+pub(super) fn chunk_head(length: usize) -> ([u8; 18], usize) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let mut head = *b"................\r\n";
+    let (mut at, mut left) = (16, length);
+    loop {
+        at -= 1;
+        head[at] = HEX[left % 16];
+        left /= 16;
+        if left == 0 {
+            return (head, at);
+        }
+    }
+}
+
+/// The answer's own lines that stand before the others, as nginx orders and writes them.
+const PLACED: [(HeaderName, &[u8]); 4] = [
+    (header::CONTENT_TYPE, b"Content-Type"),
+    (header::CONTENT_LENGTH, b"Content-Length"),
+    (header::LAST_MODIFIED, b"Last-Modified"),
+    (header::TRANSFER_ENCODING, b"Transfer-Encoding"),
+];
+
+/// Most headers are shorter.
+const ROOM: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_framed_as_their_header_says() {
+        let framed = |status: u16, lines: &[(&'static str, &str)], method: Method| {
+            let mut header = ResponseHeader::build(status, None).expect("a status");
+            for (name, value) in lines {
+                header.append_header(*name, *value).expect("a line");
+            }
+            Framed::of(&header, &method)
+        };
+        let length = ("Content-Length", "12");
+        let chunked = ("Transfer-Encoding", "gzip, Chunked");
+        assert_eq!(framed(200, &[length], Method::GET), Framed::Length(12));
+        assert_eq!(
+            framed(200, &[length, chunked], Method::GET),
+            Framed::Chunked
+        );
+        assert_eq!(framed(200, &[], Method::GET), Framed::UntilClose);
+        assert_eq!(framed(200, &[chunked], Method::HEAD), Framed::Length(0));
+        assert_eq!(framed(204, &[], Method::GET), Framed::Length(0));
+        assert_eq!(framed(304, &[length], Method::GET), Framed::Length(0));
+        let odd = ("Content-Length", "12a");
+        assert_eq!(framed(200, &[odd], Method::GET), Framed::UntilClose);
+    }
+
+    #[test]
+    fn chunks_say_their_length() {
+        for length in [1, 15, 16, 255, 4096, usize::MAX] {
+            let (head, from) = chunk_head(length);
+            assert_eq!(head[from..], *format!("{length:X}\r\n").as_bytes());
+        }
+    }
+}
