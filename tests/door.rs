@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use pingora::prelude::*;
 use pingora_core::apps::HttpServerApp;
 use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::http::custom::server::Session as CustomSession;
 use pingora_core::protocols::l4::stream::Stream as TcpConnection;
 use pingora_core::protocols::{GetSocketDigest, SocketDigest};
 use pingora_core::server::ShutdownWatch;
@@ -362,7 +363,8 @@ impl Application for Gateway {
         &self.live
     }
 
-    async fn serve(self: &Arc<Self>, session: ServerSession, shutdown: &ShutdownWatch) {
+    async fn serve(self: &Arc<Self>, session: Box<dyn CustomSession>, shutdown: &ShutdownWatch) {
+        let session = ServerSession::new_custom(session);
         self.proxy.process_new_http(session, shutdown).await;
     }
 

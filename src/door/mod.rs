@@ -43,7 +43,7 @@ pub use stream::{Collected, DoorStream, SILENT};
 
 use crate::runtime::Live;
 use bytes::Bytes;
-use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::http::custom::server::Session;
 use pingora_core::server::ShutdownWatch;
 use std::sync::Arc;
 
@@ -52,12 +52,12 @@ pub trait Application: Send + Sync + 'static {
     /// The generations. Each request pins one when its first byte is there.
     fn live(&self) -> &Live;
 
-    /// Serves an admitted request: `HttpProxy::process_new_http`. The first phase of `ProxyHttp` takes its
+    /// Serves an admitted request: `HttpProxy::process_new_http` of a `ServerSession::new_custom`. The first phase of `ProxyHttp` takes its
     /// [`Admission`] with [`Admission::receive`], and `persist_connection_context` calls
     /// [`DoorStream::keep`]: without it the connection is closed.
     fn serve(
         self: &Arc<Self>,
-        session: ServerSession,
+        session: Box<dyn Session>,
         shutdown: &ShutdownWatch,
     ) -> impl Future<Output = ()> + Send;
 

@@ -14,7 +14,6 @@ use futures_util::future::FusedFuture;
 use http::Version;
 use pingora::prelude::timeout;
 use pingora_core::protocols::Stream;
-use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::server::ShutdownWatch;
 use pingora_http::RequestHeader;
@@ -101,7 +100,8 @@ impl<A: Application> Door<A> {
             let (admission, header) = match received {
                 Ok(admitted) => admitted,
                 Err((fault, arrival)) => {
-                    match self.refuse(fault, arrival, &headers, stream).await {
+                    // Boxed, because it is rare and large: what waits is to be small.
+                    match Box::pin(self.refuse(fault, arrival, &headers, stream)).await {
                         Some(refused) => refused,
                         None => return None,
                     }
@@ -115,7 +115,6 @@ impl<A: Application> Door<A> {
             stream.manner.keepalive = admission.is_kept_by_site(&header);
             stream.admission = Some(admission);
             let session = Box::new(DoorSession::new(digest, &home, header));
-            let session = ServerSession::new_custom(session);
             self.application.serve(session, shutdown).await;
             digest = home.take()?;
             let stream = DoorStream::within(&mut digest)?;

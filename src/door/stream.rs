@@ -74,7 +74,7 @@ pub struct DoorStream {
     ahead: AtomicBool,
     own_lines: OwnLines,
     /// Header lines that are written behind the last chunk.
-    trailers: AtomicCell<Option<Box<Vec<u8>>>>,
+    trailers: Option<Vec<u8>>,
     /// Header values of the answer for which words stand.
     raw_values: AtomicCell<raw::Values>,
     /// A body that is read whole.
@@ -132,7 +132,7 @@ impl DoorStream {
             output: Output::default(),
             ahead: AtomicBool::new(false),
             own_lines: OwnLines::default(),
-            trailers: AtomicCell::new(None),
+            trailers: None,
             raw_values: AtomicCell::new(None),
             collecting: None,
         }
@@ -274,11 +274,11 @@ impl DoorStream {
 
     /// Header lines, each with its end, that are written behind the last chunk of the answer. To be called
     /// before its end.
-    pub fn set_trailers(&self, lines: Vec<u8>) {
-        self.trailers.store(Some(Box::new(lines)));
+    pub fn set_trailers(&mut self, lines: Vec<u8>) {
+        self.trailers = Some(lines);
     }
 
-    pub(super) fn take_trailers(&mut self) -> Option<Box<Vec<u8>>> {
+    pub(super) fn take_trailers(&mut self) -> Option<Vec<u8>> {
         self.trailers.take()
     }
 
@@ -404,7 +404,7 @@ impl DoorStream {
         self.output.begin(self.connection.sent());
         *self.ahead.get_mut() = false;
         *self.kept.get_mut() = false;
-        self.trailers.take();
+        self.trailers = None;
         self.raw_values.take();
         self.forget_own_lines();
         self.body = match framing {
@@ -463,7 +463,6 @@ impl DoorStream {
 }
 
 // A cell that were not free of locks would put one on the request path.
-const _: () = assert!(AtomicCell::<Option<Box<Vec<u8>>>>::is_lock_free());
 const _: () = assert!(AtomicCell::<raw::Values>::is_lock_free());
 
 impl Drop for DoorStream {

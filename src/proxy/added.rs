@@ -70,7 +70,7 @@ pub(super) fn expect_trailers(
 }
 
 /// `add_trailer`, when the body is about to end.
-pub(super) fn write_trailers(session: &Session, ctx: &mut RequestContext) {
+pub(super) fn write_trailers(session: &mut Session, ctx: &mut RequestContext) {
     // Pingora may not have written it yet.
     let Some(response) = ctx.expects_trailers.take() else {
         return;
@@ -93,7 +93,7 @@ pub(super) fn write_trailers(session: &Session, ctx: &mut RequestContext) {
             ctx.trailers.push((name, value));
         }
     }
-    if let Some(stream) = DoorStream::of(session.as_downstream()) {
+    if let Some(stream) = DoorStream::of_mut(session.as_downstream_mut()) {
         stream.set_trailers(lines);
     }
 }

@@ -78,6 +78,7 @@ use bytes::Bytes;
 use pingora_core::apps::HttpServerApp;
 use pingora_core::protocols::Digest;
 use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::http::custom::server::Session as CustomSession;
 use pingora_core::server::ShutdownWatch;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, Result};
@@ -119,8 +120,9 @@ impl Application for Proxy {
         &self.1
     }
 
-    async fn serve(self: &Arc<Self>, session: ServerSession, shutdown: &ShutdownWatch) {
+    async fn serve(self: &Arc<Self>, session: Box<dyn CustomSession>, shutdown: &ShutdownWatch) {
         // The connection comes home to the door, whatever Pingora makes of it.
+        let session = ServerSession::new_custom(session);
         self.0.process_new_http(session, shutdown).await;
     }
 

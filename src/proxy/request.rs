@@ -5,7 +5,7 @@ use super::context::{Passage, RequestContext};
 use super::uri;
 use super::values::Exchange;
 use crate::model::{HttpVersion, PassedBody};
-use crate::runtime::{LineValue, ProxyPass};
+use crate::runtime::{LineValue, ProxyPass, render};
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Version};
@@ -13,6 +13,7 @@ use pingora_core::{Error, ErrorType, OrErr, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 /// `upstream_request_filter`: writes the header that the upstream gets.
 pub(super) fn shape(
@@ -139,13 +140,23 @@ static TRANSFER_ENCODING: Bytes = Bytes::from_static(b"Transfer-Encoding");
 fn line_value(value: &LineValue, values: &Exchange<'_>) -> Option<HeaderValue> {
     match value {
         LineValue::Fixed(value) => Some(value.clone()),
-        LineValue::Rendered(template) => {
-            HeaderValue::from_maybe_shared(Bytes::from(values.rendered(template)))
-                .ok()
-                .filter(|value| !value.is_empty())
-        }
+        LineValue::Rendered(template) => TEXT.with_borrow_mut(|text| {
+            text.clear();
+            render(template, values, text);
+            let value = HeaderValue::from_bytes(text).ok();
+            text.shrink_to(LONGEST_KEPT);
+            value.filter(|value| !value.is_empty())
+        }),
     }
 }
+
+thread_local! {
+    /// Where a value is written before it becomes one.
+    static TEXT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// How much of it stays for the next.
+const LONGEST_KEPT: usize = 4096;
 
 fn method(
     passage: &Passage,
@@ -183,7 +194,7 @@ pub(super) fn target<'r>(
     Cow::Owned(uri::target(uri, &asked))
 }
 
-/// What is configured, which may be nothing: Pingora then sends an empty one in HTTP/1.1; else `$proxy_host`, as in nginx.
+/// What is configured, which may be nothing; else `$proxy_host`, as in nginx.
 fn host(passage: &Passage, values: &Exchange<'_>) -> Result<Option<HeaderValue>> {
     if let Some(configured) = &passage.pass.request.host {
         return Ok(line_value(configured, values).filter(|host| !host.is_empty()));
