@@ -39,7 +39,7 @@ pub use lifelines::Lifelines;
 pub use request_line::RequestLine;
 pub use serve::Door;
 pub use socket::Socket;
-pub use stream::{Collected, DoorStream, SILENT};
+pub use stream::{Collected, DoorStream, Placed, SILENT};
 
 use crate::runtime::Live;
 use bytes::Bytes;

@@ -97,6 +97,17 @@ pub(super) struct Manner {
     pub(super) ends_with_client: bool,
     /// How long a server may say nothing, where that is for the session to watch.
     pub(super) silence: Option<Duration>,
+    /// Lines of the answer's that nginx writes before the others where it made the answer itself.
+    pub(super) placed: Placed,
+}
+
+/// What stands before the other lines of an answer, beside what always does.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Placed {
+    /// `Last-Modified`, of a file.
+    pub last_modified: bool,
+    /// `Location`, of a redirect to a path.
+    pub location: bool,
 }
 
 impl Default for Manner {
@@ -107,6 +118,7 @@ impl Default for Manner {
             closes_when_early: true,
             ends_with_client: true,
             silence: None,
+            placed: Placed::default(),
         }
     }
 }
@@ -190,6 +202,13 @@ impl DoorStream {
         }
     }
 
+    /// The answer is Gapura's own, and these of its lines have places of theirs.
+    pub fn place(session: &mut ServerSession, placed: Placed) {
+        if let Some(stream) = Self::of_mut(session) {
+            stream.manner.placed = placed;
+        }
+    }
+
     /// The request goes to a server: whether it ends when its client closes, and after how long without a
     /// word of the server's it fails with [`SILENT`]. That is for requests without a body, which wait for
     /// nothing but the answer: one timer does for all of a connection's, where Pingora sets some for each.
@@ -201,6 +220,7 @@ impl DoorStream {
         if let Some(stream) = Self::of_mut(session) {
             stream.manner.ends_with_client = ends_with_client;
             stream.manner.silence = limit;
+            stream.manner.placed = Placed::default();
             stream.silent_since = None;
         }
     }

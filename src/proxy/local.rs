@@ -4,7 +4,7 @@ use super::context::RequestContext;
 use super::files::body::Body;
 use super::files::conditional;
 use super::{added, answer, charset, compress, nginx_page, pace, redirect, substitute};
-use crate::door::DoorStream;
+use crate::door::{DoorStream, Placed};
 use crate::model::BuiltInPages;
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, Version, header};
@@ -30,11 +30,17 @@ pub(super) fn shape(
     if let Some(status) = ctx.flow.status {
         response.set_status(status)?;
     }
+    let mut placed = Placed {
+        last_modified: true,
+        location: false,
+    };
     if let Some(target) = &ctx.flow.location
         && let Ok(location) = HeaderValue::from_bytes(&redirect::absolute(ctx, target))
     {
         response.insert_header("Location", location)?;
+        placed.location = target.first() == Some(&b'/') && ctx.settings().redirects.absolute;
     }
+    DoorStream::place(session.as_downstream_mut(), placed);
     for (name, value) in &ctx.flow.kept_headers {
         answer::keep(&mut response, name, value)?;
     }

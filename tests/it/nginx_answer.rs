@@ -269,3 +269,44 @@ fn hints_are_passed_on_where_it_is_said() {
         assert_eq!((answer.status, answer.text()), (200, "final"), "{path}");
     }
 }
+
+/// The names of an answer's header lines, in their order.
+fn names(answer: &Response) -> Vec<String> {
+    let raw = String::from_utf8_lossy(&answer.head.raw).into_owned();
+    let lines = raw.lines().skip(1).filter_map(|line| line.split_once(':'));
+    lines.map(|(name, _)| name.to_owned()).collect()
+}
+
+#[test]
+fn the_lines_that_nginx_places_come_first_and_the_others_in_their_order() {
+    let lines = "X-First: 1\r\nserver: theirs\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nX-Second: 2\r\n\
+        last-modified: Thu, 01 Jan 1970 00:00:01 GMT\r\ncontent-type: text/plain\r\nX-Third: 3\r\n";
+    let locations = "location / { proxy_pass http://UPSTREAM; add_header X-Date '<$sent_http_date>'; }
+        location /passed { proxy_pass http://UPSTREAM; proxy_pass_header Date; proxy_pass_header Server; }
+        location /added { proxy_pass http://UPSTREAM; add_header Server ours; }";
+    let (_backend, gapura) = start(lines, locations);
+    let answer = gapura.get("/");
+    let expected = "Server Date Content-Type Content-Length Connection X-First X-Second last-modified \
+        X-Third X-Date";
+    assert_eq!(names(&answer).join(" "), expected);
+    assert_eq!(answer.header("x-date"), Some("<>"), "it stays behind");
+    assert_ne!(answer.header("date"), Some("Thu, 01 Jan 1970 00:00:00 GMT"));
+    let answer = gapura.get("/passed");
+    assert_eq!(answer.headers("server"), ["theirs"]);
+    assert_eq!(answer.headers("date"), ["Thu, 01 Jan 1970 00:00:00 GMT"]);
+    let answer = gapura.get("/added");
+    assert_eq!(answer.headers("server").len(), 2);
+    assert_eq!(answer.headers("server")[1], "ours");
+}
+
+#[test]
+fn what_the_connection_says_is_known_to_the_log() {
+    let conf = "events {} http { log_format l '$uri $sent_http_connection'; access_log /dev/stdout l;
+        server { listen LISTEN; location / { return 204; } location /end { keepalive_timeout 0; return 204; } } }";
+    let gapura = Launch::nginx(conf).start();
+    gapura.get("/kept");
+    gapura.get("/end");
+    let lines = gapura.accesses();
+    lines.wait_for("a kept one", |line| line == "/kept keep-alive");
+    lines.wait_for("the last one", |line| line == "/end close");
+}

@@ -259,7 +259,7 @@ levels! {
         /// then neither empty nor `0`.
         early_hints: OneOrMany<Word>,
         /// Response headers that are passed to the client though they are hidden by default, such as
-        /// `Server`. Replaces the enclosing level's list.
+        /// `Server` and `Date`. Replaces the enclosing level's list.
         proxy_pass_header: OneOrMany<Word>,
         /// Response headers that are not passed to the client. Replaces the enclosing level's list.
         proxy_hide_header: OneOrMany<Word>,

@@ -41,7 +41,7 @@ enum Kind {
 }
 
 /// What is hidden unless `proxy_pass_header` names it: Gapura has its own.
-const HIDDEN: [&str; 1] = ["server"];
+const HIDDEN: [&str; 2] = ["server", "date"];
 
 impl Resolver {
     /// Checks what was written at a level, and adds it to what is in force there.

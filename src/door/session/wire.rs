@@ -1,6 +1,7 @@
 //! Answers as they are sent: the text of a header, and how a body is delimited.
 
 use super::DoorStream;
+use crate::door::Placed;
 use bytes::{BufMut, BytesMut};
 use http::{HeaderName, Method, StatusCode, Version, header};
 use pingora_core::protocols::http::date;
@@ -65,16 +66,14 @@ pub(super) fn header(
     let withheld = |name| stream.withholds(&name);
     let (server, date) = (withheld(header::SERVER), withheld(header::DATE));
     let upgrades = header.status == StatusCode::SWITCHING_PROTOCOLS;
+    let places = stream.manner.placed;
+    let is_placed =
+        |name: &[u8]| placed(places).any(|(_, placed)| name.eq_ignore_ascii_case(placed));
     let is_left_out = |name: &[u8]| match name.len() {
         4 => date && name.eq_ignore_ascii_case(b"date"),
         6 => server && name.eq_ignore_ascii_case(b"server"),
         10 => !upgrades && name.eq_ignore_ascii_case(b"connection"),
-        12..=17 => {
-            !is_interim
-                && PLACED
-                    .iter()
-                    .any(|(_, placed)| name.eq_ignore_ascii_case(placed))
-        }
+        8 | 12..=17 => !is_interim && is_placed(name),
         _ => false,
     };
     for (name, value) in header.case_header_iter() {
@@ -104,7 +103,7 @@ fn begin(header: &ResponseHeader, stream: &mut DoorStream, text: &mut BytesMut) 
     if stream.writes_own(&header::DATE, headers) {
         put_line(b"Date", date::get_cached_date().as_bytes(), text);
     }
-    for (name, written) in &PLACED {
+    for (name, written) in placed(stream.manner.placed) {
         if let Some(value) = headers.get(name) {
             put_line(written, value.as_bytes(), text);
         }
@@ -142,10 +141,19 @@ pub(super) fn chunk_head(length: usize) -> ([u8; 18], usize) {
 }
 
 /// The answer's own lines that stand before the others, as nginx orders and writes them.
-const PLACED: [(HeaderName, &[u8]); 4] = [
+fn placed(placed: Placed) -> impl Iterator<Item = &'static (HeaderName, &'static [u8])> {
+    PLACED.iter().filter(move |(name, _)| match name {
+        name if *name == header::LAST_MODIFIED => placed.last_modified,
+        name if *name == header::LOCATION => placed.location,
+        _ => true,
+    })
+}
+
+static PLACED: [(HeaderName, &[u8]); 5] = [
     (header::CONTENT_TYPE, b"Content-Type"),
     (header::CONTENT_LENGTH, b"Content-Length"),
     (header::LAST_MODIFIED, b"Last-Modified"),
+    (header::LOCATION, b"Location"),
     (header::TRANSFER_ENCODING, b"Transfer-Encoding"),
 ];
 

@@ -132,11 +132,6 @@ pub(in crate::config::nginx) fn proxy_pass_header(
     path: &Path<'_>,
 ) {
     let word = &directive.arguments[0];
-    if word.text.eq_ignore_ascii_case("date") {
-        let problem = Problem::NotApplied(directive.name.text.clone());
-        let label = "`Date` is always Gapura's own";
-        return reader.warn(directive, word, problem, label);
-    }
     let Some(common) = level.common() else { return };
     let names = common
         .proxy_pass_header
