@@ -90,7 +90,11 @@ impl DoorStream {
         if !self.input.is_empty() {
             return Poll::Ready(Ok(Some(self.take_input(limit))));
         }
-        let room = limit.min(AT_ONCE);
+        let room = match self.body {
+            // It may stay open for hours.
+            Body::Tunnel => IN_TUNNEL,
+            _ => limit.min(AT_ONCE),
+        };
         if self.space.capacity() == 0 {
             self.space.reserve(room);
         }
@@ -202,6 +206,9 @@ const READ_AHEAD: usize = 4096;
 
 /// How much of a body is read at once.
 const AT_ONCE: usize = 64 * 1024;
+
+/// How much of what follows a 101 is read at once.
+const IN_TUNNEL: usize = 16 * 1024;
 
 /// With less room a buffer is not read into again.
 const LEAST_ROOM: usize = 4096;
