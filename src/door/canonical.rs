@@ -3,12 +3,12 @@
 //! What nginx serves and a header map cannot hold is changed: control characters, names that are no tokens,
 //! absolute URIs, HTTP/0.9. The names of headers keep their case and all lines their order.
 
-use super::RequestLine;
 use super::headers::{HeaderLine, value_bytes};
 use super::reader::Head;
+use super::{Fault, RequestLine};
 use bytes::{Bytes, BytesMut};
+use http::header::InvalidHeaderValue;
 use http::{HeaderValue, Version};
-use pingora_core::{ErrorType, OrErr, Result};
 use pingora_http::RequestHeader;
 
 /// Whether a request line can stay as it is. `received` is the line as it came, with its end.
@@ -33,20 +33,24 @@ fn is_plain_target(target: &[u8]) -> bool {
 }
 
 /// The header of a request, with its names and values as they were written. `received` is all of it.
+///
+/// # Errors
+/// It is larger than a header of Pingora's can be: a target of more than 65,534 bytes, or more than 32,768
+/// lines.
 pub(super) fn header(
     line: &RequestLine,
     head: &Head,
     lines: &[HeaderLine],
     received: &Bytes,
-) -> Result<RequestHeader> {
+) -> Result<RequestHeader, Fault> {
     let version = line.version();
     if head.plain {
         let mut request = begin(line.method(), line.target(), version, lines.len())?;
         for line in lines {
             let value = received.slice(line.value.clone());
-            let value = HeaderValue::from_maybe_shared(value);
-            let value = value.or_err(ErrorType::InvalidHTTPHeader, "a header's value")?;
-            request.append_header(received.slice(line.name.clone()), value)?;
+            let value = HeaderValue::from_maybe_shared(value).map_err(no_value)?;
+            let appended = request.append_header(received.slice(line.name.clone()), value);
+            appended.map_err(|_| Fault::TooManyHeaders)?;
         }
         return Ok(request);
     }
@@ -63,7 +67,7 @@ pub(super) fn refused(
     line: &RequestLine,
     lines: &[HeaderLine],
     buffer: &[u8],
-) -> Result<RequestHeader> {
+) -> Result<RequestHeader, Fault> {
     let method: &[u8] = match line.method() {
         b"HEAD" => b"HEAD",
         _ => b"GET",
@@ -76,14 +80,21 @@ pub(super) fn refused(
     };
     let told = lines
         .iter()
-        .filter(|line| !is_left_out(&buffer[line.name.clone()]));
+        .filter(|line| !is_left_out(&buffer[line.name.clone()]))
+        .take(MOST_TOLD);
     append(&mut request, told, buffer)?;
     Ok(request)
 }
 
 /// What a request has beside its header lines. One of HTTP/0.9 goes on as one of HTTP/1.0.
-fn begin(method: &[u8], target: &[u8], version: Version, lines: usize) -> Result<RequestHeader> {
-    let mut request = RequestHeader::build(method, target, Some(lines))?;
+fn begin(
+    method: &[u8],
+    target: &[u8],
+    version: Version,
+    lines: usize,
+) -> Result<RequestHeader, Fault> {
+    let request = RequestHeader::build(method, target, Some(lines));
+    let mut request = request.map_err(|_| Fault::UriTooLong)?;
     request.set_version(match version {
         Version::HTTP_11 => Version::HTTP_11,
         _ => Version::HTTP_10,
@@ -97,19 +108,27 @@ fn append<'a>(
     request: &mut RequestHeader,
     lines: impl Iterator<Item = &'a HeaderLine>,
     buffer: &[u8],
-) -> Result<()> {
+) -> Result<(), Fault> {
     for line in lines {
         let name = &buffer[line.name.clone()];
         if !name.iter().all(|&byte| is_token_byte(byte)) {
             continue;
         }
         let value: Vec<u8> = value_bytes(&buffer[line.value.clone()]).collect();
-        let value = HeaderValue::from_maybe_shared(Bytes::from(value));
-        let value = value.or_err(ErrorType::InvalidHTTPHeader, "a header's value")?;
-        request.append_header(Bytes::copy_from_slice(name), value)?;
+        let value = HeaderValue::from_maybe_shared(Bytes::from(value)).map_err(no_value)?;
+        let appended = request.append_header(Bytes::copy_from_slice(name), value);
+        appended.map_err(|_| Fault::TooManyHeaders)?;
     }
     Ok(())
 }
+
+/// What a header map does not hold was taken out of a value before.
+fn no_value(_: InvalidHeaderValue) -> Fault {
+    Fault::InvalidHeaderLine(Box::default())
+}
+
+/// How many lines of one are told.
+const MOST_TOLD: usize = 1000;
 
 /// What is not told of a request that was refused.
 const LEFT_OUT: [&[u8]; 6] = [

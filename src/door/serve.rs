@@ -261,18 +261,23 @@ async fn read_header(
     }
 }
 
-/// Takes the header off the input.
+/// Takes the header off the input, unless it is refused.
 fn take_header(
     line: &RequestLine,
     head: &Head,
     headers: &Headers,
     input: &mut BytesMut,
-) -> pingora_core::Result<RequestHeader> {
+) -> Result<RequestHeader, Fault> {
     let received = match input.len() == head.length {
         true => std::mem::take(input),
         false => input.split_to(head.length),
     };
-    canonical::header(line, head, headers.lines(), &received.freeze())
+    let received = received.freeze();
+    canonical::header(line, head, headers.lines(), &received).inspect_err(|_| {
+        // A refusal reads the header where it was.
+        let rest = std::mem::replace(input, BytesMut::from(&received[..]));
+        input.unsplit(rest);
+    })
 }
 
 /// What is known of a request before it is read.
@@ -305,8 +310,7 @@ impl Arriving<'_> {
                 let line = &admission.arrival.line;
                 match take_header(line, &head, headers, stream.input()) {
                     Ok(header) => Ok((admission, header)),
-                    // More header lines than a map holds, which `max_headers` forbids by default.
-                    Err(_) => Err((Fault::TooManyHeaders, admission.arrival)),
+                    Err(fault) => Err((fault, admission.arrival)),
                 }
             }
             Err(fault) => {

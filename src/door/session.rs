@@ -103,7 +103,6 @@ impl DoorSession {
             })?,
             None => read.await,
         };
-        stream.hear();
         let data = read.map_err(|cause| {
             let kind = match cause.kind() {
                 io::ErrorKind::UnexpectedEof => ErrorType::ConnectionClosed,
@@ -122,7 +121,8 @@ impl DoorSession {
     }
 
     async fn drain(&mut self) -> Result<()> {
-        while !self.stream().is_body_given() {
+        // One that was collected is in nobody's way.
+        while !self.stream().is_body_done() {
             self.read_body().await?;
         }
         Ok(())
@@ -133,8 +133,13 @@ impl DoorSession {
         let stream = stream_in(&mut self.digest);
         let half_closed = &mut self.half_closed;
         let ended = poll_fn(|cx| -> Poll<Result<Ended>> {
-            if !*half_closed && let Poll::Ready(closed) = stream.poll_closed(cx) {
-                closed.or_err(ErrorType::ReadError, "waiting for the client to close")?;
+            if *half_closed {
+                // Whether it still takes its answer does not matter here.
+                let _ = stream.send_on(cx);
+            } else if let Poll::Ready(closed) = stream.poll_closed(cx) {
+                if stream.manner.ends_with_client {
+                    closed.or_err(ErrorType::ReadError, "waiting for the client to close")?;
+                }
                 *half_closed = true;
                 stream.manner.keepalive = false;
             }
@@ -144,8 +149,8 @@ impl DoorSession {
             }
         });
         if let Ended::Silence = ended.await? {
-            // What came before is the client's.
-            flushed(stream).await?;
+            // What came before is the client's, if it is there.
+            let _ = flushed(stream).await;
             return Err(Error::new(ErrorType::Custom(SILENT)));
         }
         let when = match self.response {
@@ -210,6 +215,7 @@ impl DoorSession {
         }
         if upgrades {
             stream.upgrade();
+            self.retry = None;
         }
     }
 
@@ -303,9 +309,10 @@ impl DoorSession {
                 // Those of servers are not passed on.
                 HttpTask::Trailer(_) | HttpTask::Done => true,
                 HttpTask::Failed(error) => {
-                    // What came before is the client's.
-                    self.write_chunk(&parts).await?;
-                    flushed(self.stream_mut()).await?;
+                    // What came before is the client's, if it is there.
+                    if self.write_chunk(&parts).await.is_ok() {
+                        let _ = flushed(self.stream_mut()).await;
+                    }
                     return Err(error);
                 }
             };
@@ -321,6 +328,10 @@ impl DoorSession {
 
 impl Drop for DoorSession {
     fn drop(&mut self) {
+        if !self.is_answered() {
+            // What follows would be taken for the rest of this answer.
+            self.stream_mut().manner.keepalive = false;
+        }
         self.home.0.store(self.digest.proxy_digest.take());
     }
 }

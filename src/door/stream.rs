@@ -369,7 +369,7 @@ impl DoorStream {
     }
 
     /// Whether all of the request's body has been read.
-    pub fn is_body_done(&self) -> bool {
+    pub(super) fn is_body_done(&self) -> bool {
         matches!(self.body, Body::Done | Body::Stored(_))
     }
 
@@ -418,6 +418,7 @@ impl DoorStream {
     /// Starts the body of the next request, which began at this time.
     pub(super) fn expect_body(&mut self, framing: Framing, began: Instant) {
         self.given = 0;
+        self.collecting = None;
         self.manner = Manner::default();
         self.rules.clear();
         self.output.pace.start(began);

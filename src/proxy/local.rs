@@ -135,7 +135,7 @@ impl Answer {
         }
         let status = self.response.status;
         if discards_body(downstream, status) {
-            // Pingora reads the rest away when the answer is written.
+            // The session reads the rest away when the answer is written.
             DoorStream::allow_early_answer(downstream);
             downstream.set_total_drain_timeout(Some(LINGERING_TIME));
         }

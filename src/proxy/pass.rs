@@ -74,9 +74,7 @@ impl Gateway {
             Box::pin(self.find_next(session, ctx)).await?;
         }
         let peer = peer(session, ctx)?;
-        if body::is_stored(session) {
-            body::rewind(session);
-        }
+        body::rewind(session);
         Ok(peer)
     }
 

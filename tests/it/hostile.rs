@@ -1,6 +1,6 @@
 //! Clients that send anything at all, and clients that vanish.
 
-use super::support::{Backend, Client, Gapura, Then, request, site, wait_until};
+use super::support::{Backend, Client, Gapura, Launch, Then, request, site, wait_until};
 use std::io::Write;
 use std::thread;
 
@@ -147,4 +147,21 @@ fn clients_that_vanish_leave_nothing_behind() {
         backend.open_connections() <= 20
     });
     assert_eq!(gapura.get("/").text(), "one");
+}
+
+#[test]
+fn a_target_longer_than_any_uri_can_be_is_refused() {
+    let conf = "events {} http { large_client_header_buffers 4 256k; access_log /dev/stdout;
+        server { listen LISTEN; location / { return 204; } } }";
+    let gapura = Launch::nginx(conf).start();
+    for path in ["a".repeat(70_000).into_bytes(), vec![0xff; 22_000]] {
+        let lines = b" HTTP/1.1\r\nHost: a\r\nUser-Agent: long\r\n\r\nGET / HTTP/1.1\r\n";
+        let answer = gapura.exchange([b"GET /", &path[..], lines].concat());
+        assert_eq!(answer.status, 414);
+        assert_eq!(answer.header("connection"), Some("close"));
+        gapura
+            .accesses()
+            .wait_for("its line", |line| line.ends_with("\"long\""));
+    }
+    assert_eq!(gapura.get("/").status, 204);
 }

@@ -29,7 +29,8 @@ impl Framed {
         {
             return Self::Length(0);
         }
-        if let Some(codings) = header.headers.get(header::TRANSFER_ENCODING) {
+        let codings = header.headers.get_all(header::TRANSFER_ENCODING);
+        if let Some(codings) = codings.iter().next_back() {
             let last = codings.as_bytes().rsplit(|byte| *byte == b',').next();
             let last = last.unwrap_or_default().trim_ascii();
             if last.eq_ignore_ascii_case(b"chunked") {

@@ -221,12 +221,12 @@ impl DoorStream {
         if read.is_empty() {
             self.closed = true;
         } else if let Body::Length(left) = &mut self.body {
-            stored.put(read, &limits.body)?;
             self.connection.count_received(read.len());
             *left -= read.len() as u64;
             if *left == 0 {
                 self.body = Body::Done;
             }
+            stored.put(read, &limits.body)?;
         } else {
             self.input.extend_from_slice(read);
         }

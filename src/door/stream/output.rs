@@ -150,7 +150,7 @@ impl DoorStream {
     }
 
     /// Goes on with what is under way, while the session waits for something else.
-    pub(super) fn send_on(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+    pub(in crate::door) fn send_on(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let output = &self.output;
         // An answer that is passed on as it comes does not wait for the buffer to fill either.
         let is_due = !output.held.is_empty()
