@@ -52,9 +52,9 @@ pub trait Application: Send + Sync + 'static {
     /// The generations. Each request pins one when its first byte is there.
     fn live(&self) -> &Live;
 
-    /// Serves an admitted request: `HttpProxy::process_new_http` of a `ServerSession::new_custom`. The first phase of `ProxyHttp` takes its
-    /// [`Admission`] with [`Admission::receive`], and `persist_connection_context` calls
-    /// [`DoorStream::keep`]: without it the connection is closed.
+    /// Serves an admitted request: `HttpProxy::process_new_http` of a `ServerSession::new_custom`. The first
+    /// phase of `ProxyHttp` takes its [`Admission`] with [`Admission::receive`], and
+    /// `persist_connection_context` calls [`DoorStream::keep`]: without it the connection is closed.
     fn serve(
         self: &Arc<Self>,
         session: Box<dyn Session>,

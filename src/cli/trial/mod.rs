@@ -10,7 +10,6 @@ use crate::model::{ListenAddress, LogTarget, Model};
 use crate::os_error::OsError;
 use crate::{Running, Server, StartError, init_logger};
 use clap::Args;
-use std::fs;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -61,7 +60,7 @@ pub(super) fn run(options: &Options, given: &CommandLine) -> Result<ExitCode, St
     for warning in &loaded.warnings {
         eprintln!("{warning}");
     }
-    let folder = Folder::new().map_err(|cause| cannot_write(&Folder::path(), &cause))?;
+    let folder = Folder::new().map_err(|cause| cannot_write(&std::env::temp_dir(), &cause))?;
     let log = folder.0.join("error.log");
     init_logger(Some(&log)).map_err(|cause| cannot_write(&log, &cause))?;
     let (running, moved) = start(&loaded.model, &folder.0)?;
@@ -171,15 +170,10 @@ fn wait_for_the_end() -> io::Result<()> {
 struct Folder(PathBuf);
 
 impl Folder {
-    fn path() -> PathBuf {
-        std::env::temp_dir().join(format!("gapura-try-{}", std::process::id()))
-    }
-
     fn new() -> io::Result<Self> {
-        let path = Self::path();
-        // It must not be someone else's, nor a link to anywhere.
-        fs::create_dir(&path)?;
-        Ok(Self(path))
+        // A new one, not someone else's nor one of an earlier process of this number.
+        let folder = tempfile::Builder::new().prefix("gapura-try-").tempdir()?;
+        Ok(Self(folder.keep()))
     }
 }
 
