@@ -7,9 +7,9 @@ use super::headers::{HeaderLine, value_bytes};
 use super::reader::Head;
 use super::{Fault, RequestLine};
 use bytes::{Bytes, BytesMut};
-use http::header::InvalidHeaderValue;
 use http::{HeaderValue, Version};
 use pingora_http::RequestHeader;
+use std::ops::Range;
 
 /// Whether a request line can stay as it is. `received` is the line as it came, with its end.
 pub(super) fn is_plain(line: &RequestLine, received: &[u8]) -> bool {
@@ -47,10 +47,8 @@ pub(super) fn header(
     if head.plain {
         let mut request = begin(line.method(), line.target(), version, lines.len())?;
         for line in lines {
-            let value = received.slice(line.value.clone());
-            let value = HeaderValue::from_maybe_shared(value).map_err(no_value)?;
-            let appended = request.append_header(received.slice(line.name.clone()), value);
-            appended.map_err(|_| Fault::TooManyHeaders)?;
+            let part = |place: &Range<usize>| received.slice(place.clone());
+            add(&mut request, part(&line.name), part(&line.value))?;
         }
         return Ok(request);
     }
@@ -115,16 +113,17 @@ fn append<'a>(
             continue;
         }
         let value: Vec<u8> = value_bytes(&buffer[line.value.clone()]).collect();
-        let value = HeaderValue::from_maybe_shared(Bytes::from(value)).map_err(no_value)?;
-        let appended = request.append_header(Bytes::copy_from_slice(name), value);
-        appended.map_err(|_| Fault::TooManyHeaders)?;
+        add(request, Bytes::copy_from_slice(name), value.into())?;
     }
     Ok(())
 }
 
-/// What a header map does not hold was taken out of a value before.
-fn no_value(_: InvalidHeaderValue) -> Fault {
-    Fault::InvalidHeaderLine(Box::default())
+/// Adds a line. What a header map does not hold was taken out of its value before.
+fn add(request: &mut RequestHeader, name: Bytes, value: Bytes) -> Result<(), Fault> {
+    let value = HeaderValue::from_maybe_shared(value);
+    let value = value.map_err(|_| Fault::InvalidHeaderLine(Box::default()))?;
+    let added = request.append_header(name, value);
+    added.map(drop).map_err(|_| Fault::TooManyHeaders)
 }
 
 /// How many lines of one are told.

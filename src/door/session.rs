@@ -4,20 +4,22 @@
 //! given the header as the door has read it. What belongs to the connection is its [`DoorStream`], which
 //! comes home when the session is dropped.
 
+mod answer;
 mod wire;
 
 use super::{DoorStream, SILENT};
+use answer::flushed;
 use async_trait::async_trait;
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use crossbeam_utils::atomic::AtomicCell;
-use http::{HeaderMap, StatusCode, header};
+use http::HeaderMap;
 use pingora::prelude::timeout;
 use pingora_core::protocols::Digest;
 use pingora_core::protocols::http::HttpTask;
 use pingora_core::protocols::http::body_buffer::FixedBuffer;
 use pingora_core::protocols::http::custom::CustomMessageWrite;
 use pingora_core::protocols::http::custom::server::Session;
-use pingora_core::protocols::http::v1::common::{is_expect_continue_req, is_upgrade_req};
+use pingora_core::protocols::http::v1::common::is_upgrade_req;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::{Error, ErrorType, OrErr, Result};
@@ -27,7 +29,6 @@ use std::io;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
 use wire::Framed;
 
 /// Where a connection's [`DoorStream`] comes back to from the session of a request.
@@ -158,171 +159,6 @@ impl DoorSession {
             Some(_) => "before the response body is complete",
         };
         Error::e_explain(ErrorType::ConnectionClosed, when)
-    }
-
-    /// Whether a header may be written now.
-    fn may_write(&self, header: &ResponseHeader) -> bool {
-        if header.status.is_informational()
-            && header.status != StatusCode::SWITCHING_PROTOCOLS
-            && self.stream().manner.hides_interim
-            && !(header.status == StatusCode::CONTINUE && is_expect_continue_req(&self.request))
-        {
-            return false;
-        }
-        // There is one answer, whatever came before it.
-        self.response
-            .as_ref()
-            .is_none_or(|written| written.status.is_informational() && !self.stream().is_upgraded())
-    }
-
-    async fn write_header(&mut self, header: Box<ResponseHeader>) -> Result<()> {
-        if !self.may_write(&header) {
-            return Ok(());
-        }
-        let is_interim = is_interim(header.status);
-        if !is_interim {
-            self.begin_answer(&header);
-        }
-        let text = wire::header(&header, self.stream_mut(), is_interim)?;
-        // What is made in real time is not held back for more of it.
-        let flush = is_interim
-            || self.is_answered()
-            || !header.headers.contains_key(header::CONTENT_LENGTH);
-        let stream = stream_in(&mut self.digest);
-        stream
-            .write_header(text, is_interim)
-            .await
-            .map_err(unsent)?;
-        if flush {
-            flushed(stream).await?;
-        }
-        self.response = Some(header);
-        Ok(())
-    }
-
-    /// Settles what follows from the header of the answer.
-    fn begin_answer(&mut self, header: &ResponseHeader) {
-        let upgrades = header.status == StatusCode::SWITCHING_PROTOCOLS;
-        self.answer = match upgrades {
-            true => Framed::UntilClose,
-            false => Framed::of(header, &self.request.method),
-        };
-        let closes = self.answer == Framed::UntilClose;
-        let upgrades = upgrades && is_upgrade_req(&self.request);
-        let stream = stream_in(&mut self.digest);
-        if closes || (stream.manner.closes_when_early && !stream.is_body_given()) {
-            stream.manner.keepalive = false;
-        }
-        if upgrades {
-            stream.upgrade();
-            self.retry = None;
-        }
-    }
-
-    /// Whether nothing more is to be written.
-    fn is_answered(&self) -> bool {
-        matches!(self.answer, Framed::Whole | Framed::Length(0))
-    }
-
-    /// Writes a part of the body, which is not empty. What is more than there is to be is left out.
-    async fn write_part(&mut self, data: &[u8]) -> Result<()> {
-        let stream = stream_in(&mut self.digest);
-        let written = match &mut self.answer {
-            Framed::Unknown | Framed::Whole | Framed::Length(0) => return Ok(()),
-            Framed::Length(left) => {
-                let length = usize::try_from(*left).map_or(data.len(), |left| left.min(data.len()));
-                put(stream, &data[..length]).await?;
-                *left -= length as u64;
-                if *left == 0 {
-                    flushed(stream).await?;
-                }
-                length
-            }
-            Framed::Chunked => {
-                let (head, length) = wire::chunk_head(data.len());
-                let mut chunk = head[length..].chain(data).chain(&b"\r\n"[..]);
-                stream.write_all_buf(&mut chunk).await.map_err(unsent)?;
-                flushed(stream).await?;
-                data.len()
-            }
-            Framed::UntilClose => {
-                put(stream, data).await?;
-                flushed(stream).await?;
-                data.len()
-            }
-        };
-        self.body_sent += written;
-        Ok(())
-    }
-
-    /// Ends the answer.
-    async fn end_answer(&mut self) -> Result<()> {
-        let stream = stream_in(&mut self.digest);
-        let left = std::mem::replace(&mut self.answer, Framed::Whole);
-        match left {
-            Framed::Unknown => self.answer = Framed::Unknown,
-            Framed::Length(1..) => {
-                stream.manner.keepalive = false;
-                return Err(Error::explain(CUT_SHORT, "the answer is not whole").into_down());
-            }
-            Framed::Chunked => match stream.take_trailers() {
-                None => put(stream, b"0\r\n\r\n").await?,
-                Some(lines) => put(stream, &[b"0\r\n", &lines[..], b"\r\n"].concat()).await?,
-            },
-            Framed::Length(0) | Framed::UntilClose | Framed::Whole => {}
-        }
-        if !stream.is_settled() {
-            flushed(stream).await?;
-        }
-        stream.close_tunnel();
-        Ok(())
-    }
-
-    /// Writes parts of an answer's body as one chunk.
-    async fn write_chunk(&mut self, parts: &[Bytes]) -> Result<()> {
-        match parts {
-            [] => Ok(()),
-            [part] => self.write_part(part).await,
-            _ => self.write_part(&parts.concat()).await,
-        }
-    }
-
-    async fn write_tasks(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
-        let mut ends = false;
-        // In chunks they are one.
-        let mut parts: Vec<Bytes> = Vec::new();
-        for task in tasks {
-            ends = match task {
-                HttpTask::Header(header, ends) => {
-                    self.write_header(header).await?;
-                    ends
-                }
-                HttpTask::Body(data, ends) | HttpTask::UpgradedBody(data, ends) => {
-                    let data = data.filter(|data| !data.is_empty());
-                    match (data, self.answer) {
-                        (Some(data), Framed::Chunked) => parts.push(data),
-                        (Some(data), _) => self.write_part(&data).await?,
-                        (None, _) => {}
-                    }
-                    ends
-                }
-                // Those of servers are not passed on.
-                HttpTask::Trailer(_) | HttpTask::Done => true,
-                HttpTask::Failed(error) => {
-                    // What came before is the client's, if it is there.
-                    if self.write_chunk(&parts).await.is_ok() {
-                        let _ = flushed(self.stream_mut()).await;
-                    }
-                    return Err(error);
-                }
-            };
-        }
-        self.write_chunk(&parts).await?;
-        if ends {
-            self.end_answer().await?;
-        }
-        self.stream_mut().hear();
-        Ok(ends || self.is_answered())
     }
 }
 
@@ -544,24 +380,6 @@ fn stream_in(digest: &mut Digest) -> &mut DoorStream {
     digest.and_then(DoorStream::within).expect(HELD)
 }
 
-async fn put(stream: &mut DoorStream, data: &[u8]) -> Result<()> {
-    stream.write_all(data).await.map_err(unsent)
-}
-
-async fn flushed(stream: &mut DoorStream) -> Result<()> {
-    stream.flush().await.map_err(unsent)
-}
-
-/// The client did not take what was written.
-fn unsent(cause: io::Error) -> Box<Error> {
-    Error::because(ErrorType::WriteError, "writing the response", cause).into_down()
-}
-
-/// An answer before the answer. After a 101 comes no other.
-fn is_interim(status: StatusCode) -> bool {
-    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
-}
-
 /// Why a session waits for nothing any more.
 enum Ended {
     /// The client has closed.
@@ -569,9 +387,6 @@ enum Ended {
     /// The server said nothing for too long.
     Silence,
 }
-
-/// As Pingora's own sessions call it.
-const CUT_SHORT: ErrorType = ErrorType::new("PrematureBodyEnd");
 
 const HELD: &str = "a session holds its stream until it is dropped";
 

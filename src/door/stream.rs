@@ -4,6 +4,7 @@ mod body;
 mod collect;
 mod gone;
 mod held;
+mod manner;
 mod output;
 mod own_lines;
 mod pace;
@@ -23,6 +24,8 @@ use bytes::BytesMut;
 pub use collect::Collected;
 use collect::Collecting;
 use crossbeam_utils::atomic::AtomicCell;
+use manner::Manner;
+pub use manner::{Placed, SILENT};
 use output::Output;
 use own_lines::OwnLines;
 use pingora_core::protocols::Stream;
@@ -36,7 +39,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::io::AsyncWrite;
 
 /// A client connection, below the session of the request that it serves.
@@ -79,48 +82,6 @@ pub struct DoorStream {
     raw_values: AtomicCell<raw::Values>,
     /// A body that is read whole.
     collecting: Option<Collecting>,
-}
-
-/// The error of a request whose server says nothing for too long.
-pub const SILENT: &str = "the server says nothing";
-
-/// How a session behaves, as the phases of its request want it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Manner {
-    /// The connection stays open.
-    pub(super) keepalive: bool,
-    /// Answers before the answer are left out.
-    pub(super) hides_interim: bool,
-    /// An answer that comes before the request's body is read ends the connection.
-    pub(super) closes_when_early: bool,
-    /// The request ends with a client that closes.
-    pub(super) ends_with_client: bool,
-    /// How long a server may say nothing, where that is for the session to watch.
-    pub(super) silence: Option<Duration>,
-    /// Lines of the answer's that nginx writes before the others where it made the answer itself.
-    pub(super) placed: Placed,
-}
-
-/// What stands before the other lines of an answer, beside what always does.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Placed {
-    /// `Last-Modified`, of a file.
-    pub last_modified: bool,
-    /// `Location`, of a redirect to a path.
-    pub location: bool,
-}
-
-impl Default for Manner {
-    fn default() -> Self {
-        Self {
-            keepalive: false,
-            hides_interim: false,
-            closes_when_early: true,
-            ends_with_client: true,
-            silence: None,
-            placed: Placed::default(),
-        }
-    }
 }
 
 impl DoorStream {
@@ -173,70 +134,6 @@ impl DoorStream {
     /// The same, to be changed.
     pub fn of_mut(session: &mut ServerSession) -> Option<&mut Self> {
         Self::within(session.digest_mut()?.proxy_digest.as_mut()?)
-    }
-
-    /// Whether the connection stays open after this request.
-    pub fn is_kept_alive(session: &ServerSession) -> bool {
-        Self::of(session).is_some_and(|stream| stream.manner.keepalive)
-    }
-
-    /// Says whether the connection stays open after this request.
-    pub fn set_keepalive(session: &mut ServerSession, kept: bool) {
-        if let Some(stream) = Self::of_mut(session) {
-            stream.manner.keepalive = kept;
-        }
-    }
-
-    /// Says whether answers before the answer are left out, but for a 101 and the 100 that a client waits for.
-    pub fn hide_interim(session: &mut ServerSession, hidden: bool) {
-        if let Some(stream) = Self::of_mut(session) {
-            stream.manner.hides_interim = hidden;
-        }
-    }
-
-    /// An answer may come before the request's body is read, and the connection stays open: what is left of
-    /// the body is read away after it.
-    pub fn allow_early_answer(session: &mut ServerSession) {
-        if let Some(stream) = Self::of_mut(session) {
-            stream.manner.closes_when_early = false;
-        }
-    }
-
-    /// The answer is Gapura's own, and these of its lines have places of theirs.
-    pub fn place(session: &mut ServerSession, placed: Placed) {
-        if let Some(stream) = Self::of_mut(session) {
-            stream.manner.placed = placed;
-        }
-    }
-
-    /// The request goes to a server: whether it ends when its client closes, and after how long without a
-    /// word of the server's it fails with [`SILENT`]. That is for requests without a body, which wait for
-    /// nothing but the answer: one timer does for all of a connection's, where Pingora sets some for each.
-    pub fn wait_for_server(
-        session: &mut ServerSession,
-        ends_with_client: bool,
-        limit: Option<Duration>,
-    ) {
-        if let Some(stream) = Self::of_mut(session) {
-            stream.manner.ends_with_client = ends_with_client;
-            stream.manner.silence = limit;
-            stream.manner.placed = Placed::default();
-            stream.silent_since = None;
-        }
-    }
-
-    /// Something has come from the server.
-    pub(super) fn hear(&mut self) {
-        self.silent_since = None;
-    }
-
-    /// Waits until the server has said nothing for too long.
-    pub(super) fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(limit) = self.manner.silence else {
-            return Poll::Pending;
-        };
-        let since = *self.silent_since.get_or_insert_with(Instant::now);
-        self.alarm.poll(cx, since + limit)
     }
 
     /// What `Server` says.
@@ -427,7 +324,7 @@ impl DoorStream {
         *self.kept.get_mut() = false;
         self.trailers = None;
         self.raw_values.take();
-        self.forget_own_lines();
+        self.own_lines = OwnLines::default();
         self.body = match framing {
             Framing::None => Body::Done,
             Framing::Length(length) => Body::Length(length),

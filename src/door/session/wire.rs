@@ -77,16 +77,14 @@ pub(super) fn header(
         8 | 12..=17 => !is_interim && is_placed(name),
         _ => false,
     };
-    for (name, value) in header.case_header_iter() {
-        if !is_left_out(name.as_slice()) {
-            put_line(name.as_slice(), value.as_bytes(), &mut text);
-        }
-    }
-    if !header.has_case() {
-        for (name, value) in &header.headers {
-            if !is_left_out(name.as_str().as_bytes()) {
-                put_line(name.as_str().as_bytes(), value.as_bytes(), &mut text);
-            }
+    let uncased = (!header.has_case()).then_some(&header.headers);
+    let uncased = uncased.into_iter().flatten();
+    let uncased = uncased.map(|(name, value)| (name.as_str().as_bytes(), value));
+    let cased = header.case_header_iter();
+    let cased = cased.map(|(name, value)| (name.as_slice(), value));
+    for (name, value) in cased.chain(uncased) {
+        if !is_left_out(name) {
+            put_line(name, value.as_bytes(), &mut text);
         }
     }
     text.put_slice(b"\r\n");

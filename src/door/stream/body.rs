@@ -60,10 +60,7 @@ impl DoorStream {
                 let Some(data) = data else {
                     return self.broken_off();
                 };
-                self.body = match left - data.len() as u64 {
-                    0 => Body::Done,
-                    left => Body::Length(left),
-                };
+                self.went(left, data.len());
                 Poll::Ready(Ok(Some(data)))
             }
             Body::Chunked(_) => self.poll_chunked(cx),
@@ -121,6 +118,27 @@ impl DoorStream {
         };
         self.connection.count_received(data.len());
         data.freeze()
+    }
+
+    /// Takes what is here of the body off the input. Nothing where it is no client's any more.
+    pub(super) fn take_body(&mut self) -> io::Result<Bytes> {
+        match self.body {
+            Body::Length(left) => {
+                let data = self.take_input(usize::try_from(left).unwrap_or(usize::MAX));
+                self.went(left, data.len());
+                Ok(data)
+            }
+            Body::Chunked(_) => self.take_chunks(),
+            _ => Ok(Bytes::new()),
+        }
+    }
+
+    /// Of a body of which so much was left, these many bytes have come.
+    pub(super) fn went(&mut self, left: u64, length: usize) {
+        self.body = match left - length as u64 {
+            0 => Body::Done,
+            left => Body::Length(left),
+        };
     }
 
     fn broken_off(&mut self) -> Poll<io::Result<Option<Bytes>>> {

@@ -10,7 +10,6 @@ use super::body::Body;
 use super::patience::Patience;
 use super::stored::StoredBody;
 use crate::model::{BodyStore, Limits};
-use bytes::{Buf, BytesMut};
 use http::header;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::{Error, ErrorType, Result};
@@ -159,48 +158,10 @@ impl DoorStream {
         }
     }
 
-    /// Stores what there is of the input.
+    /// Stores what is here of the body.
     fn store(&mut self, stored: &mut StoredBody, store: &BodyStore) -> io::Result<()> {
-        while !self.input.is_empty() {
-            let used = match &mut self.body {
-                Body::Length(left) => {
-                    let length = usize::try_from(*left)
-                        .map_or(self.input.len(), |left| left.min(self.input.len()));
-                    stored.put(&self.input[..length], store)?;
-                    *left -= length as u64;
-                    if *left == 0 {
-                        self.body = Body::Done;
-                    }
-                    length
-                }
-                Body::Chunked(chunked) => match usize::try_from(chunked.data_left()) {
-                    Ok(0) => {
-                        let framing = chunked.advance_to_data(&self.input);
-                        let Ok(length) = framing else {
-                            self.body = Body::Broken;
-                            return Err(io::Error::new(
-                                io::ErrorKind::InvalidData,
-                                super::super::MalformedBody,
-                            ));
-                        };
-                        if chunked.is_done() {
-                            self.body = Body::Done;
-                        }
-                        length
-                    }
-                    left => {
-                        let length = left.unwrap_or(usize::MAX).min(self.input.len());
-                        stored.put(&self.input[..length], store)?;
-                        chunked.skip(length)
-                    }
-                },
-                _ => return Ok(()),
-            };
-            self.input.advance(used);
-            self.connection.count_received(used);
-        }
-        self.input = BytesMut::new();
-        Ok(())
+        let data = self.take_body()?;
+        stored.put(&data, store)
     }
 
     /// Reads more: into the store where nothing else can come, else into the input.
@@ -220,12 +181,9 @@ impl DoorStream {
         let read = space.filled();
         if read.is_empty() {
             self.closed = true;
-        } else if let Body::Length(left) = &mut self.body {
+        } else if let Body::Length(left) = self.body {
             self.connection.count_received(read.len());
-            *left -= read.len() as u64;
-            if *left == 0 {
-                self.body = Body::Done;
-            }
+            self.went(left, read.len());
             stored.put(read, &limits.body)?;
         } else {
             self.input.extend_from_slice(read);

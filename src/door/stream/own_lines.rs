@@ -73,8 +73,4 @@ impl DoorStream {
             None => false,
         }
     }
-
-    pub(super) fn forget_own_lines(&mut self) {
-        self.own_lines = OwnLines::default();
-    }
 }

@@ -1,0 +1,200 @@
+//! Writing an answer: its header once, its body as that delimits it, and its end.
+
+use super::wire::{self, Framed};
+use super::{DoorSession, stream_in};
+use crate::door::DoorStream;
+use bytes::{Buf, Bytes};
+use http::{StatusCode, header};
+use pingora_core::protocols::http::HttpTask;
+use pingora_core::protocols::http::v1::common::{is_expect_continue_req, is_upgrade_req};
+use pingora_core::{Error, ErrorType, Result};
+use pingora_http::ResponseHeader;
+use std::io;
+use tokio::io::AsyncWriteExt;
+
+impl DoorSession {
+    /// Whether a header may be written now.
+    fn may_write(&self, header: &ResponseHeader) -> bool {
+        if is_interim(header.status)
+            && self.stream().manner.hides_interim
+            && !(header.status == StatusCode::CONTINUE && is_expect_continue_req(&self.request))
+        {
+            return false;
+        }
+        // There is one answer, whatever came before it.
+        self.response
+            .as_ref()
+            .is_none_or(|written| written.status.is_informational() && !self.stream().is_upgraded())
+    }
+
+    pub(super) async fn write_header(&mut self, header: Box<ResponseHeader>) -> Result<()> {
+        if !self.may_write(&header) {
+            return Ok(());
+        }
+        let is_interim = is_interim(header.status);
+        if !is_interim {
+            self.begin_answer(&header);
+        }
+        let text = wire::header(&header, self.stream_mut(), is_interim)?;
+        // What is made in real time is not held back for more of it.
+        let flush = is_interim
+            || self.is_answered()
+            || !header.headers.contains_key(header::CONTENT_LENGTH);
+        let stream = stream_in(&mut self.digest);
+        stream
+            .write_header(text, is_interim)
+            .await
+            .map_err(unsent)?;
+        if flush {
+            flushed(stream).await?;
+        }
+        self.response = Some(header);
+        Ok(())
+    }
+
+    /// Settles what follows from the header of the answer.
+    fn begin_answer(&mut self, header: &ResponseHeader) {
+        let upgrades = header.status == StatusCode::SWITCHING_PROTOCOLS;
+        self.answer = match upgrades {
+            true => Framed::UntilClose,
+            false => Framed::of(header, &self.request.method),
+        };
+        let closes = self.answer == Framed::UntilClose;
+        let upgrades = upgrades && is_upgrade_req(&self.request);
+        let stream = stream_in(&mut self.digest);
+        if closes || (stream.manner.closes_when_early && !stream.is_body_given()) {
+            stream.manner.keepalive = false;
+        }
+        if upgrades {
+            stream.upgrade();
+            self.retry = None;
+        }
+    }
+
+    /// Whether nothing more is to be written.
+    pub(super) fn is_answered(&self) -> bool {
+        matches!(self.answer, Framed::Whole | Framed::Length(0))
+    }
+
+    /// Writes a part of the body, which is not empty. What is more than there is to be is left out.
+    pub(super) async fn write_part(&mut self, data: &[u8]) -> Result<()> {
+        let stream = stream_in(&mut self.digest);
+        let written = match &mut self.answer {
+            Framed::Unknown | Framed::Whole | Framed::Length(0) => return Ok(()),
+            Framed::Length(left) => {
+                let length = usize::try_from(*left).map_or(data.len(), |left| left.min(data.len()));
+                put(stream, &data[..length]).await?;
+                *left -= length as u64;
+                if *left == 0 {
+                    flushed(stream).await?;
+                }
+                length
+            }
+            Framed::Chunked => {
+                let (head, length) = wire::chunk_head(data.len());
+                let mut chunk = head[length..].chain(data).chain(&b"\r\n"[..]);
+                stream.write_all_buf(&mut chunk).await.map_err(unsent)?;
+                flushed(stream).await?;
+                data.len()
+            }
+            Framed::UntilClose => {
+                put(stream, data).await?;
+                flushed(stream).await?;
+                data.len()
+            }
+        };
+        self.body_sent += written;
+        Ok(())
+    }
+
+    /// Ends the answer.
+    pub(super) async fn end_answer(&mut self) -> Result<()> {
+        let stream = stream_in(&mut self.digest);
+        let left = std::mem::replace(&mut self.answer, Framed::Whole);
+        match left {
+            Framed::Unknown => self.answer = Framed::Unknown,
+            Framed::Length(1..) => {
+                stream.manner.keepalive = false;
+                return Err(Error::explain(CUT_SHORT, "the answer is not whole").into_down());
+            }
+            Framed::Chunked => match stream.take_trailers() {
+                None => put(stream, b"0\r\n\r\n").await?,
+                Some(lines) => put(stream, &[b"0\r\n", &lines[..], b"\r\n"].concat()).await?,
+            },
+            Framed::Length(0) | Framed::UntilClose | Framed::Whole => {}
+        }
+        if !stream.is_settled() {
+            flushed(stream).await?;
+        }
+        stream.close_tunnel();
+        Ok(())
+    }
+
+    /// Writes parts of an answer's body as one chunk.
+    async fn write_chunk(&mut self, parts: &[Bytes]) -> Result<()> {
+        match parts {
+            [] => Ok(()),
+            [part] => self.write_part(part).await,
+            _ => self.write_part(&parts.concat()).await,
+        }
+    }
+
+    pub(super) async fn write_tasks(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
+        let mut ends = false;
+        // In chunks they are one.
+        let mut parts: Vec<Bytes> = Vec::new();
+        for task in tasks {
+            ends = match task {
+                HttpTask::Header(header, ends) => {
+                    self.write_header(header).await?;
+                    ends
+                }
+                HttpTask::Body(data, ends) | HttpTask::UpgradedBody(data, ends) => {
+                    let data = data.filter(|data| !data.is_empty());
+                    match (data, self.answer) {
+                        (Some(data), Framed::Chunked) => parts.push(data),
+                        (Some(data), _) => self.write_part(&data).await?,
+                        (None, _) => {}
+                    }
+                    ends
+                }
+                // Those of servers are not passed on.
+                HttpTask::Trailer(_) | HttpTask::Done => true,
+                HttpTask::Failed(error) => {
+                    // What came before is the client's, if it is there.
+                    if self.write_chunk(&parts).await.is_ok() {
+                        let _ = flushed(self.stream_mut()).await;
+                    }
+                    return Err(error);
+                }
+            };
+        }
+        self.write_chunk(&parts).await?;
+        if ends {
+            self.end_answer().await?;
+        }
+        self.stream_mut().hear();
+        Ok(ends || self.is_answered())
+    }
+}
+
+async fn put(stream: &mut DoorStream, data: &[u8]) -> Result<()> {
+    stream.write_all(data).await.map_err(unsent)
+}
+
+pub(super) async fn flushed(stream: &mut DoorStream) -> Result<()> {
+    stream.flush().await.map_err(unsent)
+}
+
+/// The client did not take what was written.
+fn unsent(cause: io::Error) -> Box<Error> {
+    Error::because(ErrorType::WriteError, "writing the response", cause).into_down()
+}
+
+/// An answer before the answer. After a 101 comes no other.
+fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
+}
+
+/// As Pingora's own sessions call it.
+const CUT_SHORT: ErrorType = ErrorType::new("PrematureBodyEnd");
