@@ -358,7 +358,7 @@ impl Arriving<'_> {
             connection: Arc::clone(self.connection),
             real_client: None,
             names_host: host.is_some(),
-            host: host.unwrap_or_else(|| site.name.as_str().into()),
+            host: host.unwrap_or_else(|| (&*site.name).into()),
             site,
             line,
             assigned: std::mem::take(&mut reader.assigned),

@@ -24,7 +24,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Messages that may wait for one target's thread: of each share there is one, as a rule.
+/// Messages that may wait for one target's thread: of each that serves there is one, as a rule.
 const QUEUE: usize = 1024;
 /// Bytes gathered before they are written although more lines are waiting.
 const BATCH: usize = 64 * 1024;
@@ -48,8 +48,8 @@ pub(super) struct Writer {
 }
 
 enum Message {
-    /// There are lines in this share.
-    Lines(usize),
+    /// There are lines.
+    Lines,
     Flush(SyncSender<()>),
     Reopen,
 }
@@ -61,9 +61,9 @@ impl LogSink for Writer {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
                 return;
             }
-            Added::New(share) => {
+            Added::New => {
                 // An error means that there is no thread: that was said when it could not be made.
-                let _ = self.queue().try_send(Message::Lines(share));
+                let _ = self.queue().try_send(Message::Lines);
             }
             Added::Known => {}
         }
@@ -178,11 +178,7 @@ fn drain(
         let mut taken = 0;
         loop {
             match message {
-                Message::Lines(share) => {
-                    let lines = lines.take(share);
-                    taken += lines.len();
-                    output.take(&lines, buffer, &mut batch);
-                }
+                Message::Lines => taken += output.take_all(lines, buffer, &mut batch),
                 Message::Flush(done) => {
                     output.take_all(lines, buffer, &mut batch);
                     waiting = Some(done);
@@ -249,10 +245,19 @@ impl Output<'_> {
         }
     }
 
-    fn take_all(&mut self, lines: &Gathered, buffer: Option<&LogBuffer>, batch: &mut Vec<u8>) {
-        for lines in lines.take_all() {
+    /// The same with all that were gathered. Gives how many bytes these are.
+    fn take_all(
+        &mut self,
+        lines: &Gathered,
+        buffer: Option<&LogBuffer>,
+        batch: &mut Vec<u8>,
+    ) -> usize {
+        let mut taken = 0;
+        for lines in lines.take() {
+            taken += lines.len();
             self.take(&lines, buffer, batch);
         }
+        taken
     }
 
     /// Writes what was gathered, and forgets it.

@@ -3,15 +3,17 @@
 
 use crossbeam_utils::CachePadded;
 use crossbeam_utils::atomic::AtomicCell;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::AcqRel, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
+use thread_local::ThreadLocal;
 
 /// The lines of one log that are not written yet.
 #[derive(Default)]
 pub(super) struct Gathered {
-    shares: [CachePadded<Share>; SHARES],
+    /// One for each thread. One that begins when another has ended goes on with that one's.
+    shares: ThreadLocal<CachePadded<Share>>,
 }
 
-/// What one thread has gathered, or a few.
+/// What one thread has gathered.
 #[derive(Default)]
 struct Share {
     /// Out of its place while a line is added to it.
@@ -27,18 +29,15 @@ struct Lines(Vec<u8>);
 /// What is to be done about a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Added {
-    /// Nothing: the thread that writes knows of this share.
+    /// Nothing: the thread that writes knows that there is something.
     Known,
-    /// It is to be told of this share.
-    New(usize),
+    /// It is to be told.
+    New,
     /// There are too many lines already: this one is lost.
     Lost,
 }
 
-/// How many threads have a share of their own.
-const SHARES: usize = 32;
-
-/// Bytes of lines that a share holds at most.
+/// Bytes of lines that a thread gathers at most.
 const MOST: usize = 1 << 20;
 
 /// What there is room for at first.
@@ -50,8 +49,7 @@ const _: () = assert!(AtomicCell::<Option<Box<Lines>>>::is_lock_free());
 impl Gathered {
     /// Adds a line to those of this thread.
     pub(super) fn add(&self, line: &[u8]) -> Added {
-        let number = OWN.with(|own| *own);
-        let share = &self.shares[number];
+        let share = self.shares.get_or_default();
         let mut lines = match share.lines.take() {
             Some(lines) => lines,
             None => Box::new(Lines(Vec::with_capacity(USUAL))),
@@ -61,39 +59,24 @@ impl Gathered {
             lines.0.extend_from_slice(line);
             lines.0.push(b'\n');
         }
-        while let Some(mut others) = share.lines.swap(Some(lines)) {
-            // Another thread with this share has put its own there meanwhile.
-            lines = share.lines.take().unwrap_or_default();
-            others.0.append(&mut lines.0);
-            lines = others;
-        }
+        // Only this thread puts lines there.
+        share.lines.store(Some(lines));
         // Behind the lines: whoever takes the announcement back after this finds them.
         match share.announced.swap(true, AcqRel) {
             _ if !has_room => Added::Lost,
             true => Added::Known,
-            false => Added::New(number),
+            false => Added::New,
         }
     }
 
-    /// Takes what a share has.
-    pub(super) fn take(&self, share: usize) -> Vec<u8> {
-        let share = &self.shares[share];
-        // Before the lines: those that come after this are announced again.
-        share.announced.swap(false, AcqRel);
-        share.lines.take().map(|lines| lines.0).unwrap_or_default()
+    /// Takes everything: what each thread has, in the order in which it came.
+    pub(super) fn take(&self) -> impl Iterator<Item = Vec<u8>> {
+        self.shares.iter().filter_map(|share| {
+            // Before the lines: those that come after this are announced again.
+            share.announced.swap(false, AcqRel);
+            share.lines.take().map(|lines| lines.0)
+        })
     }
-
-    /// Takes everything.
-    pub(super) fn take_all(&self) -> impl Iterator<Item = Vec<u8>> {
-        (0..SHARES).map(|share| self.take(share))
-    }
-}
-
-thread_local! {
-    static OWN: usize = {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        NEXT.fetch_add(1, Relaxed) % SHARES
-    };
 }
 
 #[cfg(test)]
@@ -101,43 +84,45 @@ mod tests {
     use super::*;
     use std::sync::mpsc::channel;
 
+    fn taken(gathered: &Gathered) -> Vec<u8> {
+        gathered.take().flatten().collect()
+    }
+
     #[test]
-    fn a_share_is_announced_once_until_it_is_taken() {
+    fn lines_are_announced_once_until_they_are_taken() {
         let gathered = Gathered::default();
-        let Added::New(share) = gathered.add(b"one") else {
-            panic!("it is the first");
-        };
+        assert_eq!(gathered.add(b"one"), Added::New);
         assert_eq!(gathered.add(b"two"), Added::Known);
-        assert_eq!(gathered.take(share), b"one\ntwo\n");
-        assert_eq!(gathered.take(share), b"");
-        assert_eq!(gathered.add(b"three"), Added::New(share));
+        assert_eq!(taken(&gathered), b"one\ntwo\n");
+        assert_eq!(taken(&gathered), b"");
+        assert_eq!(gathered.add(b"three"), Added::New);
     }
 
     #[test]
     fn no_more_is_held_than_there_is_room_for() {
         let gathered = Gathered::default();
-        assert!(matches!(gathered.add(&vec![b'x'; MOST / 2]), Added::New(_)));
+        assert_eq!(gathered.add(&vec![b'x'; MOST / 2]), Added::New);
         assert_eq!(gathered.add(&vec![b'x'; MOST / 2]), Added::Lost);
         assert_eq!(gathered.add(b"short"), Added::Known);
-        let length: usize = gathered.take_all().map(|lines| lines.len()).sum();
-        assert_eq!(length, MOST / 2 + 1 + b"short\n".len());
+        assert_eq!(taken(&gathered).len(), MOST / 2 + 1 + b"short\n".len());
     }
 
-    /// More threads than shares, and one that takes what it is told of and nothing else.
+    /// Many threads, and one that takes what there is when it is told and at no other time.
     #[test]
     fn every_line_is_found_by_whoever_was_told_of_it() {
+        const THREADS: usize = 40;
         const LINES: usize = 2000;
         let gathered = Gathered::default();
         let (tell, told) = channel();
         let mut text = Vec::new();
         std::thread::scope(|scope| {
-            for thread in 0..SHARES + 8 {
+            for thread in 0..THREADS {
                 let (tell, gathered) = (tell.clone(), &gathered);
                 scope.spawn(move || {
                     for number in 0..LINES {
                         let line = format!("{thread} {number}");
                         match gathered.add(line.as_bytes()) {
-                            Added::New(share) => tell.send(share).expect("it listens"),
+                            Added::New => tell.send(()).expect("it listens"),
                             Added::Known => {}
                             Added::Lost => panic!("there is room"),
                         }
@@ -145,12 +130,12 @@ mod tests {
                 });
             }
             drop(tell);
-            for share in told {
-                text.extend(gathered.take(share));
+            for () in told {
+                text.extend(gathered.take().flatten());
             }
         });
         let text = String::from_utf8(text).expect("numbers");
-        let mut next = vec![0; SHARES + 8];
+        let mut next = vec![0; THREADS];
         for line in text.lines() {
             let (thread, number) = line.split_once(' ').expect("two numbers");
             let thread: usize = thread.parse().expect("a number");

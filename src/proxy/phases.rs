@@ -188,10 +188,10 @@ impl Gateway {
 
 /// The location is this one from here on, or what its `limit_except` makes of it.
 fn enter(session: &mut Session, ctx: &mut RequestContext, mut location: Arc<Location>) {
-    if let Some((methods, limited)) = &location.limit_except
-        && !methods.contains(ctx.method(session))
+    if let Some(limit) = &location.limit_except
+        && !limit.methods.contains(ctx.method(session))
     {
-        location = Arc::clone(limited);
+        location = Arc::clone(&limit.location);
     }
     ctx.location = Some(location);
     admit::apply_limits(session, ctx);

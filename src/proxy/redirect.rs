@@ -42,7 +42,7 @@ fn origin(ctx: &RequestContext) -> Vec<u8> {
     let local = arrival.connection.server();
     let local = local.and_then(|address| address.as_inet().copied());
     let host = match (server_name, local) {
-        (true, _) => arrival.site.name.as_str().into(),
+        (true, _) => (&*arrival.site.name).into(),
         // As nginx: who names no host is sent to the address that was asked.
         (false, Some(local)) if !arrival.names_host => Cow::from(local.ip().to_string()),
         (false, _) => Cow::from(&*arrival.host),

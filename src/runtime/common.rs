@@ -1,4 +1,4 @@
-//! What locations that say the same have in common.
+//! What sites and locations that say the same have in common.
 //!
 //! Ten thousand sites of one kind differ in their names and where they lead, and in nothing else: they
 //! have one copy of the rest, which a request to any of them finds in the processor's cache.
@@ -93,26 +93,32 @@ impl Common {
     }
 }
 
-/// What the locations that were built last have, the newest last.
-#[derive(Default)]
-pub(super) struct LastCommon(Vec<Arc<Common>>);
+/// What was built last, of what may be had in common: the newest last.
+pub(super) struct Last<T>(Vec<T>);
 
 /// How many are compared with the next: the kinds of locations that a site has.
 const KINDS: usize = 16;
 
-impl LastCommon {
-    pub(super) fn find(&self, settings: &model::Location) -> Option<Arc<Common>> {
+impl<T: Clone> Last<T> {
+    /// The newest that is the same.
+    pub(super) fn find(&self, is_same: impl Fn(&T) -> bool) -> Option<T> {
         let mut newest = self.0.iter().rev();
-        newest.find(|one| one.settings == *settings).cloned()
+        newest.find(|one| is_same(one)).cloned()
     }
 
-    pub(super) fn add(&mut self, common: Common) -> Arc<Common> {
-        let common = Arc::new(common);
+    /// Gives back what it is given.
+    pub(super) fn add(&mut self, built: T) -> T {
         if self.0.len() == KINDS {
             self.0.remove(0);
         }
-        self.0.push(Arc::clone(&common));
-        common
+        self.0.push(built.clone());
+        built
+    }
+}
+
+impl<T> Default for Last<T> {
+    fn default() -> Self {
+        Self(Vec::new())
     }
 }
 
@@ -140,28 +146,21 @@ mod tests {
 
     #[test]
     fn what_locations_do_does_not_keep_them_apart_and_everything_else_does() {
-        let mut last = LastCommon::default();
-        let files = Location::new(Action::Files);
-        let first = last.add(build(&files));
-        let refuses = Location::new(Action::Status(403));
-        let found = last.find(&settings(&refuses)).expect("it says the same");
-        assert!(Arc::ptr_eq(&found, &first));
+        let common = build(&Location::new(Action::Files));
+        assert!(common.settings == settings(&Location::new(Action::Status(403))));
         let mut other = Location::new(Action::Files);
         other.chunked = !other.chunked;
-        assert!(last.find(&settings(&other)).is_none());
+        assert!(common.settings != settings(&other));
     }
 
     #[test]
     fn only_the_last_are_compared() {
-        let mut last = LastCommon::default();
-        for number in 0..KINDS + 1 {
-            let mut location = Location::new(Action::Files);
-            location.inside = Some(number);
-            last.add(build(&location));
+        let mut last = Last::default();
+        for number in 0..=KINDS {
+            last.add(number);
         }
-        assert_eq!(last.0.len(), KINDS);
-        let mut newest = Location::new(Action::Files);
-        newest.inside = Some(KINDS);
-        assert!(last.find(&settings(&newest)).is_some());
+        assert_eq!(last.find(|_| true), Some(KINDS));
+        assert_eq!(last.find(|one| *one < 2), Some(1));
+        assert_eq!(last.find(|one| *one < 1), None);
     }
 }

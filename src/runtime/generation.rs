@@ -1,6 +1,6 @@
 //! One generation: the tree of sites and locations, built from a Model.
 
-use super::common::{self, Common, LastCommon, Logs};
+use super::common::{self, Common, Last, Logs};
 use super::hosts::Hosts;
 use super::locations::Locations;
 use super::pass::{Destination, ProxyPass};
@@ -43,20 +43,35 @@ pub struct Listener {
     by_address: HashMap<SocketAddr, Arc<Listener>>,
 }
 
-/// A site at run time.
+/// A site at run time: what it has for itself, and what it has in common with others that say the same, a
+/// [`Kind`]. It is small, and what a request to it needs lies together.
 #[derive(Debug)]
 pub struct Site {
+    kind: Arc<Kind>,
+    /// What happens to every request before a location is looked for.
+    pub steps: Box<[Step]>,
+    locations: Locations,
     /// `$server_name`.
-    pub name: String,
+    pub name: Box<str>,
+}
+
+/// What sites may have in common.
+#[derive(Debug)]
+pub struct Kind {
     /// What applies before a location is known.
     pub client: ClientLimits,
-    /// What happens to every request before a location is looked for.
-    pub steps: Vec<Step>,
     /// The variables that the configuration defines.
     pub defined: Arc<Defined>,
-    locations: Locations,
     /// What answers a path that no location takes: a 404 with the defaults.
     nowhere: Arc<Location>,
+}
+
+impl Deref for Site {
+    type Target = Kind;
+
+    fn deref(&self) -> &Kind {
+        &self.kind
+    }
 }
 
 /// A location at run time: what it has for itself, and what it has in common with others that say the
@@ -66,10 +81,19 @@ pub struct Location {
     /// What it does.
     pub action: Action,
     /// What happens to a request before that.
-    pub steps: Vec<Step>,
-    /// `limit_except`: the methods that are not limited, and the location of all others.
-    pub limit_except: Option<(Vec<Method>, Arc<Location>)>,
+    pub steps: Box<[Step]>,
+    /// `limit_except`.
+    pub limit_except: Option<Box<LimitExcept>>,
     common: Arc<Common>,
+}
+
+/// `limit_except` at run time.
+#[derive(Debug)]
+pub struct LimitExcept {
+    /// The methods that are not limited.
+    pub methods: Vec<Method>,
+    /// The location of all others.
+    pub location: Arc<Location>,
 }
 
 impl Deref for Location {
@@ -139,7 +163,7 @@ impl Builder<'_> {
             destinations: &destinations,
             defined: &defined,
             variables: &variables,
-            common: RefCell::default(),
+            last: LastBuilt::default(),
         };
         let sites = model
             .sites
@@ -194,23 +218,36 @@ impl Builder<'_> {
         let locations = site
             .locations
             .iter()
-            .map(|location| self.location(location, known).map(Arc::new))
+            .map(|location| self.location(location, known))
             .collect::<Result<Vec<_>, pcre2::Error>>()?;
         Ok(Site {
-            name: site.name.clone(),
-            defined: Arc::clone(known.defined),
-            client: site.client.clone(),
+            kind: self.kind(site, known)?,
             steps: self.steps(&site.steps, known)?,
-            locations: Locations::build(&locations, &|name| known.variable(name))?,
-            nowhere: Arc::new(self.location(&site.nowhere, known)?),
+            locations: table(locations, known)?,
+            name: site.name.as_str().into(),
         })
+    }
+
+    fn kind(&mut self, site: &model::Site, known: &Known<'_>) -> Result<Arc<Kind>, pcre2::Error> {
+        let nowhere = self.location(&site.nowhere, known)?;
+        let mut last = known.last.kinds.borrow_mut();
+        let same =
+            last.find(|kind| Arc::ptr_eq(&kind.nowhere, &nowhere) && kind.client == site.client);
+        let build = || {
+            Arc::new(Kind {
+                client: site.client.clone(),
+                defined: Arc::clone(known.defined),
+                nowhere,
+            })
+        };
+        Ok(same.unwrap_or_else(|| last.add(build())))
     }
 
     fn limit_except(
         &mut self,
         limit: &model::LimitExcept,
         known: &Known<'_>,
-    ) -> Result<(Vec<Method>, Arc<Location>), pcre2::Error> {
+    ) -> Result<LimitExcept, pcre2::Error> {
         let methods = limit.methods.iter();
         let mut methods: Vec<Method> = methods
             .filter_map(|method| Method::from_bytes(method.as_bytes()).ok())
@@ -218,16 +255,17 @@ impl Builder<'_> {
         if methods.contains(&Method::GET) {
             methods.push(Method::HEAD);
         }
-        Ok((methods, Arc::new(self.location(&limit.location, known)?)))
+        let location = self.location(&limit.location, known)?;
+        Ok(LimitExcept { methods, location })
     }
 
     fn steps(
         &mut self,
         steps: &[model::Step],
         known: &Known<'_>,
-    ) -> Result<Vec<Step>, pcre2::Error> {
+    ) -> Result<Box<[Step]>, pcre2::Error> {
         script::build(steps, &|name| known.variable(name), &mut |location| {
-            self.location(location, known).map(Arc::new)
+            self.location(location, known)
         })
     }
 
@@ -235,8 +273,18 @@ impl Builder<'_> {
         &mut self,
         location: &model::Location,
         known: &Known<'_>,
-    ) -> Result<Location, pcre2::Error> {
+    ) -> Result<Arc<Location>, pcre2::Error> {
         let common = self.common(location, known)?;
+        let is_plain = location.steps.is_empty() && location.limit_except.is_none();
+        if is_plain {
+            let last = known.last.locations.borrow();
+            let same = last.find(|one| {
+                Arc::ptr_eq(&one.common, &common) && one.does(&location.action, known.upstreams)
+            });
+            if let Some(same) = same {
+                return Ok(same);
+            }
+        }
         let action = match &location.action {
             model::Action::Proxy(upstream) => {
                 let to = Destination::Upstream(Arc::clone(&known.upstreams[upstream.0]));
@@ -254,14 +302,18 @@ impl Builder<'_> {
             model::Action::Files => Action::Files,
             model::Action::Status(status) => Action::Status(*status),
         };
-        Ok(Location {
+        let built = Arc::new(Location {
             action,
             steps: self.steps(&location.steps, known)?,
             limit_except: match &location.limit_except {
-                Some(limit) => Some(self.limit_except(limit, known)?),
+                Some(limit) => Some(Box::new(self.limit_except(limit, known)?)),
                 None => None,
             },
             common,
+        });
+        Ok(match is_plain {
+            true => known.last.locations.borrow_mut().add(built),
+            false => built,
         })
     }
 
@@ -271,7 +323,9 @@ impl Builder<'_> {
         known: &Known<'_>,
     ) -> Result<Arc<Common>, pcre2::Error> {
         let settings = common::settings(location);
-        if let Some(common) = known.common.borrow().find(&settings) {
+        let last = &known.last.commons;
+        let same = last.borrow().find(|common| common.settings == settings);
+        if let Some(common) = same {
             return Ok(common);
         }
         let logs = Logs {
@@ -280,8 +334,22 @@ impl Builder<'_> {
             errors: self.error_log,
         };
         let common = Common::build(settings, logs, &|name| known.variable(name))?;
-        Ok(known.common.borrow_mut().add(common))
+        Ok(last.borrow_mut().add(Arc::new(common)))
     }
+}
+
+/// The table of a site's locations, which is that of another one with the same.
+fn table(locations: Vec<Arc<Location>>, known: &Known<'_>) -> Result<Locations, pcre2::Error> {
+    let mut last = known.last.tables.borrow_mut();
+    let is_same = |(others, _): &(Arc<[Arc<Location>]>, Locations)| {
+        let mut pairs = others.iter().zip(&locations);
+        others.len() == locations.len() && pairs.all(|(one, other)| Arc::ptr_eq(one, other))
+    };
+    if let Some((_, table)) = last.find(is_same) {
+        return Ok(table);
+    }
+    let table = Locations::build(&locations, &|name| known.variable(name))?;
+    Ok(last.add((locations.into(), table)).1)
 }
 
 /// What sites and locations refer to.
@@ -290,7 +358,16 @@ struct Known<'a> {
     destinations: &'a Arc<Destinations>,
     defined: &'a Arc<Defined>,
     variables: &'a HashMap<&'a str, VariableId>,
-    common: RefCell<LastCommon>,
+    last: LastBuilt,
+}
+
+/// What was built last, for those that say the same.
+#[derive(Default)]
+struct LastBuilt {
+    commons: RefCell<Last<Arc<Common>>>,
+    locations: RefCell<Last<Arc<Location>>>,
+    kinds: RefCell<Last<Arc<Kind>>>,
+    tables: RefCell<Last<(Arc<[Arc<Location>]>, Locations)>>,
 }
 
 impl Known<'_> {
@@ -426,12 +503,27 @@ impl Site {
 }
 
 impl Location {
+    /// Whether it does this, and that for nobody in particular.
+    fn does(&self, action: &model::Action, upstreams: &[Arc<Upstream>]) -> bool {
+        match (&self.action, action) {
+            (Action::Proxy(pass), model::Action::Proxy(upstream)) => {
+                let upstream = &upstreams[upstream.0];
+                // With `keepalive … local` its connections are its own.
+                !upstream.keepalive().local
+                    && matches!(&pass.to, Destination::Upstream(to) if Arc::ptr_eq(to, upstream))
+            }
+            (Action::Files, model::Action::Files) => true,
+            (Action::Status(own), model::Action::Status(status)) => own == status,
+            _ => false,
+        }
+    }
+
     /// For a location whose path ends in a slash: what answers the same path without it. As in nginx
     /// only those that pass requests on have one.
     pub(super) fn slash_redirect(&self, path: &str) -> Option<Self> {
         matches!(self.action, Action::Proxy(_)).then(|| Self {
             action: Action::AddSlash(escaped(path)),
-            steps: Vec::new(),
+            steps: Box::default(),
             limit_except: None,
             common: Arc::clone(&self.common),
         })

@@ -2,6 +2,7 @@
 
 use super::{Assigned, GaveUp, Location, Pattern};
 use crate::model::{LocationMatch, Regex, VariableId};
+use compact_str::CompactString;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -12,11 +13,20 @@ use std::sync::Arc;
 /// is looked through; unless an exact location or a regular expression there takes the path, or the
 /// prefix is `^~`, the regular expressions beside it are tried in the order of the file and the first
 /// that matches wins over it.
-#[derive(Default)]
+///
+/// A copy is the same table. It is small, because it is a part of its site.
+#[derive(Clone, Default)]
 pub(super) struct Locations {
-    exact: HashMap<Box<[u8]>, Arc<Location>>,
     /// Sorted by prefix, so that the longest match is found by bisection.
-    prefixes: Vec<Prefix>,
+    prefixes: Arc<[Prefix]>,
+    /// Nothing where there are only prefixes.
+    others: Option<Arc<Others>>,
+}
+
+/// The locations that are no prefixes.
+#[derive(Default)]
+struct Others {
+    exact: HashMap<Box<[u8]>, Arc<Location>>,
     patterns: Vec<(Pattern, Entry)>,
     named: HashMap<Box<str>, Arc<Location>>,
 }
@@ -28,7 +38,7 @@ struct Entry {
 }
 
 struct Prefix {
-    text: Box<[u8]>,
+    text: CompactString,
     entry: Entry,
     no_regex: bool,
     /// The longest other prefix that this one starts with.
@@ -59,7 +69,8 @@ impl Locations {
         inside: &HashMap<Option<usize>, Vec<usize>>,
         variable: &impl Fn(&str) -> Option<VariableId>,
     ) -> Result<Self, pcre2::Error> {
-        let mut table = Self::default();
+        let mut prefixes = Vec::new();
+        let mut others = Others::default();
         let mut slashed = Vec::new();
         for &index in inside.get(&outer).into_iter().flatten() {
             let location = &locations[index];
@@ -76,18 +87,18 @@ impl Locations {
             match location.settings.matcher.clone() {
                 LocationMatch::Exact(path) => {
                     let path = path.into_bytes().into();
-                    table
+                    others
                         .exact
                         .entry(path)
                         .or_insert_with(|| Arc::clone(location));
                 }
                 LocationMatch::Prefix(text) => {
                     slashed.extend(slash_redirect(&text, location));
-                    table.prefixes.push(Prefix::new(text, entry()?, false));
+                    prefixes.push(Prefix::new(&text, entry()?, false));
                 }
                 LocationMatch::PrefixNoRegex(text) => {
                     slashed.extend(slash_redirect(&text, location));
-                    table.prefixes.push(Prefix::new(text, entry()?, true));
+                    prefixes.push(Prefix::new(&text, entry()?, true));
                 }
                 LocationMatch::Regex {
                     pattern,
@@ -98,40 +109,40 @@ impl Locations {
                         ignore_case,
                     };
                     let pattern = Pattern::build(&regex, variable)?;
-                    table.patterns.push((pattern, entry()?));
+                    others.patterns.push((pattern, entry()?));
                 }
                 LocationMatch::Named(name) => {
                     let name = name.into();
-                    table
+                    others
                         .named
                         .entry(name)
                         .or_insert_with(|| Arc::clone(location));
                 }
             }
         }
-        table.prefixes.sort_by(|a, b| a.text.cmp(&b.text));
+        prefixes.sort_by(|a, b| a.text.cmp(&b.text));
         // "location /x/" that passes requests on sends "/x" to "/x/", unless something takes it.
         for (bare, redirect) in slashed {
-            let taken =
-                (table.prefixes).binary_search_by(|prefix| prefix.text.as_ref().cmp(&*bare));
+            let taken = prefixes.binary_search_by(|prefix| prefix.text.as_bytes().cmp(&bare));
             if taken.is_err() {
-                let exact = table.exact.entry(bare);
+                let exact = others.exact.entry(bare);
                 exact.or_insert_with(|| Arc::new(redirect));
             }
         }
-        for index in 1..table.prefixes.len() {
+        for index in 1..prefixes.len() {
             // The prefix before this one in order is its parent, or one of that one's parents is.
             let mut candidate = Some(index - 1);
             while let Some(at) = candidate
-                && !table.prefixes[index]
-                    .text
-                    .starts_with(&table.prefixes[at].text)
+                && !prefixes[index].text.starts_with(&*prefixes[at].text)
             {
-                candidate = table.prefixes[at].parent;
+                candidate = prefixes[at].parent;
             }
-            table.prefixes[index].parent = candidate;
+            prefixes[index].parent = candidate;
         }
-        Ok(table)
+        Ok(Self {
+            prefixes: prefixes.into(),
+            others: (!others.is_empty()).then(|| Arc::new(others)),
+        })
     }
 
     /// The location for a normalised path. A regular expression leaves its groups in `assigned`.
@@ -145,7 +156,8 @@ impl Locations {
     }
 
     fn search(&self, path: &[u8], assigned: &mut Assigned) -> Result<Option<Found<'_>>, GaveUp> {
-        if let Some(location) = self.exact.get(path) {
+        let others = self.others.as_deref();
+        if let Some(location) = others.and_then(|others| others.exact.get(path)) {
             return Ok(Some((location, true)));
         }
         let prefix = self.longest_prefix(path);
@@ -158,7 +170,7 @@ impl Locations {
             }
         }
         if !prefix.is_some_and(|prefix| prefix.no_regex) {
-            for (pattern, entry) in &self.patterns {
+            for (pattern, entry) in others.map_or(&[][..], |others| &others.patterns) {
                 if pattern.find(path, assigned)? {
                     let inner = entry.search(path, assigned)?;
                     let location = inner.map_or(&entry.location, |(location, _)| location);
@@ -171,7 +183,7 @@ impl Locations {
 
     /// The location `@name`, by what is behind the `@`.
     pub(super) fn named(&self, name: &str) -> Option<&Arc<Location>> {
-        self.named.get(name)
+        self.others.as_ref()?.named.get(name)
     }
 
     fn longest_prefix(&self, path: &[u8]) -> Option<&Prefix> {
@@ -179,11 +191,11 @@ impl Locations {
         // so the longest one is the last that sorts before the path, or one of its parents.
         let mut candidate = self
             .prefixes
-            .partition_point(|prefix| &*prefix.text <= path)
+            .partition_point(|prefix| prefix.text.as_bytes() <= path)
             .checked_sub(1);
         while let Some(at) = candidate {
             let prefix = &self.prefixes[at];
-            if path.starts_with(&prefix.text) {
+            if path.starts_with(prefix.text.as_bytes()) {
                 return Some(prefix);
             }
             candidate = prefix.parent;
@@ -199,6 +211,12 @@ fn slash_redirect(text: &str, location: &Location) -> Option<(Box<[u8]>, Locatio
     Some((bare.as_bytes().into(), redirect))
 }
 
+impl Others {
+    fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.patterns.is_empty() && self.named.is_empty()
+    }
+}
+
 impl Entry {
     fn search(&self, path: &[u8], assigned: &mut Assigned) -> Result<Option<Found<'_>>, GaveUp> {
         match &self.inside {
@@ -209,9 +227,9 @@ impl Entry {
 }
 
 impl Prefix {
-    fn new(text: String, entry: Entry, no_regex: bool) -> Self {
+    fn new(text: &str, entry: Entry, no_regex: bool) -> Self {
         Self {
-            text: text.into_bytes().into(),
+            text: text.into(),
             entry,
             no_regex,
             parent: None,
@@ -221,8 +239,11 @@ impl Prefix {
 
 impl fmt::Debug for Locations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (exact, prefixes, patterns) =
-            (self.exact.len(), self.prefixes.len(), self.patterns.len());
+        let prefixes = self.prefixes.len();
+        let (exact, patterns) = match &self.others {
+            Some(others) => (others.exact.len(), others.patterns.len()),
+            None => (0, 0),
+        };
         write!(
             f,
             "Locations({exact} exact, {prefixes} prefixes, {patterns} patterns)"

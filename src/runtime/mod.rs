@@ -34,7 +34,9 @@ pub use compression::Compression;
 pub use connector::connection;
 pub use defined::Defined;
 pub use destinations::Destinations;
-pub use generation::{Action, Builder, Generation, Listener, ListenerId, Location, Site};
+pub use generation::{
+    Action, Builder, Generation, Kind, LimitExcept, Listener, ListenerId, Location, Site,
+};
 pub use hostname::hostname;
 pub use live::Live;
 pub use log_sink::{ErrorLog, ErrorSink, LogSink, NamedLogSink};

@@ -30,7 +30,7 @@ pub struct If {
     /// When.
     pub condition: Condition,
     /// What is done then.
-    pub steps: Vec<Step>,
+    pub steps: Box<[Step]>,
     /// What the request's location is from there on.
     pub location: Option<Arc<Location>>,
 }
@@ -77,7 +77,7 @@ pub(super) fn build(
     steps: &[model::Step],
     variable: &impl Fn(&str) -> Option<VariableId>,
     location: &mut dyn FnMut(&model::Location) -> Result<Arc<Location>, pcre2::Error>,
-) -> Result<Vec<Step>, pcre2::Error> {
+) -> Result<Box<[Step]>, pcre2::Error> {
     let mut built = Vec::with_capacity(steps.len());
     for step in steps {
         built.push(match step {
@@ -104,7 +104,7 @@ pub(super) fn build(
             model::Step::Return(answer) => Step::Return(answer.clone()),
         });
     }
-    Ok(built)
+    Ok(built.into())
 }
 
 fn test(
