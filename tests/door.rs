@@ -495,6 +495,11 @@ impl House {
             ListenerId(0),
             Arc::default(),
         ));
+        let (mut ended, waking) = (ending.clone(), Arc::clone(&door));
+        runtime.spawn(async move {
+            let _ = ended.changed().await;
+            waking.wake();
+        });
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).expect("registered");
             while let Ok((socket, _)) = listener.accept().await {

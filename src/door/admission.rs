@@ -52,7 +52,7 @@ pub struct Arrival {
 impl Arrival {
     /// The client's address: `$remote_addr` and `$remote_port`. `None` on a Unix socket.
     pub fn client(&self) -> Option<SocketAddr> {
-        let connected = || self.connection.client()?.as_inet().copied();
+        let connected = || self.connection.client_inet();
         self.real_client.or_else(connected)
     }
 

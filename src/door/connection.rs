@@ -2,13 +2,15 @@
 
 use super::counters::Counted;
 use super::lifelines::Lifeline;
+use super::session::Home;
 use crate::model::Lingering;
 use parking_lot::Mutex;
 use pingora_core::protocols::l4::ext::TCP_INFO;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::protocols::{IO, SocketDigest, Stream};
 use std::fmt;
-use std::sync::Arc;
+use std::os::fd::RawFd;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
@@ -21,14 +23,28 @@ pub struct Connection {
     /// Whether it came over TLS.
     pub secure: bool,
     pub(super) lifeline: Lifeline,
+    /// Where its stream comes back to from the session of a request.
+    pub(super) home: Home,
     _counted: Counted,
-    socket: Option<Arc<SocketDigest>>,
+    socket: Socket,
     requests: AtomicU32,
     sent: AtomicU64,
     received: AtomicU64,
     /// The stream of a connection that is not used again, so that the door can close it in its own
     /// time. Locked when a connection ends.
-    leftover: Mutex<Option<Leftover>>,
+    leftover: Mutex<Option<Box<Leftover>>>,
+}
+
+/// What is known of its socket. A [`SocketDigest`] has room for three addresses of any kind.
+struct Socket {
+    /// `None` for what is no socket.
+    descriptor: Option<RawFd>,
+    /// The client's address, where it is one of the internet's.
+    inet: Option<std::net::SocketAddr>,
+    /// The client's address, once somebody wants it as Pingora has it.
+    client: OnceLock<Option<Box<SocketAddr>>>,
+    /// The address it was accepted on, once somebody wants it.
+    server: OnceLock<Option<Box<SocketAddr>>>,
 }
 
 /// What is left when a connection's stream is dropped.
@@ -47,8 +63,9 @@ impl Connection {
             started: Instant::now(),
             secure: stream.get_ssl_digest().is_some(),
             lifeline: Lifeline::default(),
+            home: Home::default(),
             _counted: Counted::connection(),
-            socket: stream.get_socket_digest(),
+            socket: Socket::of(stream),
             requests: AtomicU32::new(0),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
@@ -58,18 +75,30 @@ impl Connection {
 
     /// The client's address: `$remote_addr` and `$remote_port`.
     pub fn client(&self) -> Option<&SocketAddr> {
-        self.socket.as_ref()?.peer_addr()
+        let socket = &self.socket;
+        let address = socket.client.get_or_init(|| match socket.inet {
+            Some(inet) => Some(Box::new(inet.into())),
+            None => Some(Box::new(socket.digest()?.peer_addr()?.clone())),
+        });
+        address.as_deref()
+    }
+
+    /// The same, where it is one of the internet's.
+    pub fn client_inet(&self) -> Option<std::net::SocketAddr> {
+        self.socket.inet
     }
 
     /// The address it was accepted on: `$server_addr` and `$server_port`. The first call asks the
     /// kernel.
     pub fn server(&self) -> Option<&SocketAddr> {
-        self.socket.as_ref()?.local_addr()
+        let socket = &self.socket;
+        let ask = || Some(Box::new(socket.digest()?.local_addr()?.clone()));
+        socket.server.get_or_init(ask).as_deref()
     }
 
     /// What the kernel knows of it, asked now.
     pub fn tcp_info(&self) -> Option<TCP_INFO> {
-        self.socket.as_ref()?.tcp_info()
+        self.socket.digest()?.tcp_info()
     }
 
     /// How many requests have begun on it, this one included: `$connection_requests`.
@@ -101,11 +130,29 @@ impl Connection {
     }
 
     pub(super) fn leave(&self, leftover: Leftover) {
-        *self.leftover.lock() = Some(leftover);
+        *self.leftover.lock() = Some(Box::new(leftover));
     }
 
     pub(super) fn take_leftover(&self) -> Option<Leftover> {
-        self.leftover.lock().take()
+        self.leftover.lock().take().map(|leftover| *leftover)
+    }
+}
+
+impl Socket {
+    fn of(stream: &dyn IO) -> Self {
+        let digest = stream.get_socket_digest();
+        let client = digest.as_ref().and_then(|digest| digest.peer_addr());
+        Self {
+            descriptor: digest.as_ref().map(|_| stream.id()),
+            inet: client.and_then(SocketAddr::as_inet).copied(),
+            client: OnceLock::new(),
+            server: OnceLock::new(),
+        }
+    }
+
+    /// Asks the kernel.
+    fn digest(&self) -> Option<SocketDigest> {
+        self.descriptor.map(SocketDigest::from_raw_fd)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Header lines: nginx's grammar for one, and the list of those of a request.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 /// The header lines of a request, as places in the buffer it was read into.
@@ -26,7 +27,26 @@ pub(super) struct Parsed {
     pub(super) plain: bool,
 }
 
+thread_local! {
+    /// A list with room, for the next request of this thread.
+    static SPARE: Cell<Headers> = const { Cell::new(Headers { lines: Vec::new() }) };
+}
+
+/// Room for how many lines is kept.
+const MOST_SPARE: usize = 128;
+
 impl Headers {
+    /// A list to be cleared before it is used, and [given back](Self::give_back).
+    pub(super) fn take() -> Self {
+        SPARE.take()
+    }
+
+    pub(super) fn give_back(self) {
+        if self.lines.capacity() <= MOST_SPARE {
+            SPARE.set(self);
+        }
+    }
+
     pub(super) fn push(&mut self, line: HeaderLine) {
         self.lines.push(line);
     }

@@ -10,7 +10,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 /// All connections, by their serial numbers. Locked when a connection begins and when it ends.
@@ -58,6 +58,13 @@ impl Lifelines {
         }
     }
 
+    /// Has every connection look at what there is for it.
+    pub(super) fn wake(&self) {
+        for connection in self.open.lock().values() {
+            connection.lifeline.waker.wake();
+        }
+    }
+
     pub(super) fn hold(&self, connection: &Arc<Connection>, generation: u64) -> Held<'_> {
         connection.lifeline.pinned(generation);
         let serial = connection.serial;
@@ -85,6 +92,11 @@ impl Lifeline {
         self.generation.store(generation, Ordering::Relaxed);
     }
 
+    /// Who is woken by a cut, and by [`Lifelines::wake`].
+    pub(super) fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+
     pub(super) fn is_cut(&self) -> bool {
         self.is_cut.load(Ordering::Acquire)
     }
@@ -96,7 +108,7 @@ impl Lifeline {
         mut work: Pin<&mut impl Future<Output = T>>,
     ) -> Option<T> {
         let whole = poll_fn(|context| {
-            self.waker.register(context.waker());
+            self.register(context.waker());
             // A cut is seen before the work is looked at, which sees it too.
             let is_cut = self.is_cut();
             match work.as_mut().poll(context) {

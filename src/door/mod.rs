@@ -24,6 +24,7 @@ mod linger;
 mod path;
 mod reader;
 mod request_line;
+mod resting;
 mod serve;
 mod session;
 mod socket;

@@ -5,22 +5,19 @@ use super::canonical;
 use super::counters::Counted;
 use super::lifelines::Lifelines;
 use super::reader::{Head, Reader};
-use super::session::{DoorSession, Home};
+use super::resting::Resting;
+use super::session::DoorSession;
 use super::{Application, Connection, DoorStream, Fault, Framing, Headers, RequestLine, linger};
 use crate::runtime::{Generation, Listener, ListenerId};
 use bytes::{Buf, BytesMut};
-use futures_util::FutureExt;
-use futures_util::future::FusedFuture;
 use http::Version;
 use pingora::prelude::timeout;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::server::ShutdownWatch;
 use pingora_http::RequestHeader;
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 
@@ -44,41 +41,74 @@ impl<A> Door<A> {
 
 impl<A: Application> Door<A> {
     /// Serves a connection until it is closed.
+    ///
+    /// While it waits for a request it is what [`Resting`] has and this future. All that a request takes
+    /// is made when its first byte is there, and given back behind its answer.
     pub async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch) {
         let connection = Arc::new(Connection::new(&*stream));
-        let stream = DoorStream::new(stream, Arc::clone(&connection)).in_digest();
         let generation = self.application.live().pin().number();
         let _held = self.lifelines.hold(&connection, generation);
-        let conversation = pin!(self.converse(stream, &connection, shutdown));
+        let Some(limit) = self.before_first_request() else {
+            return;
+        };
+        let mut resting = Resting::new(stream);
+        let mut pause = Pause {
+            until: Instant::now() + limit,
+            grace: FIRST_REQUEST_GRACE,
+        };
+        loop {
+            let waiting = Counted::waiting();
+            let came = resting.wait(&connection.lifeline, pause, shutdown).await;
+            drop(waiting);
+            let Some(input) = came else { return };
+            let work = self.attend(resting, input, &connection, shutdown);
+            let Some(next) = Box::pin(work).await else {
+                return;
+            };
+            (resting, pause) = next;
+        }
+    }
+
+    /// Tells the connections that wait for a request to look at the shutdown watch. To be called when it
+    /// says that they are to end.
+    pub fn wake(&self) {
+        self.lifelines.wake();
+    }
+
+    /// Serves requests until there is none any more, or the connection is closed.
+    async fn attend(
+        &self,
+        resting: Resting,
+        input: BytesMut,
+        connection: &Arc<Connection>,
+        shutdown: &ShutdownWatch,
+    ) -> Option<(Resting, Pause)> {
+        let digest = resting.rise(input, connection);
+        let conversation = pin!(self.converse(digest, connection, shutdown));
         let ended = connection.lifeline.until_cut(conversation).await;
+        if let Some(next @ Some(_)) = ended {
+            return next;
+        }
         if ended.is_some()
             && let Some(leftover) = connection.take_leftover()
         {
             linger::close(leftover).await;
         }
+        None
     }
 
-    /// Serves requests until the connection is to be closed.
+    /// Serves the requests that are there. `None` when the connection is to be closed.
     async fn converse(
         &self,
         mut digest: Arc<ProxyDigest>,
         connection: &Arc<Connection>,
         shutdown: &ShutdownWatch,
-    ) -> Option<()> {
+    ) -> Option<(Resting, Pause)> {
         let line = &connection.lifeline;
-        let mut watch = shutdown.clone();
-        // A watch whose sender is gone ends too.
-        let ending = async move { drop(watch.wait_for(|ending| *ending).await) };
-        let mut ending = pin!(ending.fuse());
-        let mut headers = Headers::default();
-        let mut pause = self.before_first_request()?;
-        let home = Arc::new(Home::default());
+        let mut headers = Headers::take();
+        let mut pipelined = false;
         loop {
             let stream = DoorStream::within(&mut digest)?;
-            let pipelined = !stream.input().is_empty();
-            let waiting = Counted::waiting();
-            pause.wait(stream, ending.as_mut(), shutdown).await?;
-            drop(waiting);
             let reading = Counted::reading();
             // Only now, so that a connection that waits does not hold an old generation.
             let generation = self.application.live().pin();
@@ -114,30 +144,33 @@ impl<A: Application> Door<A> {
             admission.keepalive &= !*shutdown.borrow();
             stream.manner.keepalive = admission.is_kept_by_site(&header);
             stream.admission = Some(admission);
-            let session = Box::new(DoorSession::new(digest, &home, header));
+            let session = Box::new(DoorSession::new(digest, connection, header));
             self.application.serve(session, shutdown).await;
-            digest = home.take()?;
+            digest = connection.home.take()?;
             let stream = DoorStream::within(&mut digest)?;
             if !stream.is_kept() || !stream.is_reusable() {
                 return None;
             }
             let rules = stream.keepalive();
             let rules = rules.unwrap_or(&site.fallback().settings.limits.keepalive);
-            pause = Pause {
-                limit: rules.timeout,
+            let pause = Pause {
+                until: Instant::now() + rules.timeout?,
                 grace: rules.least,
             };
+            if stream.input().is_empty() {
+                headers.give_back();
+                return Some((Resting::after(digest)?, pause));
+            }
             stream.forget_body();
+            pipelined = true;
         }
     }
 
-    fn before_first_request(&self) -> Option<Pause> {
+    /// How long the first request may take to come.
+    fn before_first_request(&self) -> Option<Duration> {
         let generation = self.application.live().pin();
         let site = generation.listener(self.listener)?.default_site();
-        Some(Pause {
-            limit: Some(site.client.header_timeout),
-            grace: FIRST_REQUEST_GRACE,
-        })
+        Some(site.client.header_timeout)
     }
 
     /// Answers a request that cannot be served. The connection is not used again. Gives what goes to
@@ -187,50 +220,12 @@ impl<A: Application> Door<A> {
 }
 
 /// How a connection waits for a request.
-struct Pause {
-    /// `keepalive_timeout`, or `client_header_timeout` before the first request. `None` does not
-    /// wait.
-    limit: Option<Duration>,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pause {
+    /// `keepalive_timeout`, or `client_header_timeout` before the first request.
+    pub(super) until: Instant,
     /// How long a request may still come once the server shuts down.
-    grace: Duration,
-}
-
-impl Pause {
-    /// Waits until something is there; `None` closes. What wakes it is kept from one request to the next.
-    async fn wait(
-        &self,
-        stream: &mut DoorStream,
-        mut ending: Pin<&mut impl FusedFuture<Output = ()>>,
-        shutdown: &ShutdownWatch,
-    ) -> Option<()> {
-        let limit = self.limit?;
-        if !stream.input().is_empty() {
-            return Some(());
-        }
-        let until = Instant::now() + limit;
-        let mut ends = ending.is_terminated() || *shutdown.borrow();
-        if !ends {
-            let read = poll_fn(|context| {
-                if let Poll::Ready(read) = stream.poll_fill(context) {
-                    return Poll::Ready(read);
-                }
-                ends = ending.as_mut().poll(context).is_ready();
-                match ends || stream.alarm.poll(context, until).is_ready() {
-                    true => Poll::Ready(Ok(0)),
-                    false => Poll::Pending,
-                }
-            });
-            let read = read.await;
-            if !ends {
-                return matches!(read, Ok(1..)).then_some(());
-            }
-        }
-        let left = until.saturating_duration_since(Instant::now());
-        match timeout(self.grace.min(left), stream.fill()).await {
-            Ok(Ok(1..)) => Some(()),
-            _ => None,
-        }
-    }
+    pub(super) grace: Duration,
 }
 
 /// Reads until the header is complete or found faulty.

@@ -7,7 +7,7 @@
 mod answer;
 mod wire;
 
-use super::{DoorStream, SILENT};
+use super::{Connection, DoorStream, SILENT};
 use answer::flushed;
 use async_trait::async_trait;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -49,7 +49,7 @@ const _: () = assert!(AtomicCell::<Option<Arc<ProxyDigest>>>::is_lock_free());
 pub(super) struct DoorSession {
     /// Holds the [`DoorStream`].
     digest: Digest,
-    home: Arc<Home>,
+    connection: Arc<Connection>,
     request: RequestHeader,
     /// The answer's header, once it is written.
     response: Option<Box<ResponseHeader>>,
@@ -64,13 +64,17 @@ pub(super) struct DoorSession {
 }
 
 impl DoorSession {
-    pub(super) fn new(stream: Arc<ProxyDigest>, home: &Arc<Home>, request: RequestHeader) -> Self {
+    pub(super) fn new(
+        stream: Arc<ProxyDigest>,
+        connection: &Arc<Connection>,
+        request: RequestHeader,
+    ) -> Self {
         Self {
             digest: Digest {
                 proxy_digest: Some(stream),
                 ..Digest::default()
             },
-            home: Arc::clone(home),
+            connection: Arc::clone(connection),
             request,
             response: None,
             answer: Framed::Unknown,
@@ -83,9 +87,7 @@ impl DoorSession {
     }
 
     fn stream(&self) -> &DoorStream {
-        let digest = self.digest.proxy_digest.as_ref();
-        let data = digest.and_then(|digest| digest.user_data.as_ref());
-        data.and_then(|data| data.downcast_ref()).expect(HELD)
+        DoorStream::in_digest_of(&self.digest).expect(HELD)
     }
 
     fn stream_mut(&mut self) -> &mut DoorStream {
@@ -168,7 +170,10 @@ impl Drop for DoorSession {
             // What follows would be taken for the rest of this answer.
             self.stream_mut().manner.keepalive = false;
         }
-        self.home.0.store(self.digest.proxy_digest.take());
+        self.connection
+            .home
+            .0
+            .store(self.digest.proxy_digest.take());
     }
 }
 
@@ -307,11 +312,11 @@ impl Session for DoorSession {
     }
 
     fn client_addr(&self) -> Option<&SocketAddr> {
-        self.stream().connection().client()
+        self.connection.client()
     }
 
     fn server_addr(&self) -> Option<&SocketAddr> {
-        self.stream().connection().server()
+        self.connection.server()
     }
 
     fn pseudo_raw_h1_request_header(&self) -> Bytes {

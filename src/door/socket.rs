@@ -24,9 +24,16 @@ use tokio::net::{TcpStream, UnixStream, unix};
 /// A connection that was accepted.
 pub struct Socket<S> {
     stream: S,
-    digest: Arc<SocketDigest>,
+    client: Client,
     /// Written and not sent.
     gathered: BytesMut,
+}
+
+/// The address at the other end.
+enum Client {
+    Inet(std::net::SocketAddr),
+    /// Few have one.
+    Unix(Option<Box<SocketAddr>>),
 }
 
 /// Up to how many bytes are gathered: nginx's `postpone_output`.
@@ -40,24 +47,23 @@ impl Socket<TcpStream> {
     pub fn tcp(stream: TcpStream, client: std::net::SocketAddr) -> Self {
         // An error means that the client has gone, which the first read finds out.
         let _ = stream.set_nodelay(true);
-        Self::new(stream, Some(client.into()))
+        Self::new(stream, Client::Inet(client))
     }
 }
 
 impl Socket<UnixStream> {
     /// A connection over a Unix socket. Few clients have an address there.
     pub fn unix(stream: UnixStream, client: unix::SocketAddr) -> Self {
-        Self::new(stream, client.try_into().ok())
+        let address = SocketAddr::try_from(client).ok();
+        Self::new(stream, Client::Unix(address.map(Box::new)))
     }
 }
 
-impl<S: AsRawFd> Socket<S> {
-    fn new(stream: S, client: Option<SocketAddr>) -> Self {
-        let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
-        let _ = digest.peer_addr.set(client);
+impl<S> Socket<S> {
+    fn new(stream: S, client: Client) -> Self {
         Self {
             stream,
-            digest: Arc::new(digest),
+            client,
             gathered: BytesMut::new(),
         }
     }
@@ -202,9 +208,14 @@ impl<S> GetProxyDigest for Socket<S> {
     }
 }
 
-impl<S> GetSocketDigest for Socket<S> {
+impl<S: AsRawFd> GetSocketDigest for Socket<S> {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        Some(Arc::clone(&self.digest))
+        let digest = SocketDigest::from_raw_fd(self.stream.as_raw_fd());
+        let _ = digest.peer_addr.set(match &self.client {
+            Client::Inet(address) => Some((*address).into()),
+            Client::Unix(address) => address.as_deref().cloned(),
+        });
+        Some(Arc::new(digest))
     }
 }
 

@@ -20,6 +20,7 @@ use super::{Admission, Connection, Framing};
 use crate::model::ClientKeepalive;
 use crate::runtime::Location;
 use body::Body;
+pub(super) use body::read_ahead;
 use bytes::BytesMut;
 pub use collect::Collected;
 use collect::Collecting;
@@ -28,11 +29,12 @@ use manner::Manner;
 pub use manner::{Placed, SILENT};
 use output::Output;
 use own_lines::OwnLines;
-use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::raw_connect::ProxyDigest;
+use pingora_core::protocols::{Digest, Stream};
 use pingora_http::ResponseHeader;
 use rules::Rules;
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -85,15 +87,21 @@ pub struct DoorStream {
 }
 
 impl DoorStream {
-    pub(super) fn new(inner: Stream, connection: Arc<Connection>) -> Self {
+    /// A stream that goes on with what was read, and with an alarm that may be set.
+    pub(super) fn new(
+        inner: Stream,
+        connection: Arc<Connection>,
+        alarm: Alarm,
+        input: BytesMut,
+    ) -> Self {
         Self {
             inner: Some(inner),
             connection,
             admission: None,
             manner: Manner::default(),
             rules: Rules::default(),
-            input: BytesMut::new(),
-            alarm: Alarm::default(),
+            input,
+            alarm,
             silent_since: None,
             space: BytesMut::new(),
             body: Body::Done,
@@ -114,21 +122,45 @@ impl DoorStream {
     /// Where Pingora's sessions have room for something of ours: what a CONNECT proxy left, which is never
     /// met on the client's side.
     pub(super) fn in_digest(self) -> Arc<ProxyDigest> {
-        let nothing = ResponseHeader::build_no_case(200, Some(0)).expect("a status");
-        Arc::new(ProxyDigest::new(Box::new(nothing), Some(Box::new(self))))
+        let mut digest = EMPTY.with_borrow_mut(Vec::pop).unwrap_or_else(|| {
+            let nothing = ResponseHeader::build_no_case(200, Some(0)).expect("a status");
+            let slot: Slot = None;
+            Arc::new(ProxyDigest::new(Box::new(nothing), Some(Box::new(slot))))
+        });
+        *slot(&mut digest).expect("nobody else has an empty one") = Some(self);
+        digest
+    }
+
+    /// What is left of the stream in a digest of the door's when it has nothing to do: the connection and its
+    /// alarm. The digest is kept for another one.
+    pub(super) fn put_down(mut digest: Arc<ProxyDigest>) -> Option<(Stream, Alarm)> {
+        let slot = slot(&mut digest)?;
+        let stream = slot.as_mut()?;
+        let left = (stream.inner.take()?, std::mem::take(&mut stream.alarm));
+        *slot = None;
+        EMPTY.with_borrow_mut(|empty| {
+            if empty.len() < MOST_EMPTY {
+                empty.push(digest);
+            }
+        });
+        Some(left)
     }
 
     /// The stream in a digest of the door's.
     pub(super) fn within(digest: &mut Arc<ProxyDigest>) -> Option<&mut Self> {
-        let digest = Arc::get_mut(digest)?;
-        digest.user_data.as_mut()?.downcast_mut()
+        slot(digest)?.as_mut()
+    }
+
+    /// The same, to be looked at.
+    pub(super) fn in_digest_of(digest: &Digest) -> Option<&Self> {
+        let data = digest.proxy_digest.as_ref()?.user_data.as_ref()?;
+        data.downcast_ref::<Slot>()?.as_ref()
     }
 
     /// The door's stream below a session. `None` for a session that came another way: HTTP/2, a
     /// subrequest.
     pub fn of(session: &ServerSession) -> Option<&Self> {
-        let digest = session.digest()?.proxy_digest.as_ref()?;
-        digest.user_data.as_ref()?.downcast_ref()
+        Self::in_digest_of(session.digest()?)
     }
 
     /// The same, to be changed.
@@ -202,10 +234,6 @@ impl DoorStream {
     /// Whether everything was sent.
     pub(super) fn is_settled(&self) -> bool {
         self.output.is_settled()
-    }
-
-    pub(super) fn connection(&self) -> &Connection {
-        &self.connection
     }
 
     /// How many bytes of the answer were taken and not sent.
@@ -379,6 +407,22 @@ impl DoorStream {
         }
     }
 }
+
+/// Where a stream is in a digest, which is used again and again.
+type Slot = Option<DoorStream>;
+
+fn slot(digest: &mut Arc<ProxyDigest>) -> Option<&mut Slot> {
+    let digest = Arc::get_mut(digest)?;
+    digest.user_data.as_mut()?.downcast_mut()
+}
+
+thread_local! {
+    /// Digests without a stream, for the next requests of this thread.
+    static EMPTY: RefCell<Vec<Arc<ProxyDigest>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// How many there are at most.
+const MOST_EMPTY: usize = 64;
 
 // A cell that were not free of locks would put one on the request path.
 const _: () = assert!(AtomicCell::<raw::Values>::is_lock_free());

@@ -62,9 +62,13 @@ impl Acceptor {
     /// Accepts until it is stopped.
     pub(super) async fn run(self, listener: Listener) {
         let acceptor = Arc::new(self);
-        // Locals are dropped in reverse: the socket is closed before this listener counts as ended.
-        let listener = listener;
-        let mut stopped = acceptor.stopped.clone();
+        acceptor.accept(listener).await;
+        acceptor.door.wake();
+    }
+
+    /// The socket is closed behind it, before this listener counts as ended.
+    async fn accept(self: &Arc<Self>, listener: Listener) {
+        let mut stopped = self.stopped.clone();
         // A watch whose sender is gone ends too.
         let stop = stopped.wait_for(|stopped| *stopped);
         tokio::pin!(stop);
@@ -76,7 +80,7 @@ impl Acceptor {
             };
             match accepted {
                 Ok(stream) => {
-                    let acceptor = Arc::clone(&acceptor);
+                    let acceptor = Arc::clone(self);
                     tokio::spawn(async move {
                         acceptor.door.serve(stream, &acceptor.stopped).await;
                     });

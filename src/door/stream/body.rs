@@ -1,11 +1,12 @@
 //! Reading: the bytes of one request's body, and nothing of what follows it.
 
 use super::super::chunked::{Chunked, MalformedBody};
-use super::DoorStream;
 use super::stored::StoredBody;
+use super::{DoorStream, HELD};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use pingora_core::protocols::Stream;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
@@ -22,23 +23,32 @@ pub(super) enum Body {
     Broken,
 }
 
+/// Reads what is there into a buffer on the stack first, so that a connection that waits holds no memory.
+pub(in crate::door) fn read_ahead(
+    stream: &mut Stream,
+    input: &mut BytesMut,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let mut space = [std::mem::MaybeUninit::uninit(); READ_AHEAD];
+    let mut space = ReadBuf::uninit(&mut space);
+    ready!(Pin::new(stream).poll_read(cx, &mut space))?;
+    let read = space.filled();
+    input.extend_from_slice(read);
+    Poll::Ready(Ok(read.len()))
+}
+
 impl DoorStream {
     /// Waits for more input. `Ok(0)` when the client has closed.
     pub(in crate::door) async fn fill(&mut self) -> io::Result<usize> {
         std::future::poll_fn(|cx| self.poll_fill(cx)).await
     }
 
-    /// Reads into a buffer on the stack first, so that a connection that waits holds no memory.
+    /// Reads what is there. Nothing means that the client has closed.
     pub(in crate::door) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut space = [std::mem::MaybeUninit::uninit(); READ_AHEAD];
-        let mut space = ReadBuf::uninit(&mut space);
-        ready!(self.inner().poll_read(cx, &mut space))?;
-        let read = space.filled();
-        if read.is_empty() {
-            self.closed = true;
-        }
-        self.input.extend_from_slice(read);
-        Poll::Ready(Ok(read.len()))
+        let inner = self.inner.as_mut().expect(HELD);
+        let read = ready!(read_ahead(inner, &mut self.input, cx))?;
+        self.closed |= read == 0;
+        Poll::Ready(Ok(read))
     }
 
     /// More of the request's body; `None` at its end. What follows a 101 is given on too, until the client
