@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use gapura::door::{Admission, Application, Door, DoorStream, MalformedBody, Refusal};
+use gapura::door::{Admission, Application, Door, DoorStream, Lifelines, MalformedBody, Refusal};
 use gapura::model::{self, ClientKeepalive, ClientLimits, ListenAddress, Model, SiteId};
 use gapura::runtime::upstream::Registry;
 use gapura::runtime::{Generation, ListenerId, Live};
@@ -338,10 +338,32 @@ fn at_shutdown_idle_connections_close_and_busy_ones_finish() {
     assert!(read_all(&mut busy).contains("[ok]"));
 }
 
+/// Also when nobody is left who would take its session's end.
+#[test]
+fn a_connection_is_closed_however_its_request_ends() {
+    let house = House::open(ClientLimits::default());
+    let mut cut = house.connect();
+    cut.write_all(b"GET /never HTTP/1.1\r\nHost: a\r\n\r\n")
+        .expect("written");
+    let end = Instant::now() + Duration::from_secs(10);
+    while !house.gateway.log.lock().contains(&"never".to_owned()) {
+        assert!(Instant::now() < end, "the request has not begun");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    house.lifelines.cut_all();
+    assert_eq!(read_all(&mut cut), "");
+    let mut panicked = house.connect();
+    panicked
+        .write_all(b"GET /panic HTTP/1.1\r\nHost: a\r\n\r\n")
+        .expect("written");
+    assert_eq!(read_all(&mut panicked), "");
+}
+
 /// A door on a free port, a gateway behind it and a backend behind that.
 struct House {
     address: SocketAddr,
     gateway: Arc<Gateway>,
+    lifelines: Arc<Lifelines>,
     shutdown: watch::Sender<bool>,
     /// Serves until it is dropped.
     _runtime: tokio::runtime::Runtime,
@@ -423,6 +445,11 @@ impl ProxyHttp for Proxy {
             (200, format!("received {received} sent {sent}"))
         } else if path == "/site" {
             (200, format!("site={}", arrival.site.name))
+        } else if path == "/never" {
+            self.log.lock().push("never".to_owned());
+            std::future::pending().await
+        } else if path == "/panic" {
+            panic!("it is asked for")
         } else if path == "/413" {
             (413, "too large".to_owned())
         } else {
@@ -490,10 +517,11 @@ impl House {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("nonblocking");
         let address = listener.local_addr().expect("bound");
+        let lifelines = Arc::new(Lifelines::default());
         let door = Arc::new(Door::new(
             Arc::clone(&gateway),
             ListenerId(0),
-            Arc::default(),
+            Arc::clone(&lifelines),
         ));
         let (mut ended, waking) = (ending.clone(), Arc::clone(&door));
         runtime.spawn(async move {
@@ -513,6 +541,7 @@ impl House {
         Self {
             address,
             gateway,
+            lifelines,
             shutdown,
             _runtime: runtime,
         }

@@ -97,7 +97,7 @@ fn serve(arguments: &Arguments) -> Result<ExitCode, String> {
         server = server.watch();
     }
     server
-        .run_as_program(arguments.error_log.clone())
+        .run_as_program(arguments.error_log.clone(), Allocator::give_back)
         .map_err(|error| with_name(&error.to_string()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -85,6 +85,8 @@ pub struct Admission {
     pub keepalive: bool,
     /// Why it is none: only its error's page is to be served. What is left of it is not read.
     pub fault: Option<Fault>,
+    /// Its header, until its session has it.
+    pub(super) header: Option<RequestHeader>,
 }
 
 /// How a request's body is delimited.

@@ -41,7 +41,8 @@ struct Socket {
     descriptor: Option<RawFd>,
     /// The client's address, where it is one of the internet's.
     inet: Option<std::net::SocketAddr>,
-    /// The client's address, once somebody wants it as Pingora has it.
+    /// The client's address as Pingora has it: from the start where it is another one, else once somebody
+    /// wants it.
     client: OnceLock<Option<Box<SocketAddr>>>,
     /// The address it was accepted on, once somebody wants it.
     server: OnceLock<Option<Box<SocketAddr>>>,
@@ -76,11 +77,8 @@ impl Connection {
     /// The client's address: `$remote_addr` and `$remote_port`.
     pub fn client(&self) -> Option<&SocketAddr> {
         let socket = &self.socket;
-        let address = socket.client.get_or_init(|| match socket.inet {
-            Some(inet) => Some(Box::new(inet.into())),
-            None => Some(Box::new(socket.digest()?.peer_addr()?.clone())),
-        });
-        address.as_deref()
+        let inet = || socket.inet.map(|inet| Box::new(inet.into()));
+        socket.client.get_or_init(inet).as_deref()
     }
 
     /// The same, where it is one of the internet's.
@@ -142,10 +140,14 @@ impl Socket {
     fn of(stream: &dyn IO) -> Self {
         let digest = stream.get_socket_digest();
         let client = digest.as_ref().and_then(|digest| digest.peer_addr());
+        let inet = client.and_then(SocketAddr::as_inet).copied();
         Self {
             descriptor: digest.as_ref().map(|_| stream.id()),
-            inet: client.and_then(SocketAddr::as_inet).copied(),
-            client: OnceLock::new(),
+            inet,
+            client: match inet {
+                Some(_) => OnceLock::new(),
+                None => client.cloned().map(Box::new).into(),
+            },
             server: OnceLock::new(),
         }
     }

@@ -2,8 +2,8 @@
 
 use super::alarm::Alarm;
 use super::lifelines::Lifeline;
-use super::serve::Pause;
-use super::stream::read_ahead;
+use super::serve::{FIRST_REQUEST_GRACE, Pause};
+use super::stream::read_some;
 use super::{Connection, DoorStream};
 use bytes::BytesMut;
 use pingora_core::protocols::Stream;
@@ -43,23 +43,24 @@ impl Resting {
         pause: Pause,
         shutdown: &ShutdownWatch,
     ) -> Option<BytesMut> {
-        let Pause { mut until, grace } = pause;
+        let Pause { mut until, least } = pause;
         let mut ends = false;
         poll_fn(|context| {
-            // A cut, and the end of the server, are seen here or wake it again.
+            // What has it woken is seen here, or wakes it again.
             line.register(context.waker());
             if line.is_cut() {
                 return Poll::Ready(None);
             }
             let mut input = BytesMut::new();
-            if let Poll::Ready(read) = read_ahead(&mut self.stream, &mut input, context) {
+            if let Poll::Ready(read) = read_some(&mut self.stream, &mut input, context) {
                 // Nothing means that the client has closed.
                 let came = read.is_ok_and(|length| length > 0);
                 return Poll::Ready(came.then_some(input));
             }
-            if !ends && *shutdown.borrow() {
+            // A watch whose sender is gone says so too.
+            if !ends && (*shutdown.borrow() || shutdown.has_changed().is_err()) {
                 ends = true;
-                until = until.min(Instant::now() + grace);
+                until = until.min(least.unwrap_or_else(|| Instant::now() + FIRST_REQUEST_GRACE));
             }
             self.alarm.poll(context, until).map(|()| None)
         })
@@ -69,7 +70,7 @@ impl Resting {
     /// The stream of the requests that begin with this.
     pub(super) fn rise(self, input: BytesMut, connection: &Arc<Connection>) -> Arc<ProxyDigest> {
         let Self { stream, alarm } = self;
-        DoorStream::new(stream, Arc::clone(connection), alarm, input).in_digest()
+        DoorStream::take_up(stream, Arc::clone(connection), alarm, input)
     }
 }
 
@@ -111,13 +112,14 @@ mod tests {
         async fn wait(
             &mut self,
             limit: Duration,
-            grace: Duration,
+            least: Duration,
             beside: impl AsyncFnOnce(&mut DuplexStream, &watch::Sender<bool>, &Lifelines),
         ) -> Option<Vec<u8>> {
             let _held = self.lifelines.hold(&self.connection, 0);
+            let now = Instant::now();
             let pause = Pause {
-                until: Instant::now() + limit,
-                grace,
+                until: now + limit,
+                least: Some(now + least),
             };
             let line = &self.connection.lifeline;
             let wait = self.resting.wait(line, pause, &self.shutdown);
@@ -157,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_ends_waits_for_its_grace_and_no_longer() {
+    async fn a_server_that_ends_waits_as_long_as_it_has_to_and_no_longer() {
         let mut house = House::new();
         let came = house.wait(LONG, LONG, async |client, ending, lifelines| {
             ending.send_replace(true);

@@ -43,7 +43,8 @@ impl<A: Application> Door<A> {
     /// Serves a connection until it is closed.
     ///
     /// While it waits for a request it is what [`Resting`] has and this future. All that a request takes
-    /// is made when its first byte is there, and given back behind its answer.
+    /// is made when its first byte is there, and given back behind its answer. One that waits looks at
+    /// `shutdown` when it is [woken](Self::wake).
     pub async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch) {
         let connection = Arc::new(Connection::new(&*stream));
         let generation = self.application.live().pin().number();
@@ -54,7 +55,7 @@ impl<A: Application> Door<A> {
         let mut resting = Resting::new(stream);
         let mut pause = Pause {
             until: Instant::now() + limit,
-            grace: FIRST_REQUEST_GRACE,
+            least: None,
         };
         loop {
             let waiting = Counted::waiting();
@@ -83,6 +84,7 @@ impl<A: Application> Door<A> {
         connection: &Arc<Connection>,
         shutdown: &ShutdownWatch,
     ) -> Option<(Resting, Pause)> {
+        let _home = connection.home.until_dropped();
         let digest = resting.rise(input, connection);
         let conversation = pin!(self.converse(digest, connection, shutdown));
         let ended = connection.lifeline.until_cut(conversation).await;
@@ -92,7 +94,7 @@ impl<A: Application> Door<A> {
         if ended.is_some()
             && let Some(leftover) = connection.take_leftover()
         {
-            linger::close(leftover).await;
+            Box::pin(linger::close(leftover)).await;
         }
         None
     }
@@ -122,25 +124,28 @@ impl<A: Application> Door<A> {
             let arriving = Arriving {
                 pipelined,
                 started: Instant::now(),
+                is_first: connection.count_request() == 1,
                 id: self.listener,
                 generation,
                 connection,
             };
-            let received = arriving.receive(&listener, stream, &mut headers).await;
-            let (admission, header) = match received {
-                Ok(admitted) => admitted,
-                Err((fault, arrival)) => {
-                    // Boxed, because it is rare and large: what waits is to be small.
-                    match Box::pin(self.refuse(fault, arrival, &headers, stream)).await {
-                        Some(refused) => refused,
-                        None => return None,
-                    }
+            let received = match arriving.receive(&listener, stream, &mut headers) {
+                Ok(received) => received,
+                Err(arriving) => {
+                    // Boxed, because it is rare and large: what is moved for each request is to be small.
+                    let rest = arriving.receive_slowly(&listener, stream, &mut headers);
+                    Box::pin(rest).await
                 }
+            };
+            let mut admission = match received {
+                Ok(admission) => admission,
+                // Boxed for the same reason.
+                Err(refused) => Box::pin(self.refuse(*refused, &headers, stream)).await?,
             };
             drop(reading);
             let _writing = Counted::writing();
             let site = Arc::clone(&admission.arrival.site);
-            let mut admission = admission;
+            let header = admission.header.take()?;
             admission.keepalive &= !*shutdown.borrow();
             stream.manner.keepalive = admission.is_kept_by_site(&header);
             stream.admission = Some(admission);
@@ -153,11 +158,13 @@ impl<A: Application> Door<A> {
             }
             let rules = stream.keepalive();
             let rules = rules.unwrap_or(&site.fallback().settings.limits.keepalive);
-            let pause = Pause {
-                until: Instant::now() + rules.timeout?,
-                grace: rules.least,
-            };
+            let (limit, least) = (rules.timeout?, rules.least);
             if stream.input().is_empty() {
+                let now = Instant::now();
+                let pause = Pause {
+                    until: now + limit,
+                    least: Some(now + least),
+                };
                 headers.give_back();
                 return Some((Resting::after(digest)?, pause));
             }
@@ -177,11 +184,10 @@ impl<A: Application> Door<A> {
     /// Pingora when its error's page is one that has to be served.
     async fn refuse(
         &self,
-        fault: Fault,
-        arrival: Arrival,
+        (fault, arrival): (Fault, Arrival),
         headers: &Headers,
         stream: &mut DoorStream,
-    ) -> Option<(Box<Admission>, RequestHeader)> {
+    ) -> Option<Box<Admission>> {
         let buffer = stream.input().split();
         let refusal = Refusal {
             fault,
@@ -194,14 +200,14 @@ impl<A: Application> Door<A> {
             stream.break_off();
             let line = &refusal.arrival.line;
             let header = canonical::refused(line, headers.lines(), &buffer).ok()?;
-            let admission = Admission {
+            return Some(Box::new(Admission {
                 framing: Framing::None,
                 upgrade: false,
                 keepalive: false,
                 fault: Some(refusal.fault),
+                header: Some(header),
                 arrival: refusal.arrival,
-            };
-            return Some((Box::new(admission), header));
+            }));
         };
         if refusal.fault.is_silent() {
             stream.abandon();
@@ -224,8 +230,9 @@ impl<A: Application> Door<A> {
 pub(super) struct Pause {
     /// `keepalive_timeout`, or `client_header_timeout` before the first request.
     pub(super) until: Instant,
-    /// How long a request may still come once the server shuts down.
-    pub(super) grace: Duration,
+    /// Until when a request may come although the server shuts down: `keepalive_min_timeout`. `None` before the
+    /// first request, which may come for a moment after that.
+    pub(super) least: Option<Instant>,
 }
 
 /// Reads until the header is complete or found faulty.
@@ -236,14 +243,7 @@ async fn read_header(
 ) -> Result<Head, Fault> {
     let mut begun = false;
     loop {
-        let input = stream.input();
-        if !begun {
-            let blank = input
-                .iter()
-                .take_while(|byte| matches!(byte, b'\r' | b'\n'));
-            input.advance(blank.count());
-            begun = !input.is_empty();
-        }
+        begun = begun || begins(stream.input());
         if let Some(head) = reader.advance(stream.input())? {
             return Ok(head);
         }
@@ -254,6 +254,15 @@ async fn read_header(
             Err(_) => return Err(Fault::TimedOut),
         }
     }
+}
+
+/// Takes blank lines off the input. Whether something else is there.
+fn begins(input: &mut BytesMut) -> bool {
+    let blank = input
+        .iter()
+        .take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    input.advance(blank.count());
+    !input.is_empty()
 }
 
 /// Takes the header off the input, unless it is refused.
@@ -282,35 +291,69 @@ struct Arriving<'a> {
     connection: &'a Arc<Connection>,
     pipelined: bool,
     started: Instant,
+    /// Whether the connection has carried none before.
+    is_first: bool,
 }
 
-impl Arriving<'_> {
-    /// Reads the header. Gives what goes to Pingora, or why the request is refused.
-    async fn receive(
+/// What goes to Pingora, or why the request is refused.
+type Received = Result<Box<Admission>, Box<(Fault, Arrival)>>;
+
+impl<'a> Arriving<'a> {
+    /// Reads a header that is here. Gives itself back when the rest of it is still to come.
+    fn receive(
         self,
         listener: &Listener,
         stream: &mut DoorStream,
         headers: &mut Headers,
-    ) -> Result<(Box<Admission>, RequestHeader), (Fault, Arrival)> {
+    ) -> Result<Received, Self> {
+        if !begins(stream.input()) {
+            return Err(self);
+        }
+        let mut reader = Reader::new(listener, headers);
+        match reader.advance(stream.input()) {
+            Ok(None) => Err(self),
+            Ok(Some(head)) => Ok(self.received(reader, Ok(head), stream)),
+            Err(fault) => Ok(self.received(reader, Err(fault), stream)),
+        }
+    }
+
+    /// Reads a header from its beginning, and waits for what is not here.
+    async fn receive_slowly(
+        self,
+        listener: &Listener,
+        stream: &mut DoorStream,
+        headers: &mut Headers,
+    ) -> Received {
         // The first header's time began when the connection was accepted.
-        let counted_from = match self.connection.count_request() {
-            1 => self.connection.started,
-            _ => self.started,
+        let counted_from = match self.is_first {
+            true => self.connection.started,
+            false => self.started,
         };
         let deadline = counted_from + listener.default_site().client.header_timeout;
         let mut reader = Reader::new(listener, headers);
-        match read_header(&mut reader, stream, deadline).await {
+        let head = read_header(&mut reader, stream, deadline).await;
+        self.received(reader, head, stream)
+    }
+
+    fn received(
+        self,
+        mut reader: Reader<'_>,
+        head: Result<Head, Fault>,
+        stream: &mut DoorStream,
+    ) -> Received {
+        match head {
             Ok(head) => {
-                let admission = self.admitted(&mut reader, &head, stream);
+                let mut admission = self.admitted(&mut reader, &head, stream);
                 let line = &admission.arrival.line;
-                match take_header(line, &head, headers, stream.input()) {
-                    Ok(header) => Ok((admission, header)),
-                    Err(fault) => Err((fault, admission.arrival)),
+                match take_header(line, &head, reader.headers, stream.input()) {
+                    Ok(header) => admission.header = Some(header),
+                    Err(fault) => return Err(Box::new((fault, admission.arrival))),
                 }
+                Ok(admission)
             }
             Err(fault) => {
                 let arrival = self.refused(&mut reader, stream.input(), &fault);
-                Err((fault, arrival))
+                Err(Box::new((fault, arrival)))
             }
         }
     }
@@ -332,6 +375,7 @@ impl Arriving<'_> {
             upgrade: head.upgrade,
             keepalive: head.keepalive,
             fault: None,
+            header: None,
             arrival,
         })
     }
@@ -366,9 +410,9 @@ impl Arriving<'_> {
     }
 }
 
-/// How long a connection that was just accepted may still bring its first request when the
-/// server shuts down: its client cannot know yet.
-const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
+/// How long a connection may still bring its first request when the server shuts down: its client cannot
+/// know yet.
+pub(super) const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 
 /// nginx's default `send_timeout`, for a refusal.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);

@@ -40,6 +40,20 @@ impl Home {
     pub(super) fn take(&self) -> Option<Arc<ProxyDigest>> {
         self.0.take()
     }
+
+    /// Empties it when this is dropped: to be held for as long as there may be sessions, whose end may not be
+    /// waited for. A stream that stayed here would hold the connection that holds it.
+    pub(super) fn until_dropped(&self) -> impl Drop {
+        Emptied(self)
+    }
+}
+
+struct Emptied<'a>(&'a Home);
+
+impl Drop for Emptied<'_> {
+    fn drop(&mut self) {
+        drop(self.0.take());
+    }
 }
 
 // A cell that were not free of locks would put one on the request path.

@@ -6,7 +6,6 @@
 
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
-use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
@@ -19,21 +18,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpStream, UnixStream, unix};
+use tokio::net::{TcpStream, UnixStream};
 
 /// A connection that was accepted.
 pub struct Socket<S> {
     stream: S,
-    client: Client,
+    /// The client's address, where it is one of the internet's.
+    client: Option<std::net::SocketAddr>,
     /// Written and not sent.
     gathered: BytesMut,
-}
-
-/// The address at the other end.
-enum Client {
-    Inet(std::net::SocketAddr),
-    /// Few have one.
-    Unix(Option<Box<SocketAddr>>),
 }
 
 /// Up to how many bytes are gathered: nginx's `postpone_output`.
@@ -47,20 +40,19 @@ impl Socket<TcpStream> {
     pub fn tcp(stream: TcpStream, client: std::net::SocketAddr) -> Self {
         // An error means that the client has gone, which the first read finds out.
         let _ = stream.set_nodelay(true);
-        Self::new(stream, Client::Inet(client))
+        Self::new(stream, Some(client))
     }
 }
 
 impl Socket<UnixStream> {
-    /// A connection over a Unix socket. Few clients have an address there.
-    pub fn unix(stream: UnixStream, client: unix::SocketAddr) -> Self {
-        let address = SocketAddr::try_from(client).ok();
-        Self::new(stream, Client::Unix(address.map(Box::new)))
+    /// A connection over a Unix socket.
+    pub fn unix(stream: UnixStream) -> Self {
+        Self::new(stream, None)
     }
 }
 
 impl<S> Socket<S> {
-    fn new(stream: S, client: Client) -> Self {
+    fn new(stream: S, client: Option<std::net::SocketAddr>) -> Self {
         Self {
             stream,
             client,
@@ -211,10 +203,9 @@ impl<S> GetProxyDigest for Socket<S> {
 impl<S: AsRawFd> GetSocketDigest for Socket<S> {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
         let digest = SocketDigest::from_raw_fd(self.stream.as_raw_fd());
-        let _ = digest.peer_addr.set(match &self.client {
-            Client::Inet(address) => Some((*address).into()),
-            Client::Unix(address) => address.as_deref().cloned(),
-        });
+        if let Some(client) = self.client {
+            let _ = digest.peer_addr.set(Some(client.into()));
+        }
         Some(Arc::new(digest))
     }
 }
@@ -235,8 +226,7 @@ mod tests {
 
     async fn pair() -> (Socket<UnixStream>, UnixStream) {
         let (ours, theirs) = UnixStream::pair().expect("a pair");
-        let address = ours.peer_addr().expect("unnamed");
-        (Socket::unix(ours, address), theirs)
+        (Socket::unix(ours), theirs)
     }
 
     fn received(stream: &UnixStream) -> usize {

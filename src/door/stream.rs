@@ -20,7 +20,7 @@ use super::{Admission, Connection, Framing};
 use crate::model::ClientKeepalive;
 use crate::runtime::Location;
 use body::Body;
-pub(super) use body::read_ahead;
+pub(super) use body::read_some;
 use bytes::BytesMut;
 pub use collect::Collected;
 use collect::Collecting;
@@ -49,9 +49,8 @@ use tokio::io::AsyncWrite;
 /// It gives the session the bytes of one body and no more: what follows is kept for the next
 /// request. What is written goes to the client at its pace, or is [taken ahead of it](Self::read_ahead).
 pub struct DoorStream {
-    /// `None` only while it is dropped.
-    inner: Option<Stream>,
-    connection: Arc<Connection>,
+    /// `None` only while it is dropped or put down.
+    client: Option<Client>,
     /// The request that begins, until its first phase takes it.
     pub(super) admission: Option<Box<Admission>>,
     /// How this request's session behaves.
@@ -86,22 +85,22 @@ pub struct DoorStream {
     collecting: Option<Collecting>,
 }
 
+/// Whom a stream is of.
+struct Client {
+    stream: Stream,
+    connection: Arc<Connection>,
+}
+
 impl DoorStream {
-    /// A stream that goes on with what was read, and with an alarm that may be set.
-    pub(super) fn new(
-        inner: Stream,
-        connection: Arc<Connection>,
-        alarm: Alarm,
-        input: BytesMut,
-    ) -> Self {
+    /// A stream of nobody.
+    fn vacant() -> Self {
         Self {
-            inner: Some(inner),
-            connection,
+            client: None,
             admission: None,
             manner: Manner::default(),
             rules: Rules::default(),
-            input,
-            alarm,
+            input: BytesMut::new(),
+            alarm: Alarm::default(),
             silent_since: None,
             space: BytesMut::new(),
             body: Body::Done,
@@ -119,42 +118,53 @@ impl DoorStream {
         }
     }
 
-    /// Where Pingora's sessions have room for something of ours: what a CONNECT proxy left, which is never
-    /// met on the client's side.
-    pub(super) fn in_digest(self) -> Arc<ProxyDigest> {
-        let mut digest = EMPTY.with_borrow_mut(Vec::pop).unwrap_or_else(|| {
+    /// A stream that goes on with what was read, and with an alarm that may be set. It is where Pingora's
+    /// sessions have room for something of ours: in what a CONNECT proxy left, which is never met on the
+    /// client's side.
+    pub(super) fn take_up(
+        stream: Stream,
+        connection: Arc<Connection>,
+        alarm: Alarm,
+        input: BytesMut,
+    ) -> Arc<ProxyDigest> {
+        let mut digest = VACANT.with_borrow_mut(Vec::pop).unwrap_or_else(|| {
             let nothing = ResponseHeader::build_no_case(200, Some(0)).expect("a status");
-            let slot: Slot = None;
-            Arc::new(ProxyDigest::new(Box::new(nothing), Some(Box::new(slot))))
+            let vacant = Box::new(Self::vacant());
+            Arc::new(ProxyDigest::new(Box::new(nothing), Some(vacant)))
         });
-        *slot(&mut digest).expect("nobody else has an empty one") = Some(self);
+        let own = Self::within(&mut digest).expect("nobody else has a vacant one");
+        own.client = Some(Client { stream, connection });
+        own.alarm = alarm;
+        own.input = input;
         digest
     }
 
-    /// What is left of the stream in a digest of the door's when it has nothing to do: the connection and its
-    /// alarm. The digest is kept for another one.
+    /// What is left of one when it has nothing to do and is [reusable](Self::is_reusable): the connection and
+    /// its alarm. The rest is kept for another one.
     pub(super) fn put_down(mut digest: Arc<ProxyDigest>) -> Option<(Stream, Alarm)> {
-        let slot = slot(&mut digest)?;
-        let stream = slot.as_mut()?;
-        let left = (stream.inner.take()?, std::mem::take(&mut stream.alarm));
-        *slot = None;
-        EMPTY.with_borrow_mut(|empty| {
-            if empty.len() < MOST_EMPTY {
-                empty.push(digest);
+        let own = Self::within(&mut digest)?;
+        let Client { stream, .. } = own.client.take()?;
+        let alarm = std::mem::take(&mut own.alarm);
+        own.rules.clear();
+        own.forget_body();
+        VACANT.with_borrow_mut(|vacant| {
+            if vacant.len() < MOST_VACANT {
+                vacant.push(digest);
             }
         });
-        Some(left)
+        Some((stream, alarm))
     }
 
     /// The stream in a digest of the door's.
     pub(super) fn within(digest: &mut Arc<ProxyDigest>) -> Option<&mut Self> {
-        slot(digest)?.as_mut()
+        let digest = Arc::get_mut(digest)?;
+        digest.user_data.as_mut()?.downcast_mut()
     }
 
     /// The same, to be looked at.
     pub(super) fn in_digest_of(digest: &Digest) -> Option<&Self> {
-        let data = digest.proxy_digest.as_ref()?.user_data.as_ref()?;
-        data.downcast_ref::<Slot>()?.as_ref()
+        let digest = digest.proxy_digest.as_ref()?;
+        digest.user_data.as_ref()?.downcast_ref()
     }
 
     /// The door's stream below a session. `None` for a session that came another way: HTTP/2, a
@@ -347,7 +357,8 @@ impl DoorStream {
         self.manner = Manner::default();
         self.rules.clear();
         self.output.pace.start(began);
-        self.output.begin(self.connection.sent());
+        let sent = self.connection().sent();
+        self.output.begin(sent);
         *self.ahead.get_mut() = false;
         *self.kept.get_mut() = false;
         self.trailers = None;
@@ -385,7 +396,7 @@ impl DoorStream {
 
     /// Fails once the connection was cut: whoever uses it takes its client for gone.
     fn check_line(&mut self) -> io::Result<()> {
-        if self.connection.lifeline.is_cut() {
+        if self.connection().lifeline.is_cut() {
             self.closed = true;
             return Err(io::ErrorKind::ConnectionReset.into());
         }
@@ -393,36 +404,32 @@ impl DoorStream {
     }
 
     fn inner(&mut self) -> Pin<&mut Stream> {
-        Pin::new(self.inner.as_mut().expect(HELD))
+        Pin::new(&mut self.client.as_mut().expect(HELD).stream)
     }
 
     fn inner_ref(&self) -> &Stream {
-        self.inner.as_ref().expect(HELD)
+        &self.client.as_ref().expect(HELD).stream
+    }
+
+    fn connection(&self) -> &Connection {
+        &self.client.as_ref().expect(HELD).connection
     }
 
     /// Closes the sending side.
     pub(super) async fn shutdown(&mut self) {
-        if let Some(inner) = self.inner.as_mut().filter(|_| !self.silent) {
-            inner.shutdown().await;
+        if !self.silent {
+            self.inner().get_mut().shutdown().await;
         }
     }
 }
 
-/// Where a stream is in a digest, which is used again and again.
-type Slot = Option<DoorStream>;
-
-fn slot(digest: &mut Arc<ProxyDigest>) -> Option<&mut Slot> {
-    let digest = Arc::get_mut(digest)?;
-    digest.user_data.as_mut()?.downcast_mut()
-}
-
 thread_local! {
-    /// Digests without a stream, for the next requests of this thread.
-    static EMPTY: RefCell<Vec<Arc<ProxyDigest>>> = const { RefCell::new(Vec::new()) };
+    /// Streams of nobody in their digests, for the next requests of this thread.
+    static VACANT: RefCell<Vec<Arc<ProxyDigest>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// How many there are at most.
-const MOST_EMPTY: usize = 64;
+const MOST_VACANT: usize = 64;
 
 // A cell that were not free of locks would put one on the request path.
 const _: () = assert!(AtomicCell::<raw::Values>::is_lock_free());
@@ -430,7 +437,7 @@ const _: () = assert!(AtomicCell::<raw::Values>::is_lock_free());
 impl Drop for DoorStream {
     /// Leaves the connection to the door, which closes it so that the client sees the answer.
     fn drop(&mut self) {
-        if let Some(stream) = self.inner.take()
+        if let Some(Client { stream, connection }) = self.client.take()
             && !self.closed
             && !self.silent
             && !self.upgraded
@@ -438,7 +445,7 @@ impl Drop for DoorStream {
             let unread = !self.is_body_done() || !self.input.is_empty();
             let location = self.rules.location();
             let lingering = location.map(|location| location.settings.limits.lingering);
-            self.connection.leave(Leftover {
+            connection.leave(Leftover {
                 stream,
                 unread,
                 lingering: lingering.unwrap_or_default(),

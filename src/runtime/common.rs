@@ -96,19 +96,20 @@ impl Common {
 /// What was built last, of what may be had in common: the newest last.
 pub(super) struct Last<T>(Vec<T>);
 
-/// How many are compared with the next: the kinds of locations that a site has.
-const KINDS: usize = 16;
+/// How many are compared with the next: as many as a site has of a kind.
+const COMPARED: usize = 16;
 
 impl<T: Clone> Last<T> {
-    /// The newest that is the same.
-    pub(super) fn find(&self, is_same: impl Fn(&T) -> bool) -> Option<T> {
-        let mut newest = self.0.iter().rev();
-        newest.find(|one| is_same(one)).cloned()
+    /// The newest that is the same. It is the newest of all then: what is used stays.
+    pub(super) fn find(&mut self, is_same: impl Fn(&T) -> bool) -> Option<T> {
+        let at = self.0.iter().rposition(is_same)?;
+        let found = self.0.remove(at);
+        Some(self.add(found))
     }
 
     /// Gives back what it is given.
     pub(super) fn add(&mut self, built: T) -> T {
-        if self.0.len() == KINDS {
+        if self.0.len() == COMPARED {
             self.0.remove(0);
         }
         self.0.push(built.clone());
@@ -154,13 +155,17 @@ mod tests {
     }
 
     #[test]
-    fn only_the_last_are_compared() {
+    fn only_those_that_were_used_last_are_compared() {
         let mut last = Last::default();
-        for number in 0..=KINDS {
+        for number in 0..=COMPARED {
             last.add(number);
         }
-        assert_eq!(last.find(|_| true), Some(KINDS));
-        assert_eq!(last.find(|one| *one < 2), Some(1));
+        assert_eq!(last.find(|_| true), Some(COMPARED));
         assert_eq!(last.find(|one| *one < 1), None);
+        assert_eq!(last.find(|one| *one < 2), Some(1));
+        for number in 1..COMPARED {
+            last.add(COMPARED + number);
+        }
+        assert_eq!(last.find(|one| *one < 3), Some(1));
     }
 }

@@ -277,7 +277,7 @@ impl Builder<'_> {
         let common = self.common(location, known)?;
         let is_plain = location.steps.is_empty() && location.limit_except.is_none();
         if is_plain {
-            let last = known.last.locations.borrow();
+            let mut last = known.last.locations.borrow_mut();
             let same = last.find(|one| {
                 Arc::ptr_eq(&one.common, &common) && one.does(&location.action, known.upstreams)
             });
@@ -324,7 +324,7 @@ impl Builder<'_> {
     ) -> Result<Arc<Common>, pcre2::Error> {
         let settings = common::settings(location);
         let last = &known.last.commons;
-        let same = last.borrow().find(|common| common.settings == settings);
+        let same = last.borrow_mut().find(|common| common.settings == settings);
         if let Some(common) = same {
             return Ok(common);
         }

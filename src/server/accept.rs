@@ -130,8 +130,8 @@ impl Listener {
                 Ok(Box::new(Socket::tcp(stream, client)))
             }
             Self::Unix(listener) => {
-                let (stream, client) = listener.accept().await?;
-                Ok(Box::new(Socket::unix(stream, client)))
+                let (stream, _) = listener.accept().await?;
+                Ok(Box::new(Socket::unix(stream)))
             }
         }
     }

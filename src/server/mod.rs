@@ -193,10 +193,18 @@ impl Server {
     }
 
     /// As [`run`](Self::run), in the background when the configuration says so (`daemon`). Errors go to
-    /// `error_log` there when the configuration names no file, or to nginx's own.
+    /// `error_log` there when the configuration names no file, or to nginx's own. `give_back` is called when the
+    /// configuration is read, before anything is served.
     #[cfg(feature = "cli")]
-    pub(crate) fn run_as_program(self, error_log: Option<PathBuf>) -> Result<(), StartError> {
-        let place = program::Place::AsConfigured { error_log };
+    pub(crate) fn run_as_program(
+        self,
+        error_log: Option<PathBuf>,
+        give_back: fn(),
+    ) -> Result<(), StartError> {
+        let place = program::Place::AsConfigured {
+            error_log,
+            give_back,
+        };
         program::run(self, place)
     }
 

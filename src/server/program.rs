@@ -30,7 +30,11 @@ pub(super) enum Place {
         not(feature = "cli"),
         expect(dead_code, reason = "only the binary starts this way")
     )]
-    AsConfigured { error_log: Option<PathBuf> },
+    AsConfigured {
+        error_log: Option<PathBuf>,
+        /// Gives free memory back to the system: reading a large configuration leaves much of it.
+        give_back: fn(),
+    },
 }
 
 /// Serves until a signal ends it.
@@ -44,6 +48,10 @@ pub(super) fn run(server: Server, place: Place) -> Result<(), StartError> {
     let (upgrade, inherited) = Upgrade::of_this_process();
     let default_log = default_error_log(&source, &place);
     let prepared = Prepared::load(source, inherited, watches)?;
+    let give_back = match place {
+        Place::AsConfigured { give_back, .. } => give_back,
+        Place::Foreground => || {},
+    };
     let process = &prepared.model.process;
     // A container ends with its first process, and has nothing in front of it.
     let is_first = std::process::id() == 1;
@@ -69,10 +77,12 @@ pub(super) fn run(server: Server, place: Place) -> Result<(), StartError> {
     let errors = error_file(process).map(Path::to_path_buf).or(default_log);
     if let Some(user) = another_user(process) {
         let detached = detached.map(|detached| (detached, errors));
-        return Parent::new(prepared, gateway, duties, user, detached).run();
+        give_back();
+        return Parent::new(prepared, gateway, duties, user, detached, give_back).run();
     }
     limits::apply(process);
     let mut state = State::build(prepared)?;
+    give_back();
     state.own_process(duties)?;
     if let Some(detached) = detached {
         detached.serves(errors.as_deref())?;
@@ -85,9 +95,12 @@ pub(super) fn run(server: Server, place: Place) -> Result<(), StartError> {
 /// Where a process of the background says what goes wrong when nothing names a file.
 fn default_error_log(source: &Source, place: &Place) -> Option<PathBuf> {
     match (source, place) {
-        (Source::File(path, given), Place::AsConfigured { error_log: None })
-            if config::Language::of(path) == config::Language::Nginx =>
-        {
+        (
+            Source::File(path, given),
+            Place::AsConfigured {
+                error_log: None, ..
+            },
+        ) if config::Language::of(path) == config::Language::Nginx => {
             Some(config::default_error_log(given.prefix.as_deref()))
         }
         // The command line's file is written to already.

@@ -24,7 +24,7 @@ pub(super) enum Body {
 }
 
 /// Reads what is there into a buffer on the stack first, so that a connection that waits holds no memory.
-pub(in crate::door) fn read_ahead(
+pub(in crate::door) fn read_some(
     stream: &mut Stream,
     input: &mut BytesMut,
     cx: &mut Context<'_>,
@@ -45,8 +45,8 @@ impl DoorStream {
 
     /// Reads what is there. Nothing means that the client has closed.
     pub(in crate::door) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let inner = self.inner.as_mut().expect(HELD);
-        let read = ready!(read_ahead(inner, &mut self.input, cx))?;
+        let stream = &mut self.client.as_mut().expect(HELD).stream;
+        let read = ready!(read_some(stream, &mut self.input, cx))?;
         self.closed |= read == 0;
         Poll::Ready(Ok(read))
     }
@@ -106,10 +106,10 @@ impl DoorStream {
             self.space.reserve(room);
         }
         let mut space = (&mut self.space).limit(limit);
-        let inner = self.inner.as_mut().expect(super::HELD);
+        let inner = &mut self.client.as_mut().expect(HELD).stream;
         let read = pin!(inner.read_buf(&mut space)).poll(cx);
         let read = ready!(read)?;
-        self.connection.count_received(read);
+        self.connection().count_received(read);
         if read == 0 {
             self.closed = true;
             return Poll::Ready(Ok(None));
@@ -126,7 +126,7 @@ impl DoorStream {
             true => std::mem::take(&mut self.input),
             false => self.input.split_to(limit),
         };
-        self.connection.count_received(data.len());
+        self.connection().count_received(data.len());
         data.freeze()
     }
 
@@ -220,7 +220,7 @@ impl DoorStream {
                     length
                 }
             };
-            self.connection.count_received(taken);
+            self.connection().count_received(taken);
         }
         if self.input.is_empty() {
             self.input = BytesMut::new();

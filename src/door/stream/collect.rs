@@ -182,7 +182,7 @@ impl DoorStream {
         if read.is_empty() {
             self.closed = true;
         } else if let Body::Length(left) = self.body {
-            self.connection.count_received(read.len());
+            self.connection().count_received(read.len());
             self.went(left, read.len());
             stored.put(read, &limits.body)?;
         } else {

@@ -84,7 +84,7 @@ impl DoorStream {
         }
         self.put_raw_values(&mut header);
         if !is_interim {
-            let before = self.connection.sent() - self.output.sent_before;
+            let before = self.connection().sent() - self.output.sent_before;
             let before = before + self.output.held.len() + header.len() as u64;
             self.output.before_body = Some(before);
         }
@@ -186,7 +186,7 @@ impl DoorStream {
     fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.output.held.is_empty() {
             let allowance = ready!(self.poll_allowance(cx))?;
-            let inner: &mut Stream = self.inner.as_mut().expect(super::HELD);
+            let inner: &mut Stream = &mut self.client.as_mut().expect(super::HELD).stream;
             let next = self.output.held.next()?;
             let outcome = Pin::new(inner).poll_write(cx, &next[..next.len().min(allowance)]);
             let sent = ready!(self.sent(cx, outcome))?;
@@ -222,7 +222,7 @@ impl DoorStream {
         outcome: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         let sent = ready!(self.patiently(cx, outcome))?;
-        self.connection.count_sent(sent);
+        self.connection().count_sent(sent);
         self.output.pace.sent(sent);
         if self.output.flush == Flush::Done {
             self.output.flush = Flush::Possible;

@@ -41,6 +41,8 @@ pub(super) struct Parent {
     user: User,
     /// Who waits for the first process to serve, and where errors go then.
     detached: Option<(Detached, Option<PathBuf>)>,
+    /// Gives free memory back to the system.
+    give_back: fn(),
     worker: Option<Worker>,
     /// The process that serves lets nobody in: WINCH.
     is_paused: bool,
@@ -72,6 +74,7 @@ impl Parent {
         duties: Duties,
         user: User,
         detached: Option<(Detached, Option<PathBuf>)>,
+        give_back: fn(),
     ) -> Self {
         Self {
             prepared,
@@ -79,6 +82,7 @@ impl Parent {
             duties,
             user,
             detached,
+            give_back,
             worker: None,
             is_paused: false,
         }
@@ -366,6 +370,7 @@ impl Parent {
         limits::apply(&self.prepared.model.process);
         privileges::become_user(&self.user)?;
         let mut state = State::build(self.prepared.for_server())?;
+        (self.give_back)();
         state.own_process(Duties::of_worker(self.duties.is_daemon))?;
         if let Some((detached, log)) = self.detached.take() {
             detached.let_go(log.as_deref())?;
