@@ -1,8 +1,8 @@
 //! What is known of a client connection, shared by the requests that arrive on it.
 
 use super::counters::Counted;
+use super::home::Home;
 use super::lifelines::Lifeline;
-use super::session::Home;
 use crate::model::Lingering;
 use parking_lot::Mutex;
 use pingora_core::protocols::l4::ext::TCP_INFO;

@@ -12,12 +12,14 @@
 
 mod admission;
 mod alarm;
+mod arriving;
 mod canonical;
 mod chunked;
 mod connection;
 mod counters;
 mod fault;
 mod headers;
+mod home;
 mod host;
 mod lifelines;
 mod linger;

@@ -2,7 +2,6 @@
 
 use super::alarm::Alarm;
 use super::lifelines::Lifeline;
-use super::serve::{FIRST_REQUEST_GRACE, Pause};
 use super::stream::read_some;
 use super::{Connection, DoorStream};
 use bytes::BytesMut;
@@ -12,12 +11,22 @@ use pingora_core::server::ShutdownWatch;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is left of a connection between two requests. There may be tens of thousands of them.
 pub(super) struct Resting {
     stream: Stream,
     alarm: Alarm,
+}
+
+/// How a connection waits for a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pause {
+    /// `keepalive_timeout`, or `client_header_timeout` before the first request.
+    pub(super) until: Instant,
+    /// Until when a request may come although the server shuts down: `keepalive_min_timeout`. `None` before the
+    /// first request, which may come for a moment after that.
+    pub(super) least: Option<Instant>,
 }
 
 impl Resting {
@@ -74,11 +83,14 @@ impl Resting {
     }
 }
 
+/// How long a connection may still bring its first request when the server shuts down: its client cannot
+/// know yet.
+const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
+
 #[cfg(test)]
 mod tests {
     use super::super::Lifelines;
     use super::*;
-    use std::time::Duration;
     use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
     use tokio::sync::watch;
 

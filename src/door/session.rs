@@ -11,7 +11,6 @@ use super::{Connection, DoorStream, SILENT};
 use answer::flushed;
 use async_trait::async_trait;
 use bytes::{BufMut, Bytes, BytesMut};
-use crossbeam_utils::atomic::AtomicCell;
 use http::HeaderMap;
 use pingora::prelude::timeout;
 use pingora_core::protocols::Digest;
@@ -30,34 +29,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use wire::Framed;
-
-/// Where a connection's [`DoorStream`] comes back to from the session of a request.
-#[derive(Default)]
-pub(super) struct Home(AtomicCell<Option<Arc<ProxyDigest>>>);
-
-impl Home {
-    /// The stream, once its session is dropped.
-    pub(super) fn take(&self) -> Option<Arc<ProxyDigest>> {
-        self.0.take()
-    }
-
-    /// Empties it when this is dropped: to be held for as long as there may be sessions, whose end may not be
-    /// waited for. A stream that stayed here would hold the connection that holds it.
-    pub(super) fn until_dropped(&self) -> impl Drop {
-        Emptied(self)
-    }
-}
-
-struct Emptied<'a>(&'a Home);
-
-impl Drop for Emptied<'_> {
-    fn drop(&mut self) {
-        drop(self.0.take());
-    }
-}
-
-// A cell that were not free of locks would put one on the request path.
-const _: () = assert!(AtomicCell::<Option<Arc<ProxyDigest>>>::is_lock_free());
 
 /// One request and its answer.
 pub(super) struct DoorSession {
@@ -184,10 +155,7 @@ impl Drop for DoorSession {
             // What follows would be taken for the rest of this answer.
             self.stream_mut().manner.keepalive = false;
         }
-        self.connection
-            .home
-            .0
-            .store(self.digest.proxy_digest.take());
+        self.connection.home.put(self.digest.proxy_digest.take());
     }
 }
 
