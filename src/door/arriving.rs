@@ -19,8 +19,6 @@ pub(super) struct Arriving<'a> {
     pub(super) connection: &'a Arc<Connection>,
     pub(super) pipelined: bool,
     pub(super) started: Instant,
-    /// Whether the connection has carried none before.
-    pub(super) is_first: bool,
 }
 
 /// What goes to Pingora, or why the request is refused.
@@ -53,9 +51,9 @@ impl<'a> Arriving<'a> {
         headers: &mut Headers,
     ) -> Received {
         // The first header's time began when the connection was accepted.
-        let counted_from = match self.is_first {
-            true => self.connection.started,
-            false => self.started,
+        let counted_from = match self.connection.requests() {
+            1 => self.connection.started,
+            _ => self.started,
         };
         let deadline = counted_from + listener.default_site().client.header_timeout;
         let mut reader = Reader::new(listener, headers);

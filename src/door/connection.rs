@@ -115,8 +115,8 @@ impl Connection {
         self.received.load(Relaxed)
     }
 
-    pub(super) fn count_request(&self) -> u32 {
-        self.requests.fetch_add(1, Relaxed) + 1
+    pub(super) fn count_request(&self) {
+        self.requests.fetch_add(1, Relaxed);
     }
 
     pub(super) fn count_sent(&self, bytes: usize) {

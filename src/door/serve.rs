@@ -119,10 +119,10 @@ impl<A: Application> Door<A> {
                     .and_then(|address| address.as_inet())
                     .copied()
             }));
+            connection.count_request();
             let arriving = Arriving {
                 pipelined,
                 started: Instant::now(),
-                is_first: connection.count_request() == 1,
                 id: self.listener,
                 generation,
                 connection,

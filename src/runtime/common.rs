@@ -107,6 +107,18 @@ impl<T: Clone> Last<T> {
         Some(self.add(found))
     }
 
+    /// The newest that is the same, or what is built then.
+    pub(super) fn find_or_build<E>(
+        &mut self,
+        is_same: impl Fn(&T) -> bool,
+        build: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        match self.find(is_same) {
+            Some(same) => Ok(same),
+            None => build().map(|built| self.add(built)),
+        }
+    }
+
     /// Gives back what it is given.
     pub(super) fn add(&mut self, built: T) -> T {
         if self.0.len() == COMPARED {

@@ -127,17 +127,17 @@ impl Builder<'_> {
 
     fn kind(&mut self, site: &model::Site, known: &Known<'_>) -> Result<Arc<Kind>, pcre2::Error> {
         let nowhere = self.location(&site.nowhere, known)?;
-        let mut last = known.last.kinds.borrow_mut();
-        let same =
-            last.find(|kind| Arc::ptr_eq(&kind.nowhere, &nowhere) && kind.client == site.client);
+        let is_same =
+            |kind: &Arc<Kind>| Arc::ptr_eq(&kind.nowhere, &nowhere) && kind.client == site.client;
         let build = || {
-            Arc::new(Kind {
+            Ok(Arc::new(Kind {
                 client: site.client.clone(),
                 defined: Arc::clone(known.defined),
-                nowhere,
-            })
+                nowhere: Arc::clone(&nowhere),
+            }))
         };
-        Ok(same.unwrap_or_else(|| last.add(build())))
+        let mut last = known.last.kinds.borrow_mut();
+        last.find_or_build(is_same, build)
     }
 
     fn limit_except(
@@ -172,16 +172,24 @@ impl Builder<'_> {
         known: &Known<'_>,
     ) -> Result<Arc<Location>, pcre2::Error> {
         let common = self.common(location, known)?;
-        let is_plain = location.steps.is_empty() && location.limit_except.is_none();
-        if is_plain {
-            let mut last = known.last.locations.borrow_mut();
-            let same = last.find(|one| {
-                Arc::ptr_eq(&one.common, &common) && one.does(&location.action, known.upstreams)
-            });
-            if let Some(same) = same {
-                return Ok(same);
-            }
+        if !location.steps.is_empty() || location.limit_except.is_some() {
+            // It may hold others, and is its own.
+            return self.own_location(location, common, known);
         }
+        let is_same = |one: &Arc<Location>| {
+            Arc::ptr_eq(&one.common, &common) && one.does(&location.action, known.upstreams)
+        };
+        let build = || self.own_location(location, Arc::clone(&common), known);
+        let mut last = known.last.locations.borrow_mut();
+        last.find_or_build(is_same, build)
+    }
+
+    fn own_location(
+        &mut self,
+        location: &model::Location,
+        common: Arc<Common>,
+        known: &Known<'_>,
+    ) -> Result<Arc<Location>, pcre2::Error> {
         let action = match &location.action {
             model::Action::Proxy(upstream) => {
                 let to = Destination::Upstream(Arc::clone(&known.upstreams[upstream.0]));
@@ -199,7 +207,7 @@ impl Builder<'_> {
             model::Action::Files => Action::Files,
             model::Action::Status(status) => Action::Status(*status),
         };
-        let built = Arc::new(Location {
+        Ok(Arc::new(Location {
             action,
             steps: self.steps(&location.steps, known)?,
             limit_except: match &location.limit_except {
@@ -207,11 +215,7 @@ impl Builder<'_> {
                 None => None,
             },
             common,
-        });
-        Ok(match is_plain {
-            true => known.last.locations.borrow_mut().add(built),
-            false => built,
-        })
+        }))
     }
 
     fn common(
@@ -220,9 +224,8 @@ impl Builder<'_> {
         known: &Known<'_>,
     ) -> Result<Arc<Common>, pcre2::Error> {
         let settings = common::settings(location);
-        let last = &known.last.commons;
-        let same = last.borrow_mut().find(|common| common.settings == settings);
-        if let Some(common) = same {
+        let mut last = known.last.commons.borrow_mut();
+        if let Some(common) = last.find(|common| common.settings == settings) {
             return Ok(common);
         }
         let logs = Logs {
@@ -231,7 +234,7 @@ impl Builder<'_> {
             errors: self.error_log,
         };
         let common = Common::build(settings, logs, &|name| known.variable(name))?;
-        Ok(last.borrow_mut().add(Arc::new(common)))
+        Ok(last.add(Arc::new(common)))
     }
 }
 
@@ -242,11 +245,11 @@ fn table(locations: Vec<Arc<Location>>, known: &Known<'_>) -> Result<Locations, 
         let mut pairs = others.iter().zip(&locations);
         others.len() == locations.len() && pairs.all(|(one, other)| Arc::ptr_eq(one, other))
     };
-    if let Some((_, table)) = last.find(is_same) {
-        return Ok(table);
-    }
-    let table = Locations::build(&locations, &|name| known.variable(name))?;
-    Ok(last.add((locations.into(), table)).1)
+    let build = || {
+        let table = Locations::build(&locations, &|name| known.variable(name))?;
+        Ok((locations.as_slice().into(), table))
+    };
+    last.find_or_build(is_same, build).map(|(_, table)| table)
 }
 
 /// What sites and locations refer to.
