@@ -83,8 +83,7 @@ pub(crate) fn idle(
             stream.set_read_timeout(Some(PATIENCE))?;
             stream.write_all(request)?;
             let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
-            while !Head::parse(&answer).is_some_and(|head| answer.len() >= head.length + head.body)
-            {
+            while Head::parse(&answer).is_none_or(|head| answer.len() < head.length + head.body) {
                 match stream.read(&mut buffer)? {
                     0 => return Err(ErrorKind::UnexpectedEof.into()),
                     length => answer.extend_from_slice(&buffer[..length]),

@@ -17,6 +17,7 @@ use proxies::Proxy;
 use report::{Round, Row, Table};
 use std::error::Error;
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -105,18 +106,28 @@ fn main() -> Result<(), Box<dyn Error>> {
             .filter(|proxy| proxy.takes_part(workload))
             .collect();
         let mut rows: Vec<_> = part.iter().map(|proxy| Row::new(&proxy.name)).collect();
+        let mut alone = Vec::new();
         for round in 0..arguments.rounds {
             // Each is first once, so that what the machine does meanwhile hits all alike.
+            let mut highest = 1.0;
             for turn in 0..part.len() {
                 let index = (round + turn) % part.len();
                 match bench.round(part[index], workload) {
-                    Ok(round) => rows[index].add(round),
+                    Ok(round) => {
+                        highest = round.rate.max(highest);
+                        rows[index].add(round);
+                    }
                     Err(error) => eprintln!("left out: {error}"),
                 }
             }
+            alone.push(bench.without_proxy(workload, highest)?);
         }
         rows.retain(Row::has_figures);
-        let table = Table { workload, rows };
+        let table = Table {
+            workload,
+            rows,
+            alone,
+        };
         print!("{}", table.text());
         tables.push(table);
     }
@@ -151,14 +162,7 @@ impl Bench {
         let folder = self.folder.join(proxy.name.replace(' ', "-"));
         let running = proxy.start(workload, self.backend, self.proxy_core, &folder)?;
         let requests = workload.requests();
-        let plan = |rate, duration| load::Plan {
-            address: running.address,
-            connections: workload.connections,
-            requests: &requests,
-            rate,
-            duration,
-            wait: self.wait,
-        };
+        let plan = |rate, duration| self.plan(workload, running.address, &requests, rate, duration);
         load::run(&plan(None, WARM_UP))?;
         let processes = running.processes();
         let before = machine::memory(&processes);
@@ -183,9 +187,33 @@ impl Bench {
             idle: (!idle.is_empty()).then_some(of_idle),
         })
     }
+
+    /// The latencies that load and backend have by themselves.
+    fn without_proxy(&self, workload: &Workload, rate: f64) -> io::Result<load::Outcome> {
+        let requests = workload.requests();
+        load::run(&self.plan(workload, self.backend, &requests, Some(rate), self.time))
+    }
+
+    fn plan<'a>(
+        &self,
+        workload: &Workload,
+        address: SocketAddr,
+        requests: &'a [Vec<u8>],
+        rate: Option<f64>,
+        duration: Duration,
+    ) -> load::Plan<'a> {
+        load::Plan {
+            address,
+            connections: workload.connections,
+            requests,
+            rate,
+            duration,
+            wait: self.wait,
+        }
+    }
 }
 
-const WARM_UP: Duration = Duration::from_millis(700);
+const WARM_UP: Duration = Duration::from_secs(1);
 
 const SHARE_OF_SATURATION: f64 = 0.6;
 

@@ -33,6 +33,8 @@ pub(crate) struct Round {
 pub(crate) struct Table<'a> {
     pub(crate) workload: &'a Workload,
     pub(crate) rows: Vec<Row>,
+    /// Load and backend without a proxy, in each round at the highest fixed rate.
+    pub(crate) alone: Vec<Outcome>,
 }
 
 impl Row {
@@ -52,24 +54,11 @@ impl Row {
     }
 
     fn median(&self, of: impl Fn(&Round) -> f64) -> f64 {
-        let mut values: Vec<f64> = self.rounds.iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+        median(self.rounds.iter().map(of))
     }
 
     fn cost(&self) -> f64 {
         self.median(|round| round.cost)
-    }
-
-    /// The quantiles of all rounds together.
-    fn latencies(&self, of: impl Fn(&Round) -> &Outcome) -> String {
-        let mut all = Outcome::new();
-        for round in &self.rounds {
-            let added = all.latencies.add(&of(round).latencies);
-            added.expect("both have the same bounds");
-        }
-        let quantile = |quantile| time(all.latencies.value_at_quantile(quantile));
-        [0.5, 0.9, 0.99, 0.999].map(quantile).join(" / ")
     }
 
     fn errors(&self) -> u64 {
@@ -84,9 +73,9 @@ impl Row {
             format!("{:.0}", self.median(|round| round.saturation.rate())),
             format!("{:.1}", self.cost()),
             base.map_or("-".into(), |base| format!("{:.2}", self.cost() / base)),
-            self.latencies(|round| &round.saturation),
+            quantiles(self.rounds.iter().map(|round| &round.saturation)),
             format!("{:.0}", self.median(|round| round.rate)),
-            self.latencies(|round| &round.fixed),
+            quantiles(self.rounds.iter().map(|round| &round.fixed)),
             format!("{:.1}", self.median(|round| round.cost_at_rate)),
             match idle.is_nan() {
                 true => megabytes(self.median(|round| round.memory as f64)),
@@ -135,7 +124,14 @@ impl Table<'_> {
             text.truncate(text.trim_end().len());
             text.push('\n');
         }
-        text
+        text + &self.without_proxy()
+    }
+
+    /// What of the latencies is the machine's.
+    fn without_proxy(&self) -> String {
+        let rate = median(self.alone.iter().map(Outcome::rate));
+        let quantiles = quantiles(self.alone.iter());
+        format!("Load and backend without a proxy, at {rate:.0}/s: {quantiles}.\n")
     }
 
     /// For a document.
@@ -150,7 +146,7 @@ impl Table<'_> {
         for one in &self.rows {
             text.push_str(&row(&one.cells(self.base())));
         }
-        text
+        text + "\n" + &self.without_proxy()
     }
 }
 
@@ -201,11 +197,28 @@ const LEFT: f64 = 130.0;
 const UNIT: f64 = 200.0;
 const LONGEST: f64 = 550.0;
 
-fn time(microseconds: u64) -> String {
+/// Quantiles of latencies, each the median of the rounds': one round that the machine disturbed is not all of
+/// them.
+fn quantiles<'a>(rounds: impl Iterator<Item = &'a Outcome> + Clone) -> String {
+    let of_round = |round: &Outcome, share| round.latencies.value_at_quantile(share) as f64;
+    let quantile = |share| median(rounds.clone().map(|round| of_round(round, share)));
+    [0.5, 0.9, 0.99, 0.999]
+        .map(|share| time(quantile(share)))
+        .join(" / ")
+}
+
+/// The upper one where there are two.
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn time(microseconds: f64) -> String {
     match microseconds {
-        0..1000 => format!("{microseconds} µs"),
-        1000..1_000_000 => format!("{:.1} ms", microseconds as f64 / 1e3),
-        _ => format!("{:.1} s", microseconds as f64 / 1e6),
+        ..1e3 => format!("{microseconds:.0} µs"),
+        1e3..1e6 => format!("{:.1} ms", microseconds / 1e3),
+        _ => format!("{:.1} s", microseconds / 1e6),
     }
 }
 

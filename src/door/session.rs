@@ -5,6 +5,7 @@
 //! comes home when the session is dropped.
 
 mod answer;
+mod parts;
 mod wire;
 
 use super::{Connection, DoorStream, SILENT};
@@ -195,7 +196,7 @@ impl Session for DoorSession {
 
     async fn write_body(&mut self, data: Bytes, end: bool) -> Result<()> {
         if !data.is_empty() {
-            self.write_part(&data).await?;
+            self.write_parts(&mut [data]).await?;
         }
         if end {
             self.end_answer().await?;

@@ -1,5 +1,6 @@
 //! Writing an answer: its header once, its body as that delimits it, and its end.
 
+use super::parts::Parts;
 use super::wire::{self, Framed};
 use super::{DoorSession, stream_in};
 use crate::door::DoorStream;
@@ -9,6 +10,7 @@ use pingora_core::protocols::http::HttpTask;
 use pingora_core::protocols::http::v1::common::{is_expect_continue_req, is_upgrade_req};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
+use smallvec::SmallVec;
 use std::io;
 use tokio::io::AsyncWriteExt;
 
@@ -76,34 +78,39 @@ impl DoorSession {
         matches!(self.answer, Framed::Whole | Framed::Length(0))
     }
 
-    /// Writes a part of the body, which is not empty. What is more than there is to be is left out.
-    pub(super) async fn write_part(&mut self, data: &[u8]) -> Result<()> {
+    /// Writes parts of the body, of which none is empty, in one call and as one chunk. What is more than there
+    /// is to be is left out.
+    pub(super) async fn write_parts(&mut self, parts: &mut [Bytes]) -> Result<()> {
+        let mut length = parts.iter().map(Bytes::len).sum();
+        if length == 0 {
+            return Ok(());
+        }
         let stream = stream_in(&mut self.digest);
-        let written = match &mut self.answer {
+        match &mut self.answer {
             Framed::Unknown | Framed::Whole | Framed::Length(0) => return Ok(()),
             Framed::Length(left) => {
-                let length = usize::try_from(*left).map_or(data.len(), |left| left.min(data.len()));
-                put(stream, &data[..length]).await?;
+                length = usize::try_from(*left).map_or(length, |left| left.min(length));
+                match parts {
+                    [part] => put(stream, &part[..length]).await?,
+                    _ => put_all(stream, Parts(parts).take(length)).await?,
+                }
                 *left -= length as u64;
                 if *left == 0 {
                     flushed(stream).await?;
                 }
-                length
             }
             Framed::Chunked => {
-                let (head, length) = wire::chunk_head(data.len());
-                let mut chunk = head[length..].chain(data).chain(&b"\r\n"[..]);
-                stream.write_all_buf(&mut chunk).await.map_err(unsent)?;
+                let (head, start) = wire::chunk_head(length);
+                let chunk = head[start..].chain(Parts(parts)).chain(&b"\r\n"[..]);
+                put_all(stream, chunk).await?;
                 flushed(stream).await?;
-                data.len()
             }
             Framed::UntilClose => {
-                put(stream, data).await?;
+                put_all(stream, Parts(parts)).await?;
                 flushed(stream).await?;
-                data.len()
             }
-        };
-        self.body_sent += written;
+        }
+        self.body_sent += length;
         Ok(())
     }
 
@@ -130,19 +137,9 @@ impl DoorSession {
         Ok(())
     }
 
-    /// Writes parts of an answer's body as one chunk.
-    async fn write_chunk(&mut self, parts: &[Bytes]) -> Result<()> {
-        match parts {
-            [] => Ok(()),
-            [part] => self.write_part(part).await,
-            _ => self.write_part(&parts.concat()).await,
-        }
-    }
-
     pub(super) async fn write_tasks(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
         let mut ends = false;
-        // In chunks they are one.
-        let mut parts: Vec<Bytes> = Vec::new();
+        let mut parts: SmallVec<[Bytes; MOST_TASKS]> = SmallVec::new();
         for task in tasks {
             ends = match task {
                 HttpTask::Header(header, ends) => {
@@ -150,26 +147,21 @@ impl DoorSession {
                     ends
                 }
                 HttpTask::Body(data, ends) | HttpTask::UpgradedBody(data, ends) => {
-                    let data = data.filter(|data| !data.is_empty());
-                    match (data, self.answer) {
-                        (Some(data), Framed::Chunked) => parts.push(data),
-                        (Some(data), _) => self.write_part(&data).await?,
-                        (None, _) => {}
-                    }
+                    parts.extend(data.filter(|data| !data.is_empty()));
                     ends
                 }
                 // Those of servers are not passed on.
                 HttpTask::Trailer(_) | HttpTask::Done => true,
                 HttpTask::Failed(error) => {
                     // What came before is the client's, if it is there.
-                    if self.write_chunk(&parts).await.is_ok() {
+                    if self.write_parts(&mut parts).await.is_ok() {
                         let _ = flushed(self.stream_mut()).await;
                     }
                     return Err(error);
                 }
             };
         }
-        self.write_chunk(&parts).await?;
+        self.write_parts(&mut parts).await?;
         if ends {
             self.end_answer().await?;
         }
@@ -180,6 +172,11 @@ impl DoorSession {
 
 async fn put(stream: &mut DoorStream, data: &[u8]) -> Result<()> {
     stream.write_all(data).await.map_err(unsent)
+}
+
+/// The same with what lies in several places.
+async fn put_all(stream: &mut DoorStream, mut data: impl Buf) -> Result<()> {
+    stream.write_all_buf(&mut data).await.map_err(unsent)
 }
 
 pub(super) async fn flushed(stream: &mut DoorStream) -> Result<()> {
@@ -195,6 +192,9 @@ fn unsent(cause: io::Error) -> Box<Error> {
 fn is_interim(status: StatusCode) -> bool {
     status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }
+
+/// How many tasks Pingora gives at once, as a rule.
+const MOST_TASKS: usize = 4;
 
 /// As Pingora's own sessions call it.
 const CUT_SHORT: ErrorType = ErrorType::new("PrematureBodyEnd");

@@ -1,0 +1,66 @@
+//! Parts of a body as one buffer, so that one call sends them.
+
+use bytes::{Buf, Bytes};
+use std::io::IoSlice;
+use std::mem;
+
+/// None of them is empty, but for those that were sent.
+pub(super) struct Parts<'a>(pub(super) &'a mut [Bytes]);
+
+impl Buf for Parts<'_> {
+    fn remaining(&self) -> usize {
+        self.0.iter().map(Bytes::len).sum()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.0.first().map_or(&[], |part| part)
+    }
+
+    fn chunks_vectored<'a>(&'a self, buffers: &mut [IoSlice<'a>]) -> usize {
+        let parts = buffers.iter_mut().zip(self.0.iter());
+        parts
+            .map(|(buffer, part)| *buffer = IoSlice::new(part))
+            .count()
+    }
+
+    fn advance(&mut self, mut length: usize) {
+        let mut sent = 0;
+        for part in self.0.iter_mut() {
+            if length < part.len() {
+                part.advance(length);
+                length = 0;
+                break;
+            }
+            length -= part.len();
+            sent += 1;
+        }
+        assert_eq!(length, 0, "there is no more to advance over");
+        self.0 = &mut mem::take(&mut self.0)[sent..];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_read_like_one_buffer() {
+        let whole = b"one two three";
+        for step in 1..=whole.len() {
+            let mut parts = [&b"one "[..], b"t", b"wo ", b"three"].map(Bytes::from_static);
+            let mut parts = Parts(&mut parts);
+            let mut read = Vec::new();
+            while parts.has_remaining() {
+                let mut buffers = [IoSlice::new(&[]); 3];
+                let count = parts.chunks_vectored(&mut buffers);
+                let buffers = buffers[..count].iter();
+                let bytes: Vec<u8> = buffers.flat_map(|buffer| buffer.to_vec()).collect();
+                assert!(bytes.starts_with(parts.chunk()) && !parts.chunk().is_empty());
+                let length = step.min(bytes.len());
+                read.extend_from_slice(&bytes[..length]);
+                parts.advance(length);
+            }
+            assert_eq!(read, whole, "in steps of {step}");
+        }
+    }
+}
