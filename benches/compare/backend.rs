@@ -1,70 +1,134 @@
 //! The backend behind every proxy: `/bytes/N` is answered with so many bytes, once the request's body is
-//! there. One thread, no work but that of the sockets.
+//! there. No work but that of the sockets.
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
-use std::rc::Rc;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
 use crate::machine::{self, Wait};
 use crate::message::Head;
 
-/// Starts a backend on this core, which runs as long as the process.
-pub(crate) fn start(core: usize, wait: Wait) -> SocketAddr {
-    let (ready, address) = mpsc::channel();
-    thread::spawn(move || {
-        machine::stay_on(core);
-        let listener = TcpListener::bind(([127, 0, 0, 1], 0).into()).expect("a free port");
-        ready
-            .send(listener.local_addr().expect("a bound socket"))
-            .expect("the starter waits");
-        serve(listener, wait).expect("epoll works");
-    });
-    address.recv().expect("the backend has started")
+/// A backend that runs as long as the process.
+pub(crate) struct Backend {
+    pub(crate) address: SocketAddr,
+    /// Where the load has to share its core.
+    shared: Option<Arc<Mutex<Server>>>,
 }
 
-fn serve(mut listener: TcpListener, wait: Wait) -> io::Result<()> {
-    let mut poll = Poll::new()?;
-    let mut events = Events::with_capacity(1024);
-    poll.registry()
-        .register(&mut listener, LISTENER, Interest::READABLE)?;
-    let mut connections: HashMap<Token, Connection> = HashMap::new();
-    let mut answers = Answers::default();
-    let mut buffer = vec![0; 64 * 1024];
-    let mut last = LISTENER.0;
-    loop {
-        wait.events(&mut poll, &mut events, None)?;
-        for event in &events {
-            if event.token() == LISTENER {
-                while let Ok((mut stream, _)) = listener.accept() {
-                    last += 1;
-                    stream.set_nodelay(true)?;
-                    let interest = Interest::READABLE | Interest::WRITABLE;
-                    poll.registry()
-                        .register(&mut stream, Token(last), interest)?;
-                    connections.insert(Token(last), Connection::new(stream));
-                }
-            } else if let Some(connection) = connections.get_mut(&event.token())
-                && connection.advance(&mut answers, &mut buffer).is_err()
-            {
-                connections.remove(&event.token());
+impl Backend {
+    /// Starts a thread for it, on this core.
+    pub(crate) fn start(core: usize, wait: Wait) -> io::Result<Self> {
+        let (address, mut server) = Server::bind()?;
+        thread::spawn(move || {
+            machine::stay_on(core);
+            loop {
+                server.turn(wait).expect("epoll works");
             }
-        }
+        });
+        Ok(Self {
+            address,
+            shared: None,
+        })
+    }
+
+    /// Starts a thread for it, on a core where a load runs that is awake.
+    pub(crate) fn start_beside_load(core: usize) -> io::Result<Self> {
+        let (address, server) = Server::bind()?;
+        let shared = Arc::new(Mutex::new(server));
+        let server = Arc::clone(&shared);
+        thread::spawn(move || {
+            machine::stay_on(core);
+            loop {
+                let mut server = server.lock().expect(NO_PANIC);
+                server.turn(Wait::Awake).expect("epoll works");
+                drop(server);
+                thread::yield_now();
+            }
+        });
+        Ok(Self {
+            address,
+            shared: Some(shared),
+        })
+    }
+
+    /// Until this is dropped its work is the caller's: two threads that never sleep would have to wait for
+    /// the system to let the other one run, for milliseconds at times.
+    pub(crate) fn take(&self) -> Option<MutexGuard<'_, Server>> {
+        let shared = self.shared.as_ref()?;
+        Some(shared.lock().expect(NO_PANIC))
     }
 }
+
+/// The backend's work.
+pub(crate) struct Server {
+    listener: TcpListener,
+    poll: Poll,
+    events: Events,
+    connections: HashMap<Token, Connection>,
+    last: usize,
+    answers: Answers,
+    buffer: Vec<u8>,
+}
+
+impl Server {
+    fn bind() -> io::Result<(SocketAddr, Self)> {
+        let mut listener = TcpListener::bind(([127, 0, 0, 1], 0).into())?;
+        let poll = Poll::new()?;
+        poll.registry()
+            .register(&mut listener, LISTENER, Interest::READABLE)?;
+        let server = Self {
+            poll,
+            events: Events::with_capacity(1024),
+            connections: HashMap::new(),
+            last: LISTENER.0,
+            answers: Answers::default(),
+            buffer: vec![0; 64 * 1024],
+            listener,
+        };
+        Ok((server.listener.local_addr()?, server))
+    }
+
+    /// Does what there is to do.
+    pub(crate) fn turn(&mut self, wait: Wait) -> io::Result<()> {
+        wait.events(&mut self.poll, &mut self.events, None)?;
+        for event in &self.events {
+            if event.token() == LISTENER {
+                while let Ok((mut stream, _)) = self.listener.accept() {
+                    self.last += 1;
+                    stream.set_nodelay(true)?;
+                    let interest = Interest::READABLE | Interest::WRITABLE;
+                    let token = Token(self.last);
+                    self.poll
+                        .registry()
+                        .register(&mut stream, token, interest)?;
+                    self.connections.insert(token, Connection::new(stream));
+                }
+            } else if let Some(connection) = self.connections.get_mut(&event.token())
+                && connection
+                    .advance(&mut self.answers, &mut self.buffer)
+                    .is_err()
+            {
+                self.connections.remove(&event.token());
+            }
+        }
+        Ok(())
+    }
+}
+
+const NO_PANIC: &str = "no thread panics with it";
 
 const LISTENER: Token = Token(0);
 
 /// The answers that were asked for, each made once.
 #[derive(Default)]
-struct Answers(HashMap<usize, Rc<[u8]>>);
+struct Answers(HashMap<usize, Arc<[u8]>>);
 
 impl Answers {
-    fn of(&mut self, head: &Head) -> Rc<[u8]> {
+    fn of(&mut self, head: &Head) -> Arc<[u8]> {
         let digits = head.path().rsplit('/').next().unwrap_or_default();
         let length = digits.parse().unwrap_or(0);
         let made = self.0.entry(length).or_insert_with(|| {
@@ -75,7 +139,7 @@ impl Answers {
             answer.resize(answer.len() + length, b'x');
             answer.into()
         });
-        Rc::clone(made)
+        Arc::clone(made)
     }
 }
 
@@ -84,7 +148,7 @@ struct Connection {
     head: Vec<u8>,
     /// The request whose body is read, and how much of that is missing.
     request: Option<(Head, usize)>,
-    answer: Option<Rc<[u8]>>,
+    answer: Option<Arc<[u8]>>,
     sent: usize,
     closes: bool,
 }

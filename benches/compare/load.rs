@@ -4,6 +4,7 @@
 //! from that time, also while it waits for a connection: a proxy that stalls is not spared the
 //! requests that would have come meanwhile.
 
+use crate::backend::Backend;
 use crate::machine::Wait;
 use crate::message::Head;
 use hdrhistogram::Histogram;
@@ -27,6 +28,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) rate: Option<f64>,
     pub(crate) duration: Duration,
     pub(crate) wait: Wait,
+    /// The one behind the proxy.
+    pub(crate) backend: &'a Backend,
 }
 
 /// What came of it.
@@ -135,6 +138,7 @@ impl Client<'_> {
             .rate
             .map(|rate| Duration::from_secs_f64(1.0 / rate));
         let mut due = began;
+        let mut beside = self.plan.backend.take();
         loop {
             let now = Instant::now();
             if now < end {
@@ -173,6 +177,9 @@ impl Client<'_> {
                 if event.token() != TIMER {
                     self.advance(event.token().0);
                 }
+            }
+            if let Some(backend) = &mut beside {
+                backend.turn(wait)?;
             }
         }
         self.outcome.elapsed = began.elapsed();

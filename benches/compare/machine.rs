@@ -4,6 +4,9 @@ use mio::{Events, Poll};
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 /// How load and backend wait for the proxy.
@@ -29,7 +32,7 @@ impl Wait {
         };
         poll.poll(events, limit)?;
         if self == Self::Awake && events.is_empty() {
-            std::thread::yield_now();
+            thread::yield_now();
         }
         Ok(())
     }
@@ -44,6 +47,29 @@ pub(crate) fn stay_on(core: usize) {
         libc::sched_setaffinity(0, size_of_val(&set), &set)
     };
     assert_eq!(outcome, 0, "core {core}: {}", io::Error::last_os_error());
+}
+
+/// A core that has something to do, until this is dropped.
+pub(crate) struct Busy(Arc<AtomicBool>);
+
+impl Busy {
+    pub(crate) fn keep(core: usize) -> Self {
+        let busy = Arc::new(AtomicBool::new(true));
+        let still = Arc::clone(&busy);
+        thread::spawn(move || {
+            stay_on(core);
+            while still.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
+        Self(busy)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }
 
 /// The cores that this process may use.

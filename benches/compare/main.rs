@@ -1,4 +1,4 @@
-//! Gapura beside other proxies, on this machine: `cargo bench --bench compare`.
+//! Gapura beside other proxies, on this machine: `packaging/cargo bench --bench compare`.
 //!
 //! docs/performance.md tells what is measured, how, and what cannot be concluded from it.
 
@@ -11,6 +11,7 @@ mod proxies;
 mod report;
 mod workload;
 
+use backend::Backend;
 use clap::Parser;
 use machine::Wait;
 use proxies::Proxy;
@@ -83,14 +84,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [proxy_core, load_core, ..] = cores[..] else {
         return Err("two cores are needed: one for the proxy, one for the load".into());
     };
-    let backend_core = cores.get(2).copied().unwrap_or(load_core);
     machine::stay_on(load_core);
     let wait = match arguments.asleep {
         true => Wait::Asleep,
         false => Wait::Awake,
     };
     let bench = Bench {
-        backend: backend::start(backend_core, wait),
+        backend: match (cores.get(2), wait) {
+            (Some(core), _) => Backend::start(*core, wait)?,
+            (None, Wait::Asleep) => Backend::start(load_core, wait)?,
+            (None, Wait::Awake) => Backend::start_beside_load(load_core)?,
+        },
         proxy_core,
         folder: folder(),
         time: Duration::from_secs_f64(arguments.seconds),
@@ -148,7 +152,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// What is the same for every measurement.
 struct Bench {
-    backend: SocketAddr,
+    backend: Backend,
     proxy_core: usize,
     folder: PathBuf,
     time: Duration,
@@ -160,7 +164,7 @@ impl Bench {
     /// One proxy, started for this, saturated and then at the fixed rate.
     fn round(&self, proxy: &Proxy, workload: &Workload) -> Result<Round, Box<dyn Error>> {
         let folder = self.folder.join(proxy.name.replace(' ', "-"));
-        let running = proxy.start(workload, self.backend, self.proxy_core, &folder)?;
+        let running = proxy.start(workload, self.backend.address, self.proxy_core, &folder)?;
         let requests = workload.requests();
         let plan = |rate, duration| self.plan(workload, running.address, &requests, rate, duration);
         load::run(&plan(None, WARM_UP))?;
@@ -188,14 +192,22 @@ impl Bench {
         })
     }
 
-    /// The latencies that load and backend have by themselves.
+    /// The latencies that load and backend have by themselves. The proxy's core is busy meanwhile: that it is may
+    /// be what makes the machine stand still at times.
     fn without_proxy(&self, workload: &Workload, rate: f64) -> io::Result<load::Outcome> {
         let requests = workload.requests();
-        load::run(&self.plan(workload, self.backend, &requests, Some(rate), self.time))
+        let _busy = machine::Busy::keep(self.proxy_core);
+        load::run(&self.plan(
+            workload,
+            self.backend.address,
+            &requests,
+            Some(rate),
+            self.time,
+        ))
     }
 
     fn plan<'a>(
-        &self,
+        &'a self,
         workload: &Workload,
         address: SocketAddr,
         requests: &'a [Vec<u8>],
@@ -209,6 +221,7 @@ impl Bench {
             rate,
             duration,
             wait: self.wait,
+            backend: &self.backend,
         }
     }
 }
@@ -265,5 +278,5 @@ fn write_into_docs(markdown: &str, chart: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-const BEGIN: &str = "<!-- figures: written by cargo bench --bench compare -- --write -->";
+const BEGIN: &str = "<!-- figures: written by packaging/cargo bench --bench compare -- --write -->";
 const END: &str = "<!-- end of figures -->";

@@ -131,7 +131,7 @@ impl Table<'_> {
     fn without_proxy(&self) -> String {
         let rate = median(self.alone.iter().map(Outcome::rate));
         let quantiles = quantiles(self.alone.iter());
-        format!("Load and backend without a proxy, at {rate:.0}/s: {quantiles}.\n")
+        format!("Load and backend without a proxy, its core busy, at {rate:.0}/s: {quantiles}.\n")
     }
 
     /// For a document.

@@ -43,24 +43,37 @@ impl Buf for Parts<'_> {
 mod tests {
     use super::*;
 
+    /// Reads so many bytes at a time.
+    fn read(mut parts: impl Buf, step: usize) -> Vec<u8> {
+        let mut read = Vec::new();
+        while parts.has_remaining() {
+            let mut buffers = [IoSlice::new(&[]); 3];
+            let count = parts.chunks_vectored(&mut buffers);
+            let buffers = buffers[..count].iter();
+            let bytes: Vec<u8> = buffers.flat_map(|buffer| buffer.to_vec()).collect();
+            assert!(bytes.starts_with(parts.chunk()) && !parts.chunk().is_empty());
+            let length = step.min(bytes.len());
+            read.extend_from_slice(&bytes[..length]);
+            parts.advance(length);
+        }
+        read
+    }
+
     #[test]
     fn parts_are_read_like_one_buffer() {
         let whole = b"one two three";
+        let parts = || [&b"one "[..], b"t", b"wo ", b"three"].map(Bytes::from_static);
         for step in 1..=whole.len() {
-            let mut parts = [&b"one "[..], b"t", b"wo ", b"three"].map(Bytes::from_static);
-            let mut parts = Parts(&mut parts);
-            let mut read = Vec::new();
-            while parts.has_remaining() {
-                let mut buffers = [IoSlice::new(&[]); 3];
-                let count = parts.chunks_vectored(&mut buffers);
-                let buffers = buffers[..count].iter();
-                let bytes: Vec<u8> = buffers.flat_map(|buffer| buffer.to_vec()).collect();
-                assert!(bytes.starts_with(parts.chunk()) && !parts.chunk().is_empty());
-                let length = step.min(bytes.len());
-                read.extend_from_slice(&bytes[..length]);
-                parts.advance(length);
+            assert_eq!(read(Parts(&mut parts()), step), whole, "steps of {step}");
+            for length in 0..whole.len() {
+                let first = read(Parts(&mut parts()).take(length), step);
+                assert_eq!(first, whole[..length], "steps of {step}");
             }
-            assert_eq!(read, whole, "in steps of {step}");
+            let chunk = read(
+                b"D\r\n".chain(Parts(&mut parts())).chain(&b"\r\n"[..]),
+                step,
+            );
+            assert_eq!(chunk, b"D\r\none two three\r\n", "steps of {step}");
         }
     }
 }
