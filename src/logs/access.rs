@@ -2,10 +2,11 @@
 //!
 //! A request renders its line and leaves it with those of its thread ([`Gathered`]). A thread of the
 //! target's own is told when there are some, and writes whatever there is in one go, at most once in a
-//! millisecond, or in five of them when there is much. When a target cannot keep up its lines are dropped and counted, so that a slow disk
-//! never stops a request; when it cannot be written the error log says so once, until it works again.
+//! millisecond, or in five of them when there is much. When a target cannot keep up its lines are dropped and
+//! counted, so that a slow disk never stops a request; when it cannot be written the error log says so once,
+//! until it works again.
 
-use super::gathered::{Added, Gathered};
+use super::gathered::{Added, Early, Gathered};
 use super::opener::Opener;
 use super::{OpenError, wait_a_little};
 use crate::model::{LogBuffer, LogTarget, Model};
@@ -19,7 +20,9 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel,
+};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -160,8 +163,14 @@ fn drain(
     let mut batch = Vec::with_capacity(size.min(BATCH));
     // When what is held back has been for long enough.
     let mut due: Option<Instant> = None;
+    let (mut early, mut text) = (Early::default(), Vec::new());
     loop {
         let message = match due {
+            _ if !early.is_empty() => match queue.try_recv() {
+                Ok(message) => Ok(message),
+                Err(TryRecvError::Empty) => Ok(Message::Lines),
+                Err(TryRecvError::Disconnected) => Err(RecvTimeoutError::Disconnected),
+            },
             None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(due) => queue.recv_timeout(due.saturating_duration_since(Instant::now())),
         };
@@ -178,14 +187,20 @@ fn drain(
         let mut taken = 0;
         loop {
             match message {
-                Message::Lines => taken += output.take_all(lines, buffer, &mut batch),
+                Message::Lines => {
+                    lines.take(&mut early, &mut text);
+                    taken += text.len();
+                    output.take(&mut text, buffer, &mut batch);
+                }
                 Message::Flush(done) => {
-                    output.take_all(lines, buffer, &mut batch);
+                    lines.take_all(&mut early, &mut text);
+                    output.take(&mut text, buffer, &mut batch);
                     waiting = Some(done);
                     break;
                 }
                 Message::Reopen => {
-                    output.take_all(lines, buffer, &mut batch);
+                    lines.take_all(&mut early, &mut text);
+                    output.take(&mut text, buffer, &mut batch);
                     output.write(&mut batch);
                     // The new file is there at once, as nginx's; what is wrong with it, its next line
                     // says.
@@ -216,7 +231,8 @@ fn drain(
             None => thread::sleep(LONG_BREATH),
         }
     }
-    output.take_all(lines, buffer, &mut batch);
+    lines.take_all(&mut early, &mut text);
+    output.take(&mut text, buffer, &mut batch);
     output.write(&mut batch);
 }
 
@@ -230,11 +246,11 @@ struct Output<'a> {
 }
 
 impl Output<'_> {
-    /// Puts lines to those that wait, and writes these first when they would become too many for the
+    /// Moves lines to those that wait, and writes these first when they would become too many for the
     /// log's buffer.
-    fn take(&mut self, lines: &[u8], buffer: Option<&LogBuffer>, batch: &mut Vec<u8>) {
+    fn take(&mut self, lines: &mut Vec<u8>, buffer: Option<&LogBuffer>, batch: &mut Vec<u8>) {
         let Some(buffer) = buffer else {
-            batch.extend_from_slice(lines);
+            batch.append(lines);
             return;
         };
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
@@ -243,21 +259,7 @@ impl Output<'_> {
             }
             batch.extend_from_slice(line);
         }
-    }
-
-    /// The same with all that were gathered. Gives how many bytes these are.
-    fn take_all(
-        &mut self,
-        lines: &Gathered,
-        buffer: Option<&LogBuffer>,
-        batch: &mut Vec<u8>,
-    ) -> usize {
-        let mut taken = 0;
-        for lines in lines.take() {
-            taken += lines.len();
-            self.take(&lines, buffer, batch);
-        }
-        taken
+        lines.clear();
     }
 
     /// Writes what was gathered, and forgets it.

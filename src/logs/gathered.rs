@@ -1,9 +1,13 @@
 //! Lines on their way to the thread that writes them: every thread that serves gathers its own, and
-//! waits for nobody.
+//! waits for nobody. They are written in the order in which they came, because a connection may move to
+//! another thread between two of its requests.
 
 use crossbeam_utils::CachePadded;
 use crossbeam_utils::atomic::AtomicCell;
-use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
+use smallvec::SmallVec;
+use std::iter;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use thread_local::ThreadLocal;
 
 /// The lines of one log that are not written yet.
@@ -11,6 +15,8 @@ use thread_local::ThreadLocal;
 pub(super) struct Gathered {
     /// One for each thread. One that begins when another has ended goes on with that one's.
     shares: ThreadLocal<CachePadded<Share>>,
+    /// The number of the last line.
+    last: CachePadded<AtomicU64>,
 }
 
 /// What one thread has gathered.
@@ -18,13 +24,52 @@ pub(super) struct Gathered {
 struct Share {
     /// Out of its place while a line is added to it.
     lines: AtomicCell<Option<Box<Lines>>>,
+    /// The number of the first of them, or of those that were there before.
+    first: AtomicU64,
+    /// The number of the last that was taken.
+    taken: AtomicU64,
     /// Whether the thread that writes was told that there is something.
     announced: AtomicBool,
 }
 
-/// Lines with their ends. Behind one pointer, so that a cell can exchange them without a lock.
+/// Lines with their ends, and before each its number and how long it is. Behind one pointer, so that a cell
+/// can exchange them without a lock.
+struct Lines {
+    bytes: Vec<u8>,
+    last: u64,
+}
+
+impl Lines {
+    fn add(&mut self, number: u64, line: &[u8]) {
+        self.bytes.extend_from_slice(&number.to_ne_bytes());
+        self.bytes
+            .extend_from_slice(&(line.len() + 1).to_ne_bytes());
+        self.bytes.extend_from_slice(line);
+        self.bytes.push(b'\n');
+        self.last = number;
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let mut left = &self.bytes[..];
+        iter::from_fn(move || {
+            let (number, rest) = left.split_first_chunk()?;
+            let (length, rest) = rest.split_first_chunk()?;
+            let (line, rest) = rest.split_at_checked(usize::from_ne_bytes(*length))?;
+            left = rest;
+            Some((u64::from_ne_bytes(*number), line))
+        })
+    }
+}
+
+/// Lines that were taken too early: one that has to stand before them may not have been there yet.
 #[derive(Default)]
-struct Lines(Vec<u8>);
+pub(super) struct Early(Vec<(u64, Vec<u8>)>);
+
+impl Early {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 /// What is to be done about a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,15 +94,21 @@ const _: () = assert!(AtomicCell::<Option<Box<Lines>>>::is_lock_free());
 impl Gathered {
     /// Adds a line to those of this thread.
     pub(super) fn add(&self, line: &[u8]) -> Added {
+        let number = self.last.fetch_add(1, AcqRel) + 1;
         let share = self.shares.get_or_default();
         let mut lines = match share.lines.take() {
             Some(lines) => lines,
-            None => Box::new(Lines(Vec::with_capacity(USUAL))),
+            None => {
+                share.first.store(number, Release);
+                Box::new(Lines {
+                    bytes: Vec::with_capacity(USUAL),
+                    last: number,
+                })
+            }
         };
-        let has_room = lines.0.len() + line.len() < MOST;
+        let has_room = lines.bytes.len() + line.len() < MOST;
         if has_room {
-            lines.0.extend_from_slice(line);
-            lines.0.push(b'\n');
+            lines.add(number, line);
         }
         // Only this thread puts lines there.
         share.lines.store(Some(lines));
@@ -69,23 +120,89 @@ impl Gathered {
         }
     }
 
-    /// Takes everything: what each thread has, in the order in which it came.
-    pub(super) fn take(&self) -> impl Iterator<Item = Vec<u8>> {
-        self.shares.iter().filter_map(|share| {
-            // Before the lines: those that come after this are announced again.
-            share.announced.swap(false, AcqRel);
-            share.lines.take().map(|lines| lines.0)
-        })
+    /// Takes what there was when this began, in the order in which it came. What came meanwhile is put to the
+    /// early lines, for the next time.
+    ///
+    /// Where one line follows from another, the first was in its place when the second got its number. So if the
+    /// first came too late to be found there, the second's number is none of those that were known before; and
+    /// where lines are out of their place, because another is added to them, none that came after them is taken.
+    pub(super) fn take(&self, early: &mut Early, text: &mut Vec<u8>) {
+        let mut known = self.last.load(Acquire);
+        let shares: Shares = self
+            .shares
+            .iter()
+            .filter_map(|share| {
+                let lines = share.take();
+                if lines.is_none()
+                    && let Some(first) = share.first_left()
+                {
+                    known = known.min(first - 1);
+                }
+                lines
+            })
+            .collect();
+        merge(&shares, known, early, text);
+    }
+
+    /// Takes everything that is in its place.
+    pub(super) fn take_all(&self, early: &mut Early, text: &mut Vec<u8>) {
+        let shares: Shares = self
+            .shares
+            .iter()
+            .filter_map(|share| share.take())
+            .collect();
+        merge(&shares, u64::MAX, early, text);
+    }
+}
+
+impl Share {
+    fn take(&self) -> Option<Box<Lines>> {
+        // Before the lines: those that come after this are announced again.
+        self.announced.swap(false, AcqRel);
+        let lines = self.lines.take()?;
+        self.taken.store(lines.last, Relaxed);
+        Some(lines)
+    }
+
+    /// The number of the first line that was not taken.
+    fn first_left(&self) -> Option<u64> {
+        let first = self.first.load(Acquire);
+        (first > self.taken.load(Relaxed)).then_some(first)
+    }
+}
+
+/// What few threads had is taken without allocating.
+type Shares = SmallVec<[Box<Lines>; 8]>;
+
+/// Adds lines and early ones up to this number to a text, in their order. The others are early.
+fn merge(shares: &[Box<Lines>], end: u64, early: &mut Early, text: &mut Vec<u8>) {
+    let before = std::mem::take(&mut early.0);
+    let before = before.iter().map(|(number, line)| (*number, &line[..]));
+    let mut lines: SmallVec<[_; 32]> = before
+        .chain(shares.iter().flat_map(|lines| lines.iter()))
+        .collect();
+    lines.sort_by_key(|(number, _)| *number);
+    let (taken, left) = lines.split_at(lines.partition_point(|(number, _)| *number <= end));
+    early.0 = left
+        .iter()
+        .map(|(number, line)| (*number, line.to_vec()))
+        .collect();
+    for (_, line) in taken {
+        text.extend_from_slice(line);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::{Acquire, Release};
     use std::sync::mpsc::channel;
 
     fn taken(gathered: &Gathered) -> Vec<u8> {
-        gathered.take().flatten().collect()
+        let mut text = Vec::new();
+        gathered.take_all(&mut Early::default(), &mut text);
+        text
     }
 
     #[test]
@@ -131,7 +248,7 @@ mod tests {
             }
             drop(tell);
             for () in told {
-                text.extend(gathered.take().flatten());
+                text.extend(taken(&gathered));
             }
         });
         let text = String::from_utf8(text).expect("numbers");
@@ -143,5 +260,41 @@ mod tests {
             next[thread] += 1;
         }
         assert!(next.iter().all(|count| *count == LINES));
+    }
+
+    /// As a connection that goes from thread to thread, while its lines are taken all the time.
+    #[test]
+    fn lines_keep_their_order_whichever_thread_they_come_from() {
+        const THREADS: usize = 3;
+        const LINES: usize = 10_000;
+        let gathered = Gathered::default();
+        let turn = AtomicUsize::new(0);
+        let mut text = Vec::new();
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (gathered, turn) = (&gathered, &turn);
+                scope.spawn(move || {
+                    for number in (thread..LINES).step_by(THREADS) {
+                        while turn.load(Acquire) != number {
+                            std::thread::yield_now();
+                        }
+                        gathered.add(number.to_string().as_bytes());
+                        turn.store(number + 1, Release);
+                    }
+                });
+            }
+            let mut early = Early::default();
+            while turn.load(Acquire) < LINES {
+                gathered.take(&mut early, &mut text);
+            }
+            gathered.take_all(&mut early, &mut text);
+            assert!(early.is_empty());
+        });
+        let text = String::from_utf8(text).expect("numbers");
+        let numbers: Vec<usize> = text
+            .lines()
+            .map(|line| line.parse().expect("a number"))
+            .collect();
+        assert!(numbers.iter().copied().eq(0..LINES), "all, in their order");
     }
 }
