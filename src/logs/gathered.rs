@@ -37,6 +37,8 @@ struct Share {
 struct Lines {
     bytes: Vec<u8>,
     last: u64,
+    /// Bytes of the lines alone.
+    length: usize,
 }
 
 impl Lines {
@@ -47,6 +49,7 @@ impl Lines {
         self.bytes.extend_from_slice(line);
         self.bytes.push(b'\n');
         self.last = number;
+        self.length += line.len() + 1;
     }
 
     fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
@@ -103,10 +106,11 @@ impl Gathered {
                 Box::new(Lines {
                     bytes: Vec::with_capacity(USUAL),
                     last: number,
+                    length: 0,
                 })
             }
         };
-        let has_room = lines.bytes.len() + line.len() < MOST;
+        let has_room = lines.length + line.len() < MOST;
         if has_room {
             lines.add(number, line);
         }
@@ -196,7 +200,6 @@ fn merge(shares: &[Box<Lines>], end: u64, early: &mut Early, text: &mut Vec<u8>)
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicUsize;
-    use std::sync::atomic::Ordering::{Acquire, Release};
     use std::sync::mpsc::channel;
 
     fn taken(gathered: &Gathered) -> Vec<u8> {
