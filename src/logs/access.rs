@@ -6,7 +6,7 @@
 //! counted, so that a slow disk never stops a request; when it cannot be written the error log says so once,
 //! until it works again.
 
-use super::gathered::{Added, Early, Gathered};
+use super::gathered::{Early, Gathered};
 use super::opener::Opener;
 use super::{OpenError, wait_a_little};
 use crate::model::{LogBuffer, LogTarget, Model};
@@ -59,16 +59,14 @@ enum Message {
 
 impl LogSink for Writer {
     fn write(&self, line: &[u8]) {
-        match self.lines.add(line) {
-            Added::Lost => {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
-                return;
-            }
-            Added::New => {
-                // An error means that there is no thread: that was said when it could not be made.
-                let _ = self.queue().try_send(Message::Lines);
-            }
-            Added::Known => {}
+        let added = self.lines.add(line);
+        if added.is_news {
+            // An error means that there is no thread: that was said when it could not be made.
+            let _ = self.queue().try_send(Message::Lines);
+        }
+        if added.is_lost {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
         }
         if self.dropped.load(Ordering::Relaxed) > 0 {
             let dropped = self.dropped.swap(0, Ordering::Relaxed);
@@ -215,7 +213,9 @@ fn drain(
                 Err(_) => break,
             }
         }
-        if buffer.is_none() || waiting.is_some() || batch.len() >= size {
+        // It may pass without a moment in which nothing comes.
+        let is_due = due.is_some_and(|due| due <= Instant::now());
+        if buffer.is_none() || waiting.is_some() || is_due || batch.len() >= size {
             output.write(&mut batch);
         }
         due = match (buffer.and_then(|buffer| buffer.flush), due) {
@@ -373,11 +373,18 @@ fn describe(target: &LogTarget) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
+
+    fn folder(name: &str) -> PathBuf {
+        let name = format!("gapura-log-{name}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).expect("temp folder");
+        folder
+    }
 
     #[test]
     fn lines_are_in_the_file_after_a_flush_in_their_order() {
-        let folder = std::env::temp_dir().join(format!("gapura-log-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("temp folder");
+        let folder = folder("flushed");
         let path = folder.join("access.log");
         let files = crate::logs::LogFiles::default();
         let sink = files.sink(&LogTarget::File(path.clone()), None);
@@ -389,6 +396,26 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 1000);
         assert_eq!((lines[0], lines[999]), ("line 0", "line 999"));
+        std::fs::remove_dir_all(&folder).expect("removed");
+    }
+    #[test]
+    fn what_is_held_back_is_written_in_time_though_lines_never_stop() {
+        let folder = folder("held");
+        let path = folder.join("access.log");
+        let files = crate::logs::LogFiles::default();
+        let buffer = LogBuffer {
+            size: 1 << 30,
+            flush: Some(Duration::from_millis(50)),
+            gzip: None,
+        };
+        let sink = files.sink(&LogTarget::File(path.clone()), Some(&buffer));
+        let end = Instant::now() + Duration::from_secs(10);
+        while !std::fs::metadata(&path).is_ok_and(|file| file.len() > 0) {
+            assert!(Instant::now() < end, "nothing is written");
+            for _ in 0..100 {
+                sink.write(b"line");
+            }
+        }
         std::fs::remove_dir_all(&folder).expect("removed");
     }
 }

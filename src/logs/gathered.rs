@@ -74,15 +74,14 @@ impl Early {
     }
 }
 
-/// What is to be done about a line.
+/// What became of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Added {
-    /// Nothing: the thread that writes knows that there is something.
-    Known,
-    /// It is to be told.
-    New,
-    /// There are too many lines already: this one is lost.
-    Lost,
+pub(super) struct Added {
+    /// Whether the thread that writes is to be told: it does not know that there is something. Also of a line
+    /// that is lost, for nobody else would be told of those before it.
+    pub(super) is_news: bool,
+    /// Whether it is lost, because there are too many lines already.
+    pub(super) is_lost: bool,
 }
 
 /// Bytes of lines that a thread gathers at most.
@@ -117,10 +116,9 @@ impl Gathered {
         // Only this thread puts lines there.
         share.lines.store(Some(lines));
         // Behind the lines: whoever takes the announcement back after this finds them.
-        match share.announced.swap(true, AcqRel) {
-            _ if !has_room => Added::Lost,
-            true => Added::Known,
-            false => Added::New,
+        Added {
+            is_news: !share.announced.swap(true, AcqRel),
+            is_lost: !has_room,
         }
     }
 
@@ -202,6 +200,19 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc::channel;
 
+    const NEW: Added = Added {
+        is_news: true,
+        is_lost: false,
+    };
+    const KNOWN: Added = Added {
+        is_news: false,
+        is_lost: false,
+    };
+    const LOST: Added = Added {
+        is_news: false,
+        is_lost: true,
+    };
+
     fn taken(gathered: &Gathered) -> Vec<u8> {
         let mut text = Vec::new();
         gathered.take_all(&mut Early::default(), &mut text);
@@ -211,20 +222,31 @@ mod tests {
     #[test]
     fn lines_are_announced_once_until_they_are_taken() {
         let gathered = Gathered::default();
-        assert_eq!(gathered.add(b"one"), Added::New);
-        assert_eq!(gathered.add(b"two"), Added::Known);
+        assert_eq!(gathered.add(b"one"), NEW);
+        assert_eq!(gathered.add(b"two"), KNOWN);
         assert_eq!(taken(&gathered), b"one\ntwo\n");
         assert_eq!(taken(&gathered), b"");
-        assert_eq!(gathered.add(b"three"), Added::New);
+        assert_eq!(gathered.add(b"three"), NEW);
     }
 
     #[test]
     fn no_more_is_held_than_there_is_room_for() {
         let gathered = Gathered::default();
-        assert_eq!(gathered.add(&vec![b'x'; MOST / 2]), Added::New);
-        assert_eq!(gathered.add(&vec![b'x'; MOST / 2]), Added::Lost);
-        assert_eq!(gathered.add(b"short"), Added::Known);
+        assert_eq!(gathered.add(&vec![b'x'; MOST / 2]), NEW);
+        assert_eq!(gathered.add(&vec![b'x'; MOST / 2]), LOST);
+        assert_eq!(gathered.add(b"short"), KNOWN);
         assert_eq!(taken(&gathered).len(), MOST / 2 + 1 + b"short\n".len());
+    }
+
+    /// Or it would be the last that anybody hears of this thread.
+    #[test]
+    fn a_lost_line_is_announced_too() {
+        let gathered = Gathered::default();
+        let first = gathered.add(&vec![b'x'; MOST]);
+        assert!(first.is_news && first.is_lost, "{first:?}");
+        assert_eq!(gathered.add(b"short"), KNOWN);
+        assert_eq!(taken(&gathered), b"short\n");
+        assert_eq!(gathered.add(b"short"), NEW);
     }
 
     /// Many threads, and one that takes what there is when it is told and at no other time.
@@ -241,10 +263,10 @@ mod tests {
                 scope.spawn(move || {
                     for number in 0..LINES {
                         let line = format!("{thread} {number}");
-                        match gathered.add(line.as_bytes()) {
-                            Added::New => tell.send(()).expect("it listens"),
-                            Added::Known => {}
-                            Added::Lost => panic!("there is room"),
+                        let added = gathered.add(line.as_bytes());
+                        assert!(!added.is_lost, "there is room");
+                        if added.is_news {
+                            tell.send(()).expect("it listens");
                         }
                     }
                 });
