@@ -398,6 +398,7 @@ mod tests {
         assert_eq!((lines[0], lines[999]), ("line 0", "line 999"));
         std::fs::remove_dir_all(&folder).expect("removed");
     }
+
     #[test]
     fn what_is_held_back_is_written_in_time_though_lines_never_stop() {
         let folder = folder("held");

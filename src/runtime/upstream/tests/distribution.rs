@@ -88,10 +88,11 @@ fn choose(upstream: &Upstream, number: u32) -> Selected {
     selected.expect("usable")
 }
 
-/// How often each server is chosen; every choice of a thread ends before its next.
+/// How often each server is chosen; every choice of a thread ends before its next. Chance is the same each time.
 fn shares(upstream: &Upstream, threads: u32) -> HashMap<String, u32> {
     let of_thread = |thread: u32| {
         let mut shares = HashMap::<String, u32>::new();
+        fastrand::seed(thread.into());
         for number in (thread..selections()).step_by(threads as usize) {
             let selected = choose(upstream, number);
             match shares.get_mut(selected.text()) {
@@ -131,8 +132,8 @@ fn worst(shares: &HashMap<String, u32>, servers: &[Server], is_up: impl Fn(&str)
 
 /// The largest part of its share by which a server may be off, with all servers up and with one out.
 fn bounds(balance: &Balance) -> (f64, f64) {
-    // Five standard deviations of the smallest share, a tenth: chance goes further once in a million times.
-    let chance = 5.0 * (0.9 / (0.1 * f64::from(selections()))).sqrt();
+    // A hundredth with a million; chance alone strays further with fewer.
+    let chance = 0.01 * (1_000_000.0 / f64::from(selections())).sqrt();
     match balance {
         // What nginx makes of the keys of a server that is out: its hash of an address has 6,271 values, and
         // the answer to its second question of a text depends on the first's, for a CRC is linear.
