@@ -426,6 +426,9 @@ impl ProxyHttp for Proxy {
         *ctx = Admission::receive(session.as_mut());
         let admission = ctx.as_ref().expect("handed over by the door");
         let arrival = &admission.arrival;
+        let rules = &arrival.site.fallback().settings.limits.keepalive;
+        let kept = admission.is_kept(rules, session.req_header());
+        DoorStream::set_keepalive(session.as_mut(), kept);
         let path = String::from_utf8_lossy(arrival.line.path()).into_owned();
         let (status, body) = if path.starts_with("/echo") {
             let method = String::from_utf8_lossy(arrival.line.method()).into_owned();

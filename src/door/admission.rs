@@ -81,6 +81,8 @@ pub struct Admission {
     pub framing: Framing,
     /// Whether it asks for another protocol: `Upgrade` in an HTTP/1.1 request.
     pub upgrade: bool,
+    /// Whether it has an `Expect`.
+    pub expects: bool,
     /// Whether the connection may stay open after it, as far as the client says.
     pub keepalive: bool,
     /// Why it is none: only its error's page is to be served. What is left of it is not read.
@@ -105,12 +107,6 @@ impl Admission {
     /// session is not the door's, as in a subrequest.
     pub fn receive(session: &mut ServerSession) -> Option<Box<Self>> {
         DoorStream::of_mut(session)?.admission.take()
-    }
-
-    /// Whether the connection stays open after this request, before it has a location.
-    pub(super) fn is_kept_by_site(&self, request: &RequestHeader) -> bool {
-        let site = &self.arrival.site;
-        self.is_kept(&site.fallback().settings.limits.keepalive, request)
     }
 
     /// Whether the connection stays open after this request by the rules of a location.

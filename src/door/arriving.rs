@@ -99,6 +99,7 @@ impl<'a> Arriving<'a> {
         Box::new(Admission {
             framing: head.framing,
             upgrade: head.upgrade,
+            expects: head.expects,
             keepalive: head.keepalive,
             fault: None,
             header: None,

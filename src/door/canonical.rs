@@ -48,7 +48,9 @@ pub(super) fn header(
         let mut request = begin(line.method(), line.target(), version, lines.len())?;
         for line in lines {
             let part = |place: &Range<usize>| received.slice(place.clone());
-            add(&mut request, part(&line.name), part(&line.value))?;
+            let name = usual_name(&received[line.name.clone()]);
+            let name = name.unwrap_or_else(|| part(&line.name));
+            add(&mut request, name, part(&line.value))?;
         }
         return Ok(request);
     }
@@ -57,6 +59,24 @@ pub(super) fn header(
     let mut request = begin(line.method(), &target, version, lines.len())?;
     append(&mut request, lines.iter(), received)?;
     Ok(request)
+}
+
+/// A name that most requests have, as browsers write it. A part of what was received would be counted whenever
+/// its header is copied for a server, and dropped; what is static is not.
+fn usual_name(written: &[u8]) -> Option<Bytes> {
+    macro_rules! one_of {
+        ($($name:literal)+) => {
+            match written {
+                $($name => Some(Bytes::from_static($name)),)+
+                _ => None,
+            }
+        };
+    }
+    one_of!(
+        b"Host" b"User-Agent" b"Accept" b"Accept-Encoding" b"Accept-Language" b"Connection" b"Cookie"
+        b"Referer" b"Content-Type" b"Content-Length" b"Authorization" b"Origin" b"Cache-Control"
+        b"Sec-Fetch-Dest" b"Sec-Fetch-Mode" b"Sec-Fetch-Site"
+    )
 }
 
 /// A header for what is no request, so that its error's page can be served: what is known of it,
@@ -185,6 +205,7 @@ mod tests {
             length: 0,
             framing: Framing::None,
             upgrade: false,
+            expects: false,
             keepalive: true,
             plain: false,
         };
@@ -215,6 +236,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn usual_names_keep_their_case() {
+        assert_eq!(
+            usual_name(b"User-Agent").as_deref(),
+            Some(&b"User-Agent"[..])
+        );
+        assert_eq!(usual_name(b"user-agent"), None);
+        assert_eq!(usual_name(b"X-User-Agent"), None);
     }
 
     #[test]

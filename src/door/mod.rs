@@ -56,8 +56,9 @@ pub trait Application: Send + Sync + 'static {
     fn live(&self) -> &Live;
 
     /// Serves an admitted request: `HttpProxy::process_new_http` of a `ServerSession::new_custom`. The first
-    /// phase of `ProxyHttp` takes its [`Admission`] with [`Admission::receive`], and
-    /// `persist_connection_context` calls [`DoorStream::keep`]: without it the connection is closed.
+    /// phase of `ProxyHttp` takes its [`Admission`] with [`Admission::receive`], says with
+    /// [`DoorStream::set_keepalive`] whether the connection [stays open](Admission::is_kept), and
+    /// `persist_connection_context` calls [`DoorStream::keep`]: without both it is closed.
     fn serve(
         self: &Arc<Self>,
         session: Box<dyn Session>,

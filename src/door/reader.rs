@@ -42,6 +42,8 @@ pub(super) struct Head {
     pub(super) length: usize,
     pub(super) framing: Framing,
     pub(super) upgrade: bool,
+    /// There is an `Expect`.
+    pub(super) expects: bool,
     /// What the client wants.
     pub(super) keepalive: bool,
     /// A header map holds it as it came.
@@ -274,6 +276,7 @@ impl<'a> Reader<'a> {
                 Some(length) => Framing::Length(length),
             },
             upgrade: self.known.upgrade && version == Version::HTTP_11,
+            expects: self.known.seen & 1 << EXPECT != 0,
             keepalive: match version {
                 Version::HTTP_11 => self.known.connection != Some(false),
                 Version::HTTP_10 => self.known.connection == Some(true),
@@ -369,6 +372,7 @@ const UNIQUE: [&str; 11] = [
 ];
 const CONTENT_LENGTH: usize = 0;
 const TRANSFER_ENCODING: usize = 1;
+const EXPECT: usize = 2;
 
 /// As much of a line as nginx puts into its error log.
 const LONGEST_EXCERPT: usize = 1748;

@@ -145,7 +145,6 @@ impl<A: Application> Door<A> {
             let site = Arc::clone(&admission.arrival.site);
             let header = admission.header.take()?;
             admission.keepalive &= !*shutdown.borrow();
-            stream.manner.keepalive = admission.is_kept_by_site(&header);
             stream.admission = Some(admission);
             let session = Box::new(DoorSession::new(digest, connection, header));
             self.application.serve(session, shutdown).await;
@@ -201,6 +200,7 @@ impl<A: Application> Door<A> {
             return Some(Box::new(Admission {
                 framing: Framing::None,
                 upgrade: false,
+                expects: false,
                 keepalive: false,
                 fault: Some(refusal.fault),
                 header: Some(header),

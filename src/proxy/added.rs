@@ -20,6 +20,22 @@ pub(super) fn add_headers(
     response: &mut ResponseHeader,
     ctx: &RequestContext,
 ) -> Result<()> {
+    if ctx.place().extras.headers {
+        add_configured(session, response, ctx)?;
+    }
+    sticky::set_cookie(session, response, ctx)?;
+    for (name, value) in &ctx.response_headers {
+        response.append_header(names::written(name), value.clone())?;
+    }
+    Ok(())
+}
+
+/// `expires` and `add_header`.
+fn add_configured(
+    session: &Session,
+    response: &mut ResponseHeader,
+    ctx: &RequestContext,
+) -> Result<()> {
     let settings = ctx.settings();
     let ordinary = is_ordinary(response.status);
     if ordinary && settings.expires != Expires::Off {
@@ -37,10 +53,6 @@ pub(super) fn add_headers(
                 DoorStream::of(session.as_downstream()),
             )?;
         }
-    }
-    sticky::set_cookie(session, response, ctx)?;
-    for (name, value) in &ctx.response_headers {
-        response.append_header(names::written(name), value.clone())?;
     }
     Ok(())
 }

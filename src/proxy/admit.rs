@@ -5,7 +5,7 @@ use super::flow::Entry;
 use super::phases::Next;
 use super::router::{Route, RouteRequest, Target};
 use super::{Gateway, error_log, local};
-use crate::door::DoorStream;
+use crate::door::{DoorStream, Framing};
 use crate::runtime::upstream::{Servers, Upstream};
 use crate::runtime::{Destination, ProxyPass};
 use bytes::Bytes;
@@ -31,7 +31,7 @@ impl Gateway {
             // RFC 9110, 15.2: these clients cannot read a 1xx.
             DoorStream::hide_interim(session.as_downstream_mut(), true);
         }
-        ctx.expects_continue = expects_continue(session);
+        ctx.expects_continue = ctx.admission().expects && expects_continue(session);
         let entry = match &ctx.admission().fault {
             None => Entry::Site,
             Some(fault) => {
@@ -106,11 +106,24 @@ impl Gateway {
 
 /// Sets the times of the client's side, as the location has them.
 pub(super) fn apply_limits(session: &mut Session, ctx: &RequestContext) {
-    let limits = &ctx.settings().limits;
-    session.set_read_timeout(Some(limits.client_body_timeout));
+    session.set_read_timeout(Some(ctx.settings().limits.client_body_timeout));
     if let Some(stream) = DoorStream::of(session.as_downstream()) {
         stream.enter(ctx.place());
     }
+    decide_keepalive(session, ctx);
+}
+
+/// Whether the connection stays open after a request that the site may answer before it has a location. After
+/// a redirect inside it is as the location before has it.
+pub(super) fn decide_keepalive_by_site(session: &mut Session, ctx: &RequestContext) {
+    if ctx.flow.changes == 0 {
+        decide_keepalive(session, ctx);
+    }
+}
+
+/// Whether the connection stays open after this request, as its place has it.
+fn decide_keepalive(session: &mut Session, ctx: &RequestContext) {
+    let limits = &ctx.settings().limits;
     let kept = ctx
         .admission()
         .is_kept(&limits.keepalive, session.req_header());
@@ -119,10 +132,10 @@ pub(super) fn apply_limits(session: &mut Session, ctx: &RequestContext) {
 
 /// Whether the location lets the client in.
 pub(super) fn may(ctx: &RequestContext) -> bool {
-    let rules = &ctx.settings().access;
-    if rules.is_empty() {
+    if !ctx.place().extras.access {
         return true;
     }
+    let rules = &ctx.settings().access;
     let client = ctx.arrival().client().map(|client| client.ip());
     let rule = rules.iter().find(|rule| rule.clients.has(client));
     rule.is_none_or(|rule| rule.allow)
@@ -130,14 +143,15 @@ pub(super) fn may(ctx: &RequestContext) -> bool {
 
 /// Whether the request declares a body over the location's limit.
 pub(super) fn is_too_large(session: &Session, ctx: &RequestContext) -> bool {
-    let limit = ctx.settings().limits.client_max_body_size;
-    let (Some(limit), Some(length)) = (limit, declared_length(session)) else {
+    let Framing::Length(length) = ctx.admission().framing else {
         return false;
     };
-    if length > limit {
+    let limit = ctx.settings().limits.client_max_body_size;
+    let is_too_large = limit.is_some_and(|limit| length > limit);
+    if is_too_large {
         error_log::too_large_declared(session, ctx, length);
     }
-    length > limit
+    is_too_large
 }
 
 /// Carries a route out. `true` when the answer is written.
@@ -212,19 +226,6 @@ async fn answer_directly(
     }
     local::write(session, ctx, response, body).await?;
     Ok(true)
-}
-
-/// The body's length as the request declares it.
-fn declared_length(session: &Session) -> Option<u64> {
-    session
-        .req_header()
-        .headers
-        .get(header::CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
 }
 
 fn expects_continue(session: &Session) -> bool {

@@ -227,27 +227,29 @@ pub(super) fn shape(
     for (name, value) in &ctx.flow.kept_headers {
         keep(response, name, value)?;
     }
+    let extras = ctx.place().extras;
     added::add_headers(session, response, ctx)?;
-    if !response.status.is_informational() {
+    let is_final = !response.status.is_informational();
+    if extras.filters && is_final {
         substitute::start(session, response, ctx)?;
         charset::name(session, response, ctx)?;
+        compress::start(session, response, ctx)?;
     }
-    compress::start(session, response, ctx)?;
     // Pingora frames an answer of unknown length in chunks, which an HTTP/1.0 client cannot read.
     let bodiless =
         session.req_header().method == Method::HEAD || local::is_bodiless(response.status);
     if bodiless {
         response.remove_header(&header::TRANSFER_ENCODING);
     }
-    if !response.status.is_informational() && !bodiless {
+    if extras.trailers && is_final && !bodiless {
         added::expect_trailers(session, response, ctx)?;
     }
-    let unchunked = session.req_header().version == Version::HTTP_10 || !ctx.settings().chunked;
+    let unchunked = session.req_header().version == Version::HTTP_10 || extras.unchunked;
     if unchunked && response.headers.contains_key(header::TRANSFER_ENCODING) {
         response.remove_header(&header::TRANSFER_ENCODING);
         DoorStream::set_keepalive(session.as_downstream_mut(), false);
     }
-    if !response.status.is_informational() {
+    if extras.pace && is_final {
         pace::settle(session, ctx, response)?;
     }
     Ok(())
@@ -266,11 +268,18 @@ const REWRITTEN: Seen = Seen::LOCATION.or(Seen::REFRESH).or(Seen::SET_COOKIE);
 /// `proxy_hide_header`, and what nginx keeps to itself.
 fn hide(session: &Session, response: &mut ResponseHeader, ctx: &RequestContext, seen: Seen) {
     let Some(passage) = &ctx.passage else { return };
+    let hidden = &passage.pass.hidden;
     let stream = DoorStream::of(session.as_downstream());
-    for name in passage.pass.hidden(seen) {
-        if !stream.is_some_and(|stream| stream.withhold(name)) {
-            response.remove_header(name);
+    for (one, name) in [(Seen::SERVER, header::SERVER), (Seen::DATE, header::DATE)] {
+        if seen.has(one)
+            && hidden.has_own(one)
+            && !stream.is_some_and(|stream| stream.withhold(&name))
+        {
+            response.remove_header(&name);
         }
+    }
+    for name in hidden.others(seen) {
+        response.remove_header(name);
     }
 }
 
@@ -304,7 +313,8 @@ fn upgrade(session: &mut Session, ctx: &mut RequestContext) {
 
 /// Has the answer read as fast as it comes, where the location or the answer itself says so.
 fn read_ahead(session: &Session, response: &ResponseHeader, ctx: &RequestContext, seen: Seen) {
-    let pass = &ctx.settings().pass;
+    let Some(passage) = &ctx.passage else { return };
+    let pass = &passage.pass.settings;
     let said = match pass.ignores(ActedOn::XAccelBuffering) || !seen.has(Seen::ACCEL) {
         true => None,
         false => response.headers.get("x-accel-buffering"),

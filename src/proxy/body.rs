@@ -1,6 +1,6 @@
 //! The request's body, where it is read whole before a server is asked: `proxy_request_buffering`.
 
-use super::context::RequestContext;
+use super::context::{Passage, RequestContext};
 use super::error_log;
 use crate::door::{Collected, DoorStream, Framing};
 use http::StatusCode;
@@ -9,11 +9,10 @@ use pingora_proxy::Session;
 
 /// Whether it is to be read before a server is asked, and was not yet.
 pub(super) fn is_to_be_collected(session: &Session, ctx: &RequestContext) -> bool {
-    let wanted = ctx
-        .passage
-        .as_ref()
-        .is_some_and(|passage| passage.pass.settings.request_buffering);
-    wanted && ctx.admission().framing != Framing::None && !is_stored(session)
+    let is_wanted = |passage: &Passage| passage.pass.settings.request_buffering;
+    ctx.admission().framing != Framing::None
+        && ctx.passage.as_ref().is_some_and(is_wanted)
+        && !is_stored(session)
 }
 
 /// Reads it, where the location wants that. Gives a status when it is too large.
@@ -30,7 +29,13 @@ pub(super) async fn collect(
             error_log::too_large_received(session, ctx, length);
             return Ok(Some(StatusCode::PAYLOAD_TOO_LARGE));
         }
-        Some(Collected::Whole(_)) => error_log::body_in_file(session, ctx),
+        Some(Collected::Whole(length)) => {
+            if let Some(admission) = &mut ctx.admission {
+                // It has no chunks any more, and the location of its error's page may allow less.
+                admission.framing = Framing::Length(length);
+            }
+            error_log::body_in_file(session, ctx);
+        }
         None => ctx.expects_continue = wants_100,
     }
     Ok(None)

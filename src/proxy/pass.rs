@@ -184,10 +184,11 @@ fn peer(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
         .admission
         .as_ref()
         .is_some_and(|admission| admission.upgrade);
-    let may_upgrade = passage.pass.settings.pass_upgrade || passage.pass.request.may_upgrade();
-    let group_key = match wants_tunnel && may_upgrade {
+    let pass = &passage.pass;
+    let may_upgrade = || pass.settings.pass_upgrade || pass.request.may_upgrade();
+    let group_key = match wants_tunnel && may_upgrade() {
         true => tunnel::prepare(&mut options),
-        false => passage.pass.group(&passage.servers, from),
+        false => pass.group(&passage.servers, from),
     };
     Ok(Box::new(HttpPeer {
         _address: address,

@@ -69,6 +69,7 @@ impl Gateway {
         if ctx.arrival().site.steps.is_empty() {
             return Ok(Turn::Go(Entry::Location));
         }
+        admit::decide_keepalive_by_site(session, ctx);
         let site = Arc::clone(&ctx.arrival().site);
         let end = rewrite::run(&site.steps, session, ctx).await;
         match finish(session, ctx, end).await? {
@@ -83,10 +84,11 @@ impl Gateway {
             Ok(location) => location,
             Err(cause) => {
                 error_log::gave_up(session, ctx, &cause);
+                admit::decide_keepalive_by_site(session, ctx);
                 return Ok(Turn::Go(Entry::Failed(StatusCode::INTERNAL_SERVER_ERROR)));
             }
         };
-        let is_hidden = location.settings.internal && !ctx.flow.internal;
+        let is_hidden = location.extras.internal && !ctx.flow.internal;
         ctx.flow.left_location = false;
         enter(session, ctx, location);
         if is_hidden {
@@ -144,13 +146,15 @@ impl Gateway {
             error_log::access_forbidden(session, ctx);
             return Ok(Turn::Go(Entry::Failed(StatusCode::FORBIDDEN)));
         }
-        let location = Arc::clone(ctx.place());
-        if let Some(tried) = &location.settings.try_files
-            && let Some(entry) = files::tried::look(session, ctx, tried).await?
-        {
-            return Ok(Turn::Go(entry));
+        if ctx.place().extras.try_files {
+            let location = Arc::clone(ctx.place());
+            if let Some(tried) = &location.settings.try_files
+                && let Some(entry) = files::tried::look(session, ctx, tried).await?
+            {
+                return Ok(Turn::Go(entry));
+            }
         }
-        if let Action::Proxy(pass) = &location.action {
+        if let Action::Proxy(pass) = &ctx.place().action {
             match evaluate::passage(session, ctx, pass) {
                 Ok(passage) => ctx.start_passage(passage),
                 Err(status) => return Ok(Turn::Go(Entry::Failed(status))),
@@ -162,12 +166,12 @@ impl Gateway {
                 Err(status) => Turn::Go(Entry::Failed(status)),
             });
         }
-        if location.settings.stub_status {
+        if ctx.place().extras.stub_status {
             let status = status_page::write(session, ctx).await?;
             let error = status.map(|status| Turn::Go(Entry::Failed(status)));
             return Ok(error.unwrap_or(Turn::End(Next::Written)));
         }
-        Ok(match location.action {
+        Ok(match ctx.place().action {
             Action::Proxy(_) => Turn::End(Next::Pass),
             Action::Files => match files::serve(session, ctx).await? {
                 Served::Written => Turn::End(Next::Written),

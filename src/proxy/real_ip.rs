@@ -9,10 +9,10 @@ use std::net::{IpAddr, SocketAddr};
 /// Finds the client's address by the settings of the request's place, once for a request. Asked where the
 /// site takes it, and again where its location does.
 pub(super) fn find(session: &Session, ctx: &mut RequestContext) {
-    let settings = &ctx.settings().real_ip;
-    if settings.from.is_empty() || ctx.arrival().real_client.is_some() {
+    if !ctx.place().extras.real_ip || ctx.arrival().real_client.is_some() {
         return;
     }
+    let settings = &ctx.settings().real_ip;
     let lines = session.req_header().headers.get_all(&*settings.header);
     let connected = ctx.arrival().client().map(|client| client.ip());
     let found = match settings.is_list() {

@@ -54,6 +54,9 @@ fn take_detour(session: &Session, ctx: &mut RequestContext) -> bool {
     {
         ctx.detour = Some(Entry::Failed(failure.status()));
     }
+    // Nothing was written of the answer whose header may have begun these.
+    ctx.substitute = None;
+    ctx.gzip = None;
     ctx.detour.is_some()
 }
 
@@ -223,7 +226,8 @@ pub(super) fn wants_next(session: &Session, ctx: &RequestContext, status: u16) -
     let Some(passage) = &ctx.passage else {
         return false;
     };
-    allows(passage, RetryCondition::Http(status))
+    passage.pass.next_by_status
+        && allows(passage, RetryCondition::Http(status))
         && may_repeat(session, ctx)
         && passage.tried.len() + 1 < passage.tries_allowed()
         && !passage.out_of_time()

@@ -9,7 +9,7 @@ use super::hosts::Hosts;
 use super::locations::Locations;
 use super::pass::{Destination, ProxyPass};
 use super::upstream::{Registry, Upstream};
-use super::{Assigned, Defined, GaveUp, LogSink, NamedLogSink, Step};
+use super::{Assigned, Defined, Extras, GaveUp, LogSink, NamedLogSink, Step};
 use crate::model::{self, ClientLimits, ListenAddress, LogBuffer, LogTarget, Model};
 use http::Method;
 use std::collections::HashMap;
@@ -85,6 +85,8 @@ pub struct Location {
     pub steps: Box<[Step]>,
     /// `limit_except`.
     pub limit_except: Option<Box<LimitExcept>>,
+    /// What of its settings needs to be looked at.
+    pub extras: Extras,
     common: Arc<Common>,
 }
 
@@ -265,6 +267,7 @@ impl Location {
             action: Action::AddSlash(escaped(path)),
             steps: Box::default(),
             limit_except: None,
+            extras: self.extras,
             common: Arc::clone(&self.common),
         })
     }

@@ -13,7 +13,9 @@ mod connector;
 mod defined;
 mod destinations;
 pub mod dns;
+mod extras;
 mod generation;
+mod hidden;
 mod hostname;
 mod hosts;
 mod live;
@@ -34,6 +36,7 @@ pub use compression::Compression;
 pub use connector::connection;
 pub use defined::Defined;
 pub use destinations::Destinations;
+pub use extras::Extras;
 pub use generation::{
     Action, Builder, Generation, Kind, LimitExcept, Listener, ListenerId, Location, Site,
 };

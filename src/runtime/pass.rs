@@ -3,11 +3,11 @@
 use super::connector::Connector;
 use super::destinations::Destinations;
 use super::dns::Resolver;
+use super::hidden::Hidden;
 use super::request_headers::RequestHeaders;
-use super::seen::Seen;
 use super::upstream::{Servers, Upstream};
-use crate::model::{self, Part, Template};
-use http::{HeaderName, HeaderValue};
+use crate::model::{self, Part, RetryCondition, Template};
+use http::HeaderValue;
 use pingora_core::protocols::TcpKeepalive;
 use pingora_core::upstreams::peer::{HttpUpstreamRequestPolicy, PeerOptions};
 use std::fmt;
@@ -37,8 +37,10 @@ pub struct Passing {
     pub settings: model::ProxyPass,
     /// The request's header lines.
     pub request: RequestHeaders,
-    /// `proxy_hide_header`, names parsed, each with what an answer must have that has it.
-    hide_headers: Vec<(HeaderName, Seen)>,
+    /// Whether an answer's status may send the request to the next server.
+    pub next_by_status: bool,
+    /// `proxy_hide_header`.
+    pub hidden: Hidden,
     /// `proxy_bind`.
     pub bind: Bind,
     /// Opens connections to the upstream where `bind` is not rendered.
@@ -75,22 +77,15 @@ impl Passing {
     /// Prepares a Model's `proxy_` settings. Names that are no header names were refused by `config`;
     /// in a Model built by hand they are left out.
     pub(super) fn new(settings: &model::ProxyPass) -> Self {
-        let hide_headers = settings
-            .hide_headers
-            .iter()
-            .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
-            .map(|name| {
-                let seen = Seen::named(name.as_str());
-                (name, seen)
-            })
-            .collect();
         let bind = Bind::new(settings.bind.as_ref());
+        let mut conditions = settings.next_upstream.conditions.iter();
         Self {
             request: RequestHeaders::new(settings),
             connector: Connector::from(bind.fixed()),
             bind,
+            next_by_status: conditions.any(|one| matches!(one, RetryCondition::Http(_))),
+            hidden: Hidden::new(&settings.hide_headers),
             settings: settings.clone(),
-            hide_headers,
         }
     }
 }
@@ -127,12 +122,6 @@ impl ProxyPass {
             own_group,
             own_host,
         }
-    }
-
-    /// What an answer that has this may have, and a client does not get.
-    pub fn hidden(&self, seen: Seen) -> impl Iterator<Item = &HeaderName> {
-        let hidden = self.hide_headers.iter();
-        hidden.filter_map(move |(name, one)| seen.has(*one).then_some(name))
     }
 
     /// What Pingora is told of a connection from this address. Not how long it may be idle, which would

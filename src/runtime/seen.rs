@@ -35,16 +35,20 @@ impl Seen {
     pub const DATE: Self = Self(1 << 11);
     /// `Server`.
     pub const SERVER: Self = Self(1 << 12);
+    /// `X-Pad`.
+    pub const PAD: Self = Self(1 << 13);
     /// Any other.
-    pub const OTHER: Self = Self(1 << 13);
+    pub const OTHER: Self = Self(1 << 14);
 
+    /// None of them.
+    pub const NOTHING: Self = Self(0);
     /// Everything may be there: nobody has looked.
     pub const UNKNOWN: Self = Self(u16::MAX);
 
     /// What a header has.
     pub fn of(headers: &HeaderMap) -> Self {
         let mut seen = match headers.len() == headers.keys_len() {
-            true => Self(0),
+            true => Self::NOTHING,
             false => Self::REPEATED,
         };
         for name in headers.keys() {
@@ -67,6 +71,7 @@ impl Seen {
             "trailer" => Self::TRAILER,
             "transfer-encoding" => Self::TRANSFER_ENCODING,
             "upgrade" => Self::UPGRADE,
+            "x-pad" => Self::PAD,
             _ if name.starts_with("x-accel-") => Self::ACCEL,
             _ => Self::OTHER,
         }
@@ -92,7 +97,7 @@ mod tests {
     fn what_is_there_is_seen_and_nothing_else() {
         let mut headers = HeaderMap::new();
         let value = HeaderValue::from_static("1");
-        assert_eq!(Seen::of(&headers), Seen(0));
+        assert_eq!(Seen::of(&headers), Seen::NOTHING);
         headers.append("content-type", value.clone());
         headers.append("x-acceleration", value.clone());
         assert_eq!(Seen::of(&headers), Seen::OTHER);

@@ -5,7 +5,7 @@ use super::super::hosts::Hosts;
 use super::super::locations::Locations;
 use super::super::pass::{Destination, ProxyPass};
 use super::super::upstream::{Registry, Upstream};
-use super::super::{Defined, Destinations, ErrorLog, LogSink, NamedLogSink, Step, script};
+use super::super::{Defined, Destinations, ErrorLog, Extras, LogSink, NamedLogSink, Step, script};
 use super::{Action, Generation, Kind, LimitExcept, Listener, ListenerId, Location, Site};
 use crate::model::{self, ListenAddress, LogBuffer, LogTarget, Model, VariableId};
 use http::Method;
@@ -214,6 +214,7 @@ impl Builder<'_> {
                 Some(limit) => Some(Box::new(self.limit_except(limit, known)?)),
                 None => None,
             },
+            extras: Extras::of(&common.settings),
             common,
         }))
     }
