@@ -4,14 +4,15 @@ use super::seen::Seen;
 use http::HeaderName;
 use std::collections::BTreeSet;
 
-/// The headers that are hidden, each with what is seen in an answer that has it.
+/// The headers that are hidden.
 #[derive(Debug)]
 pub struct Hidden {
-    names: Vec<(HeaderName, Seen)>,
-    /// What is seen in an answer that has one of them.
-    any: Seen,
-    /// Of these, those that Gapura writes itself: `Server` and `Date`.
+    /// Those that Gapura writes itself: `Server` and `Date`.
     own: Seen,
+    /// The others, each with what is seen in an answer that has it.
+    names: Vec<(HeaderName, Seen)>,
+    /// What is seen in an answer that has one of the others.
+    any: Seen,
 }
 
 impl Hidden {
@@ -19,9 +20,9 @@ impl Hidden {
     /// out.
     pub(super) fn new(names: &BTreeSet<String>) -> Self {
         let mut hidden = Self {
+            own: Seen::NOTHING,
             names: Vec::with_capacity(names.len()),
             any: Seen::NOTHING,
-            own: Seen::NOTHING,
         };
         let names = names
             .iter()
