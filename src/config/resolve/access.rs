@@ -3,11 +3,13 @@
 use super::super::draft::{self, OneOrMany, Word};
 use super::super::path::Path;
 use super::super::problem::Problem;
+use super::settings::Level;
 use super::steps::Place;
 use super::{Resolver, invalid};
-use crate::model::{AccessRule, Clients, LimitExcept, Location};
+use crate::model::{AccessRule, Clients, LimitExcept, Location, RealIp};
 use ipnet::IpNet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 impl Resolver {
     /// The rules of a level.
@@ -128,5 +130,25 @@ fn clients(text: &str) -> Option<Clients> {
             let network = address.or_else(|_| text.parse::<IpNet>()).ok()?;
             Some(Clients::Network(network.trunc()))
         }
+    }
+}
+
+impl Level<'_> {
+    pub(super) fn access(&self) -> Vec<AccessRule> {
+        self.groups.access.as_ref().clone()
+    }
+
+    pub(super) fn real_ip(&self) -> Arc<RealIp> {
+        let header = self.scalars.real_ip_header.map_or("x-real-ip", |word| word);
+        // Nobody can speak the PROXY protocol to a listener yet, so that it says nothing.
+        if self.groups.real_ip_from.is_empty() || header == "proxy_protocol" {
+            return Arc::default();
+        }
+        let recursive = self.scalars.real_ip_recursive;
+        Arc::new(RealIp {
+            from: self.groups.real_ip_from.as_ref().clone(),
+            header: header.to_ascii_lowercase().into(),
+            recursive: recursive.is_some_and(|switch| switch.0),
+        })
     }
 }

@@ -1,14 +1,84 @@
 //! Headers set, added and hidden.
 
-use super::super::draft::{AddHeader as DraftAddHeader, OneOrMany, Short, Word};
+use super::super::draft::{AddHeader as DraftAddHeader, Common, OneOrMany, Short, Word};
 use super::super::path::Path;
 use super::super::problem::Problem;
-use super::Resolver;
+use super::super::suggest;
+use super::settings::Groups;
+use super::{Resolver, invalid};
 use crate::model::{AddHeader, SetHeader, Template};
 use indexmap::IndexMap;
 use std::collections::{BTreeSet, HashSet};
+use std::rc::Rc;
 
 impl Resolver {
+    /// `proxy_set_header`, by `proxy_set_header_inherit`: `on` (nginx's only way) replaces the
+    /// enclosing level's, `merge` adds to them, `off` forgets them.
+    pub(super) fn level_set_headers(
+        &mut self,
+        written: Common<'_>,
+        in_force: Common<'_>,
+        groups: &mut Groups,
+        path: &Path<'_>,
+    ) {
+        if let Some(word) = written.proxy_set_header_inherit
+            && !INHERIT.contains(&&**word)
+        {
+            let label = suggest::did_you_mean_or_list(word, &INHERIT);
+            self.report(invalid(&path.key("proxy_set_header_inherit"), word).label(label));
+        }
+        let inherit = in_force
+            .proxy_set_header_inherit
+            .map_or("on", |word| &**word);
+        let own = written
+            .proxy_set_header
+            .map(|headers| self.set_headers(headers, &path.key("proxy_set_header")));
+        let headers = match (inherit, own) {
+            ("merge", Some(own)) => {
+                let overridden = |outer: &SetHeader| {
+                    own.iter()
+                        .any(|own| own.name.eq_ignore_ascii_case(&outer.name))
+                };
+                let outer = groups.set_headers.iter().filter(|outer| !overridden(outer));
+                outer.cloned().chain(own.iter().cloned()).collect()
+            }
+            (_, Some(own)) => own,
+            // `off` holds where it is written; what is inside inherits the nothing it leaves.
+            (_, None)
+                if written
+                    .proxy_set_header_inherit
+                    .is_some_and(|word| &**word == "off") =>
+            {
+                Vec::new()
+            }
+            (_, None) => return,
+        };
+        groups.set_headers = Rc::new(headers);
+    }
+
+    /// `add_header` and `add_trailer`, by their `_inherit` in force: `on` (nginx's default) replaces the enclosing level's, `merge` adds them behind its own, `off` forgets
+    /// them.
+    pub(super) fn level_added(
+        &mut self,
+        written: Option<&IndexMap<String, OneOrMany<Short<DraftAddHeader>>>>,
+        inherit: Option<&Word>,
+        group: &mut Rc<Vec<AddHeader>>,
+        path: &Path<'_>,
+    ) {
+        let own = written.map(|headers| self.add_headers(headers, path));
+        let headers = match (inherit.map_or("on", |word| &**word), own) {
+            ("merge", Some(mut own)) => {
+                own.extend(group.iter().cloned());
+                own
+            }
+            (_, Some(own)) => own,
+            // YAML 1.1 knows `off` as a switch.
+            ("off" | "false", None) => Vec::new(),
+            (_, None) => return,
+        };
+        *group = Rc::new(headers);
+    }
+
     pub(super) fn set_headers(
         &mut self,
         written: &IndexMap<String, OneOrMany<Word>>,
@@ -115,3 +185,5 @@ fn is_token(name: &str) -> bool {
     let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !name.is_empty() && name.bytes().all(valid)
 }
+
+const INHERIT: [&str; 3] = ["merge", "on", "off"];

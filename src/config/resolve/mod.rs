@@ -4,8 +4,10 @@
 //! Defaults here are nginx's, which both languages share, and those of what nginx does not have.
 
 mod access;
+mod action;
 mod address;
 mod answer;
+mod balance;
 mod buffering;
 mod client;
 mod compression;
@@ -24,6 +26,8 @@ mod pages;
 mod pass;
 mod process;
 mod resolver;
+mod retries;
+mod server;
 mod settings;
 mod site;
 mod socket;

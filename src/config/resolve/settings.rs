@@ -2,20 +2,19 @@
 //! Scalars are inherited as they were written; groups (headers, pages, logs) are checked once, at
 //! the level that wrote them, and inherited as a whole, as in nginx.
 
-use super::super::draft::{AddHeader as DraftAddHeader, Common, OneOrMany, Short, Switch, Word};
+use super::super::draft::{Common, Switch, Word};
 use super::super::path::Path;
 use super::super::problem::Problem;
-use super::super::suggest;
 use super::answer::Answers;
 use super::pass::Wording;
+use super::retries::budget;
 use super::{Resolver, buffering, client, fit, invalid};
 use crate::model::{
     AccessLog, AccessRule, AddHeader, Charset, Clients, Compression, ErrorLog, ErrorPage, Expires,
-    Files, Limits, NextUpstream, Part, ProxyPass, RealIp, Redirects, RetryCondition, SendRate,
-    SetHeader, Start, Substitutions, Template,
+    Files, Limits, NextUpstream, Part, ProxyPass, Redirects, RetryCondition, SendRate, SetHeader,
+    Start, Substitutions, Template,
 };
 use http::HeaderName;
-use indexmap::IndexMap;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,9 +29,9 @@ pub(super) struct Level<'a> {
 /// The settings that are replaced as a group, checked.
 #[derive(Clone, Default)]
 pub(super) struct Groups {
-    access: Rc<Vec<AccessRule>>,
-    real_ip_from: Rc<Vec<Clients>>,
-    set_headers: Rc<Vec<SetHeader>>,
+    pub(super) access: Rc<Vec<AccessRule>>,
+    pub(super) real_ip_from: Rc<Vec<Clients>>,
+    pub(super) set_headers: Rc<Vec<SetHeader>>,
     hide_headers: Rc<BTreeSet<String>>,
     add_header: Rc<Vec<AddHeader>>,
     add_trailer: Rc<Vec<AddHeader>>,
@@ -187,73 +186,6 @@ impl Resolver {
         }
     }
 
-    /// `proxy_set_header`, by `proxy_set_header_inherit`: `on` (nginx's only way) replaces the
-    /// enclosing level's, `merge` adds to them, `off` forgets them.
-    fn level_set_headers(
-        &mut self,
-        written: Common<'_>,
-        in_force: Common<'_>,
-        groups: &mut Groups,
-        path: &Path<'_>,
-    ) {
-        if let Some(word) = written.proxy_set_header_inherit
-            && !INHERIT.contains(&&**word)
-        {
-            let label = suggest::did_you_mean_or_list(word, &INHERIT);
-            self.report(invalid(&path.key("proxy_set_header_inherit"), word).label(label));
-        }
-        let inherit = in_force
-            .proxy_set_header_inherit
-            .map_or("on", |word| &**word);
-        let own = written
-            .proxy_set_header
-            .map(|headers| self.set_headers(headers, &path.key("proxy_set_header")));
-        let headers = match (inherit, own) {
-            ("merge", Some(own)) => {
-                let overridden = |outer: &SetHeader| {
-                    own.iter()
-                        .any(|own| own.name.eq_ignore_ascii_case(&outer.name))
-                };
-                let outer = groups.set_headers.iter().filter(|outer| !overridden(outer));
-                outer.cloned().chain(own.iter().cloned()).collect()
-            }
-            (_, Some(own)) => own,
-            // `off` holds where it is written; what is inside inherits the nothing it leaves.
-            (_, None)
-                if written
-                    .proxy_set_header_inherit
-                    .is_some_and(|word| &**word == "off") =>
-            {
-                Vec::new()
-            }
-            (_, None) => return,
-        };
-        groups.set_headers = Rc::new(headers);
-    }
-
-    /// `add_header` and `add_trailer`, by their `_inherit` in force: `on` (nginx's default) replaces the enclosing level's, `merge` adds them behind its own, `off` forgets
-    /// them.
-    fn level_added(
-        &mut self,
-        written: Option<&IndexMap<String, OneOrMany<Short<DraftAddHeader>>>>,
-        inherit: Option<&Word>,
-        group: &mut Rc<Vec<AddHeader>>,
-        path: &Path<'_>,
-    ) {
-        let own = written.map(|headers| self.add_headers(headers, path));
-        let headers = match (inherit.map_or("on", |word| &**word), own) {
-            ("merge", Some(mut own)) => {
-                own.extend(group.iter().cloned());
-                own
-            }
-            (_, Some(own)) => own,
-            // YAML 1.1 knows `off` as a switch.
-            ("off" | "false", None) => Vec::new(),
-            (_, None) => return,
-        };
-        *group = Rc::new(headers);
-    }
-
     fn expires(&mut self, written: &Word, path: &Path<'_>) -> Expires {
         let (from, offset) = match written.strip_prefix("modified ") {
             Some(_) => (Start::Modified, "modified ".len()),
@@ -278,73 +210,7 @@ impl Resolver {
             Expires::Off
         })
     }
-
-    fn conditions(
-        &mut self,
-        written: &OneOrMany<Word>,
-        path: &Path<'_>,
-    ) -> BTreeSet<RetryCondition> {
-        let mut conditions = BTreeSet::new();
-        let mut off = false;
-        let mut words = 0;
-        for (index, text) in written.0.iter().enumerate() {
-            for word in text.split([' ', ',']).filter(|word| !word.is_empty()) {
-                words += 1;
-                let offset = word.as_ptr() as usize - text.as_ptr() as usize;
-                match RetryCondition::parse(word) {
-                    Some(condition) => {
-                        conditions.insert(condition);
-                    }
-                    // YAML 1.1 knows `off` as a switch.
-                    None if matches!(word, "off" | "false") => off = true,
-                    None => {
-                        let label = suggest::did_you_mean_or_list(word, &CONDITIONS);
-                        let finding = invalid(&path.index(index), word);
-                        self.report(finding.within(offset, word.len()).label(label));
-                    }
-                }
-            }
-        }
-        if off && words > 1 {
-            let problem = Problem::Exclusive("off", "other conditions");
-            self.report(path.error(problem));
-        }
-        conditions
-    }
 }
-
-/// A share in percent; `None` inside for `off`.
-fn budget(word: &Word) -> Option<Option<u8>> {
-    // YAML 1.1 knows `off` as a switch.
-    if matches!(&**word, "off" | "false") {
-        return Some(None);
-    }
-    percent(word).map(Some)
-}
-
-/// From `1%` to `100%`.
-pub(super) fn percent(word: &Word) -> Option<u8> {
-    let digits = word.strip_suffix('%')?;
-    let percent = digits.parse::<u8>().ok();
-    percent.filter(|percent| !digits.starts_with('+') && (1..=100).contains(percent))
-}
-
-const INHERIT: [&str; 3] = ["merge", "on", "off"];
-
-const CONDITIONS: [&str; 12] = [
-    "error",
-    "timeout",
-    "invalid_header",
-    "http_500",
-    "http_502",
-    "http_503",
-    "http_504",
-    "http_403",
-    "http_404",
-    "http_429",
-    "non_idempotent",
-    "off",
-];
 
 impl Level<'_> {
     pub(super) fn limits(&self) -> Limits {
@@ -449,24 +315,6 @@ impl Level<'_> {
 
     pub(super) fn error_pages(&self) -> Vec<ErrorPage> {
         self.groups.error_pages.as_ref().clone()
-    }
-
-    pub(super) fn access(&self) -> Vec<AccessRule> {
-        self.groups.access.as_ref().clone()
-    }
-
-    pub(super) fn real_ip(&self) -> Arc<RealIp> {
-        let header = self.scalars.real_ip_header.map_or("x-real-ip", |word| word);
-        // Nobody can speak the PROXY protocol to a listener yet, so that it says nothing.
-        if self.groups.real_ip_from.is_empty() || header == "proxy_protocol" {
-            return Arc::default();
-        }
-        let recursive = self.scalars.real_ip_recursive;
-        Arc::new(RealIp {
-            from: self.groups.real_ip_from.as_ref().clone(),
-            header: header.to_ascii_lowercase().into(),
-            recursive: recursive.is_some_and(|switch| switch.0),
-        })
     }
 
     pub(super) fn recursive_error_pages(&self) -> bool {

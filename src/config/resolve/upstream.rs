@@ -2,17 +2,13 @@
 
 use super::super::draft::{self, OneOrMany, OrOff, Short, Word};
 use super::super::nginx;
-use super::super::path::{Part, Path};
+use super::super::path::Path;
 use super::super::problem::Problem;
 use super::super::source::Source;
 use super::super::suggest;
-use super::settings::percent;
-use super::{Resolver, address, fit, invalid};
-use crate::model::{
-    self, Balance, EjectOutliers, Keepalive, Queue, Server, ServerAddress, Until, Upstream,
-    UpstreamId, Weight,
-};
-use std::num::NonZeroU32;
+use super::retries::percent;
+use super::{Resolver, fit, invalid};
+use crate::model::{self, EjectOutliers, Keepalive, Queue, Server, Upstream, UpstreamId};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,45 +39,8 @@ pub(super) struct LookUp {
     timeout: Option<Duration>,
 }
 
-static BALANCES: [(&str, Balance); 14] = [
-    ("round_robin", Balance::RoundRobin),
-    ("smooth_round_robin", Balance::SmoothRoundRobin),
-    ("least_conn", Balance::LeastConn),
-    ("least_time header", least_time(Until::Header, false)),
-    ("least_time last_byte", least_time(Until::LastByte, false)),
-    (
-        "least_time header inflight",
-        least_time(Until::Header, true),
-    ),
-    (
-        "least_time last_byte inflight",
-        least_time(Until::LastByte, true),
-    ),
-    ("peak_ewma", Balance::PeakEwma),
-    ("ip_hash", Balance::IpHash),
-    ("random", Balance::Random),
-    ("random two", Balance::RandomTwo),
-    ("random two least_conn", Balance::RandomTwo),
-    (
-        "random two least_time=header",
-        Balance::RandomTwoLeastTime(Until::Header),
-    ),
-    (
-        "random two least_time=last_byte",
-        Balance::RandomTwoLeastTime(Until::LastByte),
-    ),
-];
-
-const fn least_time(until: Until, inflight: bool) -> Balance {
-    Balance::LeastTime { until, inflight }
-}
-
-/// `hash KEY` and `hash KEY consistent`.
-const HASH: &str = "hash ";
-const CONSISTENT: &str = " consistent";
-
 /// The list of weights is as long as their sum.
-const MOST_WEIGHT: u64 = 65_535;
+pub(super) const MOST_WEIGHT: u64 = 65_535;
 
 const MOST_KEEPALIVE: u64 = 65_535;
 
@@ -324,118 +283,10 @@ impl Resolver {
             timeout: written.keepalive_timeout.unwrap_or(default.timeout),
         }
     }
-
-    fn balance(&mut self, written: Option<&str>, path: &Path<'_>) -> Balance {
-        let Some(word) = written else {
-            return Balance::RoundRobin;
-        };
-        if let Some(key) = word.strip_prefix(HASH)
-            && !key.trim().is_empty()
-        {
-            let bare = key.strip_suffix(CONSISTENT);
-            let before = self.findings.len();
-            let template = self.template(bare.unwrap_or(key), path);
-            for finding in &mut self.findings[before..] {
-                if let Part::Within { offset, .. } = &mut finding.part {
-                    *offset += HASH.len();
-                }
-            }
-            return Balance::Hash {
-                key: template,
-                consistent: bare.is_some(),
-            };
-        }
-        let known = BALANCES.iter().find(|(name, _)| *name == word);
-        if known.is_none() {
-            let names = BALANCES.each_ref().map(|(name, _)| *name);
-            let names: Vec<&str> = names.into_iter().chain(["hash KEY"]).collect();
-            let label = suggest::did_you_mean_or_list(word, &names);
-            self.report(
-                path.error(Problem::UnknownBalance(word.into()))
-                    .label(label),
-            );
-        }
-        known.map_or(Balance::RoundRobin, |(_, balance)| balance.clone())
-    }
-
-    fn server(&mut self, server: &draft::Server, path: &Path<'_>) -> Server {
-        let address = match server.address.as_deref() {
-            Some(text) => address::server(text).map_err(|error| {
-                let problem = Problem::UpstreamAddress {
-                    what: error.what,
-                    text: text.into(),
-                };
-                path.key("address").error(problem).label(error.label)
-            }),
-            None => Err(path
-                .error(Problem::Missing("\"address\""))
-                .label("expected `address: host:port`")),
-        };
-        let address = address.unwrap_or_else(|finding| {
-            self.report(finding);
-            ServerAddress::Unix(String::new())
-        });
-        let resolve = server.resolve.is_some_and(|switch| switch.0);
-        let is_name = matches!(address, ServerAddress::Name { .. });
-        let service = server.service.as_ref().map(|word| word.0.clone());
-        if let Some(service) = &service {
-            self.service(server, service, resolve, is_name, path);
-        }
-        let weight = server.weight.unwrap_or(1);
-        let weight = self.number(weight, 1, MOST_WEIGHT, &path.key("weight"));
-        let max_fails = server.max_fails.unwrap_or(1);
-        let max_fails = self.number(max_fails, 0, u32::MAX.into(), &path.key("max_fails"));
-        let max_conns = server.max_conns.unwrap_or(0);
-        let max_conns = self.number(max_conns, 0, u32::MAX.into(), &path.key("max_conns"));
-        Server {
-            address,
-            written: server.address.clone().unwrap_or_default(),
-            max_conns: NonZeroU32::new(fit(max_conns)),
-            weight: Weight::new(weight).unwrap_or(Weight::ONE),
-            max_fails: fit(max_fails),
-            fail_timeout: server.fail_timeout.map_or(FAIL_TIMEOUT, |time| time.0),
-            backup: server.backup.is_some_and(|switch| switch.0),
-            down: server.down.is_some_and(|switch| switch.0),
-            drain: server.drain.is_some_and(|switch| switch.0),
-            slow_start: (server.slow_start.map(|time| time.0)).filter(|time| !time.is_zero()),
-            route: self.route(server.route.as_deref(), &path.key("route")),
-            resolve: resolve && is_name,
-            service,
-        }
-    }
-
-    /// What a server with a `service` must be, in nginx's words.
-    fn service(
-        &mut self,
-        server: &draft::Server,
-        service: &str,
-        resolve: bool,
-        is_name: bool,
-        path: &Path<'_>,
-    ) {
-        let text = server.address.as_deref().unwrap_or_default();
-        let said = |what: &str| Problem::Syntax(format!("service upstream \"{text}\" {what}"));
-        if service.is_empty() {
-            let problem = Problem::Syntax("service is empty".into());
-            self.report(path.key("service").error(problem));
-        } else if !resolve {
-            let finding = path
-                .key("service")
-                .error(said("requires \"resolve\" parameter"));
-            self.report(finding);
-        } else if is_name && text.contains(':') {
-            self.report(path.key("address").error(said("may not have port")));
-        } else if !is_name && !text.is_empty() {
-            self.report(path.key("address").error(said("requires domain name")));
-        }
-    }
 }
 
 /// As in nginx.
 const RESOLVER_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// As in nginx.
-const FAIL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// As in nginx Plus.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(60);

@@ -1,6 +1,6 @@
 //! Groups of servers.
 
-use crate::config::nginx::reader::{health, sticky, upstream};
+use crate::config::nginx::reader::{balance, health, sticky, upstream};
 use crate::config::nginx::table::{
     BLOCK, HTTP, LOCATION, NONE, ONCE, ONE, SEVERAL, SOME, TWO, UPSTREAM, accepted, call, rows,
     unsupported,
@@ -8,15 +8,15 @@ use crate::config::nginx::table::{
 
 rows! {
     "eject_outliers" in UPSTREAM, takes NONE | SOME | ONCE, call(upstream::eject_outliers), "Gapura's own: takes a server out for the share of its requests that failed";
-    "hash" in UPSTREAM, takes ONE | TWO, call(upstream::hash), "chooses by a key";
-    "ip_hash" in UPSTREAM, takes NONE, call(upstream::by_its_name), "chooses by the client's address";
+    "hash" in UPSTREAM, takes ONE | TWO, call(balance::hash), "chooses by a key";
+    "ip_hash" in UPSTREAM, takes NONE, call(balance::by_its_name), "chooses by the client's address";
     "keepalive" in UPSTREAM, takes ONE | TWO | ONCE, call(upstream::keepalive), "how many idle connections are kept";
     "keepalive_time" in UPSTREAM, takes ONE | ONCE, call(upstream::keepalive_time), "how long a connection may be used";
     "keepalive_timeout" in UPSTREAM, takes ONE | ONCE, call(upstream::keepalive_timeout), "how long an idle connection is kept";
     "keepalive_requests" in UPSTREAM, takes ONE | ONCE, call(upstream::keepalive_requests), "how many requests a connection may carry";
-    "least_conn" in UPSTREAM, takes NONE, call(upstream::by_its_name), "chooses the server with the fewest requests";
-    "least_time" in UPSTREAM, takes ONE | TWO, call(upstream::least_time), "chooses the fastest server";
-    "random" in UPSTREAM, takes NONE | ONE | TWO, call(upstream::random), "chooses at random";
+    "least_conn" in UPSTREAM, takes NONE, call(balance::by_its_name), "chooses the server with the fewest requests";
+    "least_time" in UPSTREAM, takes ONE | TWO, call(balance::least_time), "chooses the fastest server";
+    "random" in UPSTREAM, takes NONE | ONE | TWO, call(balance::random), "chooses at random";
     "state" in UPSTREAM, takes ONE | ONCE, call(upstream::state), "a file that lists the servers, read at start and at reload; nothing writes it yet";
     "sticky" in UPSTREAM, takes SEVERAL, call(sticky::sticky), "binds sessions to servers";
     "zone" in UPSTREAM, takes ONE | TWO | ONCE, accepted("there is one process, which shares with nobody"), "memory that workers share";
@@ -26,7 +26,7 @@ rows! {
     "resolver_timeout" in UPSTREAM, takes ONE | ONCE, call(upstream::resolver_timeout), "how long resolving may take";
     "health_check" in LOCATION, takes NONE | SOME | ONCE, call(health::health_check), "checks servers";
     "match" in HTTP, takes BLOCK | ONE, call(health::match_block), "what the answer to a check must be like";
-    "peak_ewma" in UPSTREAM, takes NONE, call(upstream::by_its_name), "Gapura's own: chooses the better of two by their slowest answers of late";
+    "peak_ewma" in UPSTREAM, takes NONE, call(balance::by_its_name), "Gapura's own: chooses the better of two by their slowest answers of late";
     "queue" in UPSTREAM, takes ONE | TWO | ONCE, call(upstream::queue), "where requests wait for a server";
     "ntlm" in UPSTREAM, takes NONE, unsupported("connections to servers are shared by clients"), "binds connections to clients";
 }

@@ -3,9 +3,11 @@
 
 pub(super) mod access;
 pub(super) mod answer;
+pub(super) mod balance;
 pub(super) mod buffering;
 pub(super) mod error_page;
 pub(super) mod files;
+mod fill;
 pub(super) mod headers;
 pub(super) mod health;
 pub(super) mod http;
@@ -16,23 +18,24 @@ pub(super) mod main;
 pub(super) mod own;
 pub(super) mod pass;
 pub(super) mod proxy;
+mod report;
 pub(super) mod rewrite;
 pub(super) mod server;
 pub(super) mod sticky;
 pub(super) mod upstream;
 pub(super) mod variables;
 
-use super::lexer::Word;
 use super::parser::Directive;
-use super::positions::{Piece, Positions};
-use super::table::{Apply, BLOCK, Class, Contexts, FLAG, MAIN, ONCE, Row, Table};
+use super::positions::Positions;
+use super::table::{BLOCK, Class, Contexts, FLAG, MAIN, ONCE, Row, Table};
 use super::{DirectiveUse, Treatment};
 use crate::config::diagnostic::Diagnostic;
-use crate::config::draft::{self, ClientMut, CommonMut, Draft, OneOrMany, Switch};
+use crate::config::draft::{self, ClientMut, CommonMut, Draft};
 use crate::config::path::Path;
 use crate::config::problem::Problem;
 use crate::config::resolve::Names;
 use crate::config::suggest;
+use fill::{joined, number, switch};
 use indexmap::IndexMap;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -218,34 +221,6 @@ impl Reader<'_> {
         Some(row)
     }
 
-    /// The argument that seems to be a later line's directive.
-    fn swallowed(&self, directive: &Directive) -> Option<usize> {
-        let lines = std::iter::once(&directive.name).chain(&directive.arguments);
-        let mut pairs = lines.zip(&directive.arguments);
-        pairs.position(|(before, word)| {
-            word.span.start.line > before.span.start.line
-                && self.table.knows(&word.text)
-                && !PARAMETERS.contains(&(directive.name.text.as_str(), word.text.as_str()))
-        })
-    }
-
-    /// What to say when a later line's directive was taken for an argument.
-    fn missing_semicolon(&self, directive: &Directive) -> Option<String> {
-        let before = match self.swallowed(directive)? {
-            0 => &directive.name,
-            index => &directive.arguments[index - 1],
-        };
-        let (text, line) = (&before.text, before.span.start.line);
-        Some(format!("is a `;` missing behind `{text}` in line {line}?"))
-    }
-
-    /// The arguments from one on, up to where a `;` seems to be missing: one mistake is enough.
-    fn parameters<'d>(&self, directive: &'d Directive, from: usize) -> &'d [Word] {
-        let end = self.swallowed(directive).map(|index| index + 1);
-        let end = end.unwrap_or(directive.arguments.len());
-        directive.arguments.get(from..end).unwrap_or_default()
-    }
-
     fn apply(
         &mut self,
         row: &'static Row,
@@ -280,221 +255,4 @@ impl Reader<'_> {
             }
         }
     }
-
-    /// Fills the field of the Draft that a row names.
-    fn fill(
-        &mut self,
-        apply: &Apply,
-        directive: &Directive,
-        level: &mut Level<'_>,
-        path: &Path<'_>,
-    ) {
-        let name = directive.name.text.as_str();
-        let text = directive.text(0);
-        match apply {
-            Apply::Call(function) => return function(self, directive, level, path),
-            Apply::Time(field) => {
-                let time = text.parse().ok();
-                self.put(time, level.common().map(field), directive, "invalid value");
-            }
-            Apply::Size(field) => {
-                let size = text.parse().ok();
-                self.put(size, level.common().map(field), directive, "invalid value");
-            }
-            Apply::Switch(field) => {
-                let on = switch(text).map(Switch);
-                self.put(on, level.common().map(field), directive, "invalid value");
-            }
-            Apply::Number(field) => {
-                let number = number(text);
-                self.put(
-                    number,
-                    level.common().map(field),
-                    directive,
-                    "invalid number",
-                );
-            }
-            Apply::Word(field) => {
-                let word = Some(draft::Word(text.to_owned()));
-                self.put(word, level.common().map(field), directive, "invalid value");
-            }
-            Apply::Words(field) => {
-                let Some(common) = level.common() else { return };
-                let list = field(common).get_or_insert_with(Default::default);
-                return self.add_words(list, directive, path);
-            }
-            Apply::Text(field) => {
-                let Some(common) = level.common() else { return };
-                let (word, pieces) = joined(&directive.arguments);
-                *field(common) = Some(word);
-                let at = path.key(name);
-                return (self.positions).record_pieces(&at, directive, &directive.name, || pieces);
-            }
-            Apply::ClientTime(field) => {
-                let time = text.parse().ok();
-                self.put(time, level.client().map(field), directive, "invalid value");
-            }
-            Apply::ClientSize(field) => {
-                let size = text.parse().ok();
-                self.put(size, level.client().map(field), directive, "invalid value");
-            }
-            Apply::ClientSwitch(field) => {
-                let on = switch(text).map(Switch);
-                self.put(on, level.client().map(field), directive, "invalid value");
-            }
-            Apply::ClientNumber(field) => {
-                let number = number(text);
-                self.put(
-                    number,
-                    level.client().map(field),
-                    directive,
-                    "invalid number",
-                );
-            }
-        }
-        let value = directive.arguments.first();
-        self.positions
-            .record(&path.key(name), directive, &directive.name, value);
-    }
-
-    /// Adds a directive's arguments to a list of the Draft.
-    fn add_words(
-        &mut self,
-        OneOrMany(list): &mut OneOrMany<draft::Word>,
-        directive: &Directive,
-        path: &Path<'_>,
-    ) {
-        let path = path.key(&directive.name.text);
-        if list.is_empty() {
-            let value = directive.arguments.first();
-            self.positions
-                .record(&path, directive, &directive.name, value);
-        }
-        for word in &directive.arguments {
-            let at = path.index(list.len());
-            self.positions
-                .record(&at, directive, &directive.name, Some(word));
-            list.push(draft::Word(word.text.clone()));
-        }
-    }
-
-    fn put<T>(
-        &mut self,
-        value: Option<T>,
-        field: Option<&mut Option<T>>,
-        directive: &Directive,
-        what: &'static str,
-    ) {
-        match (value, field) {
-            (Some(value), Some(field)) => *field = Some(value),
-            (None, _) => self.invalid(directive, what),
-            (_, None) => self.only_in_a_server(directive),
-        }
-    }
-
-    /// nginx takes it in a location too, where it holds for what follows on the connection.
-    fn only_in_a_server(&mut self, directive: &Directive) {
-        let problem = Problem::UnsupportedDirective(directive.name.text.clone());
-        let label = "it can be set for a whole `server` only";
-        self.error(directive, &directive.name, problem, label);
-    }
-
-    /// Its first argument is not what it takes.
-    fn invalid(&mut self, directive: &Directive, what: &'static str) {
-        let problem = Problem::DirectiveValue {
-            directive: directive.name.text.clone(),
-            what,
-        };
-        let word = directive.arguments.first().unwrap_or(&directive.name);
-        let label = self.missing_semicolon(directive);
-        self.report(directive, word, problem, label);
-    }
-
-    fn invalid_parameter(&mut self, directive: &Directive, word: &Word) {
-        let problem = Problem::InvalidParameter(word.text.clone());
-        let label = self.missing_semicolon(directive);
-        self.report(directive, word, problem, label);
-    }
-
-    fn unsupported_parameter(&mut self, directive: &Directive, word: &Word, label: &str) {
-        let problem = Problem::UnsupportedParameter(word.text.clone());
-        self.error(directive, word, problem, label);
-    }
-
-    fn error(
-        &mut self,
-        directive: &Directive,
-        word: &Word,
-        problem: Problem,
-        label: impl Into<String>,
-    ) {
-        self.report(directive, word, problem, Some(label.into()));
-    }
-
-    fn warn(
-        &mut self,
-        directive: &Directive,
-        word: &Word,
-        problem: Problem,
-        label: impl Into<String>,
-    ) {
-        self.error(directive, word, problem, label);
-        if let Some(last) = self.diagnostics.pop() {
-            self.diagnostics.push(last.warning());
-        }
-    }
-
-    fn report(
-        &mut self,
-        directive: &Directive,
-        word: &Word,
-        problem: Problem,
-        label: Option<String>,
-    ) {
-        let place = Some(directive.place(word));
-        self.diagnostics
-            .push(Diagnostic::emerg(problem, place, label).of_nginx());
-    }
 }
-
-/// Arguments as one text, with spaces between them, and where each of them stands.
-fn joined(words: &[Word]) -> (draft::Word, Vec<Piece>) {
-    let mut text = String::new();
-    let mut pieces = Vec::with_capacity(words.len());
-    for word in words {
-        if !text.is_empty() {
-            text.push(' ');
-        }
-        pieces.push(Piece {
-            offset: text.len(),
-            skipped: 0,
-            word: word.clone(),
-        });
-        text.push_str(&word.text);
-    }
-    (draft::Word(text), pieces)
-}
-
-/// nginx's `on` and `off`, in any case.
-fn switch(text: &str) -> Option<bool> {
-    match text {
-        _ if text.eq_ignore_ascii_case("on") => Some(true),
-        _ if text.eq_ignore_ascii_case("off") => Some(false),
-        _ => None,
-    }
-}
-
-/// A number as nginx takes it: digits alone.
-fn number(text: &str) -> Option<u64> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse()
-        .ok()
-        .filter(|number| digits && i64::try_from(*number).is_ok())
-}
-
-/// Parameters that are the names of directives too.
-const PARAMETERS: [(&str, &str); 3] = [
-    ("access_log", "gzip"),
-    ("listen", "http2"),
-    ("listen", "ssl"),
-];
