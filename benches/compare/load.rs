@@ -24,9 +24,6 @@ pub(crate) struct Plan<'a> {
     pub(crate) connections: usize,
     /// Sent in turn.
     pub(crate) requests: &'a [Vec<u8>],
-    /// Requests a second; without, the next is sent as soon as one is answered.
-    pub(crate) rate: Option<f64>,
-    pub(crate) duration: Duration,
     pub(crate) wait: Wait,
     /// The one behind the proxy.
     pub(crate) backend: &'a Backend,
@@ -40,10 +37,15 @@ pub(crate) struct Outcome {
     pub(crate) elapsed: Duration,
 }
 
+/// Latencies in microseconds, to three digits.
+pub(crate) fn latencies() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, LONGEST, 3).expect("three digits are allowed")
+}
+
 impl Outcome {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self {
-            latencies: Histogram::new_with_bounds(1, LONGEST, 3).expect("three digits are allowed"),
+            latencies: latencies(),
             errors: 0,
             elapsed: Duration::ZERO,
         }
@@ -53,25 +55,6 @@ impl Outcome {
     pub(crate) fn rate(&self) -> f64 {
         self.latencies.len() as f64 / self.elapsed.as_secs_f64()
     }
-}
-
-/// Carries a plan out.
-pub(crate) fn run(plan: &Plan<'_>) -> io::Result<Outcome> {
-    let mut client = Client {
-        plan,
-        poll: Poll::new()?,
-        timer: Timer::new()?,
-        connections: (0..plan.connections)
-            .map(|_| Connection::default())
-            .collect(),
-        free: (0..plan.connections).rev().collect(),
-        waiting: VecDeque::new(),
-        next: 0,
-        outcome: Outcome::new(),
-        buffer: vec![0; 256 * 1024],
-    };
-    client.run()?;
-    Ok(client.outcome)
 }
 
 /// Opens connections that are used once and then kept.
@@ -97,8 +80,9 @@ pub(crate) fn idle(
         .collect()
 }
 
-struct Client<'a> {
-    plan: &'a Plan<'a>,
+/// Connections to a proxy, kept from one run to the next.
+pub(crate) struct Client<'a> {
+    plan: Plan<'a>,
     poll: Poll,
     timer: Timer,
     connections: Vec<Connection>,
@@ -127,16 +111,40 @@ struct Answer {
     read: Option<(Head, usize)>,
 }
 
-impl Client<'_> {
-    fn run(&mut self) -> io::Result<()> {
+impl<'a> Client<'a> {
+    pub(crate) fn new(plan: Plan<'a>) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let timer = Timer::new()?;
+        timer.register(&poll)?;
+        Ok(Self {
+            poll,
+            timer,
+            connections: (0..plan.connections)
+                .map(|_| Connection::default())
+                .collect(),
+            free: (0..plan.connections).rev().collect(),
+            waiting: VecDeque::new(),
+            next: 0,
+            outcome: Outcome::new(),
+            buffer: vec![0; 256 * 1024],
+            plan,
+        })
+    }
+
+    /// Asks for so long, so many requests a second; without a rate the next is sent as soon as one is answered. All are
+    /// answered at the end, or nobody waits for them any more.
+    pub(crate) fn run(&mut self, rate: Option<f64>, duration: Duration) -> io::Result<Outcome> {
         let mut events = Events::with_capacity(1024);
-        self.timer.register(&self.poll)?;
+        // Connections that were closed since the last run.
+        self.poll.poll(&mut events, Some(Duration::ZERO))?;
+        for event in &events {
+            if event.token() != TIMER {
+                self.advance(event.token().0);
+            }
+        }
         let began = Instant::now();
-        let end = began + self.plan.duration;
-        let between = self
-            .plan
-            .rate
-            .map(|rate| Duration::from_secs_f64(1.0 / rate));
+        let end = began + duration;
+        let between = rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
         let mut due = began;
         let mut beside = self.plan.backend.take();
         loop {
@@ -186,7 +194,7 @@ impl Client<'_> {
         // What nobody answered.
         let unanswered = self.waiting.len() + self.connections.len() - self.free.len();
         self.outcome.errors += unanswered as u64;
-        Ok(())
+        Ok(std::mem::replace(&mut self.outcome, Outcome::new()))
     }
 
     fn send(&mut self, index: usize, due: Instant) {

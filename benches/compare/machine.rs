@@ -128,16 +128,17 @@ pub(crate) fn tree(root: u32) -> Vec<u32> {
     tree
 }
 
-/// The processor time of these processes, to a hundredth of a second.
+/// The processor time of these processes as the scheduler accounts it, to a nanosecond; not that of threads that have ended.
 pub(crate) fn processor_time(processes: &[u32]) -> Duration {
-    let ticks = processes.iter().filter_map(|process| {
-        let fields = stat(*process)?;
-        let field = |at: usize| fields.get(at)?.parse::<u64>().ok();
-        Some(field(11)? + field(12)?)
-    });
-    // SAFETY: a call without pointers.
-    let a_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    Duration::from_secs_f64(ticks.sum::<u64>() as f64 / a_second as f64)
+    let of_one = |process: &u32| {
+        let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter();
+        let times = threads.flatten().flatten().filter_map(|thread| {
+            let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            text.split(' ').next()?.parse::<u64>().ok()
+        });
+        times.sum::<u64>()
+    };
+    Duration::from_nanos(processes.iter().map(of_one).sum())
 }
 
 /// Bytes of memory of these processes; what they share is counted once.

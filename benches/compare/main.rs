@@ -1,4 +1,4 @@
-//! Gapura beside other proxies, on this machine: `packaging/cargo bench --bench compare`.
+//! Gapura beside other proxies, on this machine: `cargo bench --bench compare`.
 //!
 //! docs/performance.md tells what is measured, how, and what cannot be concluded from it.
 
@@ -6,6 +6,7 @@ mod backend;
 mod bare_pingora;
 mod load;
 mod machine;
+mod measure;
 mod message;
 mod proxies;
 mod report;
@@ -14,12 +15,11 @@ mod workload;
 use backend::Backend;
 use clap::Parser;
 use machine::Wait;
+use measure::Bench;
 use proxies::Proxy;
-use report::{Round, Row, Table};
+use report::{Row, Table};
 use std::error::Error;
 use std::fs;
-use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use workload::{WORKLOADS, Workload};
@@ -34,12 +34,12 @@ struct Arguments {
     /// Workloads to run, all without: small, tutorial, log, 10k, 1m, post, connect, idle, idle-10000,
     /// sites, threads.
     workloads: Vec<String>,
-    /// Rounds; in each, every proxy has its turn.
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// How long a proxy is saturated in a round, and how long it serves at the fixed rate.
-    #[arg(long, default_value_t = 4.0)]
+    /// How long a proxy is saturated, and how long it serves at the fixed rate.
+    #[arg(long, default_value_t = 12.0)]
     seconds: f64,
+    /// Where there are idle connections: in how many rounds, in each of which every proxy is started.
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
     /// Only these proxies, by the beginning of their names.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -49,7 +49,7 @@ struct Arguments {
     /// The Gapura to measure.
     #[arg(long, default_value = env!("CARGO_BIN_EXE_gapura"))]
     gapura: PathBuf,
-    /// Requests a second at the fixed rate; without, 60% of what the proxy could do in that round.
+    /// Requests a second at the fixed rate; without, 60% of what the proxy can do.
     #[arg(long)]
     rate: Option<f64>,
     /// Let load and backend sleep when there is nothing to do, so that the proxy wakes them: what that costs
@@ -109,29 +109,18 @@ fn main() -> Result<(), Box<dyn Error>> {
             .iter()
             .filter(|proxy| proxy.takes_part(workload))
             .collect();
-        let mut rows: Vec<_> = part.iter().map(|proxy| Row::new(&proxy.name)).collect();
-        let mut alone = Vec::new();
-        for round in 0..arguments.rounds {
-            // Each is first once, so that what the machine does meanwhile hits all alike.
-            let mut highest = 1.0;
-            for turn in 0..part.len() {
-                let index = (round + turn) % part.len();
-                match bench.round(part[index], workload) {
-                    Ok(round) => {
-                        highest = round.rate.max(highest);
-                        rows[index].add(round);
-                    }
-                    Err(error) => eprintln!("left out: {error}"),
-                }
-            }
-            alone.push(bench.without_proxy(workload, highest)?);
-        }
-        rows.retain(Row::has_figures);
-        let table = Table {
+        let mut table = Table {
             workload,
-            rows,
-            alone,
+            rows: part.iter().map(|proxy| Row::new(&proxy.name)).collect(),
+            alone: load::latencies(),
+            alone_rates: Vec::new(),
         };
+        // The idle connections of all at once would be more than a process may have.
+        match workload.idle {
+            0 => bench.turns(&part, &mut table, bench.time)?,
+            _ => bench.rounds(&part, &mut table, arguments.rounds)?,
+        }
+        table.rows.retain(Row::has_figures);
         print!("{}", table.text());
         tables.push(table);
     }
@@ -149,86 +138,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     Ok(())
 }
-
-/// What is the same for every measurement.
-struct Bench {
-    backend: Backend,
-    proxy_core: usize,
-    folder: PathBuf,
-    time: Duration,
-    rate: Option<f64>,
-    wait: Wait,
-}
-
-impl Bench {
-    /// One proxy, started for this, saturated and then at the fixed rate.
-    fn round(&self, proxy: &Proxy, workload: &Workload) -> Result<Round, Box<dyn Error>> {
-        let folder = self.folder.join(proxy.name.replace(' ', "-"));
-        let running = proxy.start(workload, self.backend.address, self.proxy_core, &folder)?;
-        let requests = workload.requests();
-        let plan = |rate, duration| self.plan(workload, running.address, &requests, rate, duration);
-        load::run(&plan(None, WARM_UP))?;
-        let processes = running.processes();
-        let before = machine::memory(&processes);
-        let idle = load::idle(running.address, workload.idle, &requests[0])?;
-        let of_idle = machine::memory(&processes).saturating_sub(before) as f64 / idle.len() as f64;
-
-        let before = machine::processor_time(&processes);
-        let saturation = load::run(&plan(None, self.time))?;
-        let taken = machine::processor_time(&processes).saturating_sub(before);
-        let rate = self.rate.unwrap_or(saturation.rate() * SHARE_OF_SATURATION);
-        let before = machine::processor_time(&processes);
-        let fixed = load::run(&plan(Some(rate.max(1.0)), self.time))?;
-        let at_rate = machine::processor_time(&processes).saturating_sub(before);
-        Ok(Round {
-            cost_at_rate: at_rate.as_secs_f64() * 1e6 / fixed.latencies.len() as f64,
-            cost: taken.as_secs_f64() * 1e6 / saturation.latencies.len() as f64,
-            busy: taken.as_secs_f64() / saturation.elapsed.as_secs_f64(),
-            saturation,
-            rate,
-            fixed,
-            memory: machine::memory(&processes),
-            idle: (!idle.is_empty()).then_some(of_idle),
-        })
-    }
-
-    /// The latencies that load and backend have by themselves. The proxy's core is busy meanwhile: that it is may
-    /// be what makes the machine stand still at times.
-    fn without_proxy(&self, workload: &Workload, rate: f64) -> io::Result<load::Outcome> {
-        let requests = workload.requests();
-        let _busy = machine::Busy::keep(self.proxy_core);
-        load::run(&self.plan(
-            workload,
-            self.backend.address,
-            &requests,
-            Some(rate),
-            self.time,
-        ))
-    }
-
-    fn plan<'a>(
-        &'a self,
-        workload: &Workload,
-        address: SocketAddr,
-        requests: &'a [Vec<u8>],
-        rate: Option<f64>,
-        duration: Duration,
-    ) -> load::Plan<'a> {
-        load::Plan {
-            address,
-            connections: workload.connections,
-            requests,
-            rate,
-            duration,
-            wait: self.wait,
-            backend: &self.backend,
-        }
-    }
-}
-
-const WARM_UP: Duration = Duration::from_secs(1);
-
-const SHARE_OF_SATURATION: f64 = 0.6;
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Workload>, String> {
     if names.is_empty() {
@@ -248,12 +157,12 @@ fn about(arguments: &Arguments, proxies: &[Proxy], cores: usize) -> String {
         .map(|proxy| format!("{} ({})", proxy.name, proxy.version()));
     let versions: Vec<_> = versions.collect();
     format!(
-        "{}, {cores} cores, {}. {} rounds of {} s saturated and {} s at the fixed rate.\n\n{}.\n",
+        "{}, {cores} cores, {}. {} s saturated and {} s at the fixed rate; with idle connections in {} rounds.\n\n{}.\n",
         machine::processor(),
         machine::kernel(),
+        arguments.seconds,
+        arguments.seconds,
         arguments.rounds,
-        arguments.seconds,
-        arguments.seconds,
         versions.join(", ")
     )
 }
@@ -278,5 +187,5 @@ fn write_into_docs(markdown: &str, chart: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-const BEGIN: &str = "<!-- figures: written by packaging/cargo bench --bench compare -- --write -->";
+const BEGIN: &str = "<!-- figures: written by cargo bench --bench compare -- --write -->";
 const END: &str = "<!-- end of figures -->";

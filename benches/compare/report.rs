@@ -1,100 +1,130 @@
 //! What was measured, as a table for a terminal, as Markdown and as a picture.
 
-use crate::load::Outcome;
+use crate::load::{Outcome, latencies};
 use crate::proxies::BASE;
 use crate::workload::Workload;
+use hdrhistogram::{AdditionError, Histogram};
 use std::fmt::Write as _;
 
-/// One proxy under one workload, over all rounds.
+/// One proxy under one workload, over all its rounds, each of which may be but a moment.
 pub(crate) struct Row {
     pub(crate) proxy: String,
-    rounds: Vec<Round>,
+    /// Processor time of a request while the proxy was saturated, in microseconds.
+    costs: Vec<f64>,
+    /// The same at the fixed rate.
+    costs_at_rate: Vec<f64>,
+    /// How much of its core it took, saturated.
+    busy: Vec<f64>,
+    /// Requests a second, saturated.
+    answered: Vec<f64>,
+    /// Requests a second that were asked for at the fixed rate.
+    rates: Vec<f64>,
+    saturated: Histogram<u64>,
+    at_rate: Histogram<u64>,
+    errors: u64,
+    /// Bytes, at the end.
+    pub(crate) memory: Vec<f64>,
+    /// Bytes that an idle connection took.
+    pub(crate) idle: Vec<f64>,
 }
 
 /// One round of it.
 pub(crate) struct Round {
     pub(crate) saturation: Outcome,
-    /// Processor time of the proxy while it was saturated, in microseconds of one request.
     pub(crate) cost: f64,
-    /// How much of its core it took.
     pub(crate) busy: f64,
-    /// Requests a second that were asked for.
     pub(crate) rate: f64,
     pub(crate) fixed: Outcome,
-    /// Processor time of the proxy at that rate, in microseconds of one request.
     pub(crate) cost_at_rate: f64,
-    /// Bytes, at the end.
-    pub(crate) memory: u64,
-    /// Bytes that an idle connection took.
-    pub(crate) idle: Option<f64>,
 }
 
 /// All rows of a workload.
 pub(crate) struct Table<'a> {
     pub(crate) workload: &'a Workload,
     pub(crate) rows: Vec<Row>,
-    /// Load and backend without a proxy, in each round at the highest fixed rate.
-    pub(crate) alone: Vec<Outcome>,
+    /// Latencies of load and backend without a proxy, at the highest fixed rate of each round.
+    pub(crate) alone: Histogram<u64>,
+    pub(crate) alone_rates: Vec<f64>,
 }
 
 impl Row {
     pub(crate) fn new(proxy: &str) -> Self {
         Self {
             proxy: proxy.to_owned(),
-            rounds: Vec::new(),
+            costs: Vec::new(),
+            costs_at_rate: Vec::new(),
+            busy: Vec::new(),
+            answered: Vec::new(),
+            rates: Vec::new(),
+            saturated: latencies(),
+            at_rate: latencies(),
+            errors: 0,
+            memory: Vec::new(),
+            idle: Vec::new(),
         }
     }
 
-    pub(crate) fn add(&mut self, round: Round) {
-        self.rounds.push(round);
+    pub(crate) fn add(&mut self, round: Round) -> Result<(), AdditionError> {
+        self.costs.push(round.cost);
+        self.costs_at_rate.push(round.cost_at_rate);
+        self.busy.push(round.busy);
+        self.answered.push(round.saturation.rate());
+        self.rates.push(round.rate);
+        self.errors += round.saturation.errors + round.fixed.errors;
+        self.saturated.add(&round.saturation.latencies)?;
+        self.at_rate.add(&round.fixed.latencies)
     }
 
     pub(crate) fn has_figures(&self) -> bool {
-        !self.rounds.is_empty()
-    }
-
-    fn median(&self, of: impl Fn(&Round) -> f64) -> f64 {
-        median(self.rounds.iter().map(of))
+        !self.costs.is_empty()
     }
 
     fn cost(&self) -> f64 {
-        self.median(|round| round.cost)
+        median(&self.costs)
     }
 
-    fn errors(&self) -> u64 {
-        let of_round = |round: &Round| round.saturation.errors + round.fixed.errors;
-        self.rounds.iter().map(of_round).sum()
+    /// How many times another one's it is: of what was measured one after the other, the median and the quartiles.
+    fn ratio(&self, other: &Self) -> [f64; 3] {
+        let ratios = self.costs.iter().zip(&other.costs);
+        let ratios: Vec<f64> = ratios.map(|(own, other)| own / other).collect();
+        [50, 25, 75].map(|percent| percentile(&ratios, percent))
     }
 
-    fn cells(&self, base: Option<f64>) -> [String; 11] {
-        let idle = self.median(|round| round.idle.unwrap_or(f64::NAN));
+    fn cells(&self, table: &Table<'_>) -> [String; 12] {
+        let to = |name| {
+            let other = table.row(name).filter(|other| other.proxy != self.proxy);
+            other.map_or("-".into(), |other| {
+                let [median, low, high] = self.ratio(other);
+                format!("{median:.2} ({low:.2} to {high:.2})")
+            })
+        };
+        let memory = megabytes(median(&self.memory));
         [
             self.proxy.clone(),
-            format!("{:.0}", self.median(|round| round.saturation.rate())),
+            format!("{:.0}", median(&self.answered)),
             format!("{:.1}", self.cost()),
-            base.map_or("-".into(), |base| format!("{:.2}", self.cost() / base)),
-            quantiles(self.rounds.iter().map(|round| &round.saturation)),
-            format!("{:.0}", self.median(|round| round.rate)),
-            quantiles(self.rounds.iter().map(|round| &round.fixed)),
-            format!("{:.1}", self.median(|round| round.cost_at_rate)),
-            match idle.is_nan() {
-                true => megabytes(self.median(|round| round.memory as f64)),
-                false => {
-                    let memory = megabytes(self.median(|round| round.memory as f64));
-                    format!("{memory}, {:.1} kB each", idle / 1024.0)
-                }
+            to(BASE),
+            to("nginx"),
+            quantiles(&self.saturated),
+            format!("{:.0}", median(&self.rates)),
+            quantiles(&self.at_rate),
+            format!("{:.1}", median(&self.costs_at_rate)),
+            match self.idle.is_empty() {
+                true => memory,
+                false => format!("{memory}, {:.1} kB each", median(&self.idle) / 1024.0),
             },
-            format!("{:.0}%", 100.0 * self.median(|round| round.busy)),
-            self.errors().to_string(),
+            format!("{:.0}%", 100.0 * median(&self.busy)),
+            self.errors.to_string(),
         ]
     }
 }
 
-const HEADINGS: [&str; 11] = [
+const HEADINGS: [&str; 12] = [
     "proxy",
     "requests/s",
     "CPU µs/request",
     "to bare Pingora",
+    "to nginx",
     "p50 / p90 / p99 / p99.9 saturated",
     "fixed rate/s",
     "p50 / p90 / p99 / p99.9 at that rate",
@@ -105,15 +135,14 @@ const HEADINGS: [&str; 11] = [
 ];
 
 impl Table<'_> {
-    fn base(&self) -> Option<f64> {
-        let base = self.rows.iter().find(|row| row.proxy == BASE);
-        base.map(Row::cost)
+    fn row(&self, name: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.proxy == name)
     }
 
     /// For a terminal.
     pub(crate) fn text(&self) -> String {
         let mut lines = vec![HEADINGS.map(str::to_owned)];
-        lines.extend(self.rows.iter().map(|row| row.cells(self.base())));
+        lines.extend(self.rows.iter().map(|row| row.cells(self)));
         let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
         let mut text = format!("\n{}: {}\n", self.workload.name, self.workload.title);
         for line in &lines {
@@ -129,8 +158,8 @@ impl Table<'_> {
 
     /// What of the latencies is the machine's.
     fn without_proxy(&self) -> String {
-        let rate = median(self.alone.iter().map(Outcome::rate));
-        let quantiles = quantiles(self.alone.iter());
+        let rate = median(&self.alone_rates);
+        let quantiles = quantiles(&self.alone);
         format!("Load and backend without a proxy, its core busy, at {rate:.0}/s: {quantiles}.\n")
     }
 
@@ -144,7 +173,7 @@ impl Table<'_> {
             "|---:".repeat(HEADINGS.len() - 1) + "|"
         ));
         for one in &self.rows {
-            text.push_str(&row(&one.cells(self.base())));
+            text.push_str(&row(&one.cells(self)));
         }
         text + "\n" + &self.without_proxy()
     }
@@ -162,9 +191,11 @@ pub(crate) fn chart(tables: &[Table<'_>]) -> String {
         );
         y += 10;
         // Where bare Pingora did not run, the first is as long as it would be.
-        let base = table.base().or(table.rows.first().map(Row::cost));
+        let Some(base) = table.row(BASE).or(table.rows.first()) else {
+            continue;
+        };
         for row in &table.rows {
-            let ratio = row.cost() / base.unwrap_or(1.0);
+            let [ratio, ..] = row.ratio(base);
             let length = (ratio * UNIT).clamp(0.0, LONGEST);
             let color = match row.proxy.as_str() {
                 "Gapura" => "#b5532a",
@@ -197,21 +228,25 @@ const LEFT: f64 = 130.0;
 const UNIT: f64 = 200.0;
 const LONGEST: f64 = 550.0;
 
-/// Quantiles of latencies, each the median of the rounds': one round that the machine disturbed is not all of
-/// them.
-fn quantiles<'a>(rounds: impl Iterator<Item = &'a Outcome> + Clone) -> String {
-    let of_round = |round: &Outcome, share| round.latencies.value_at_quantile(share) as f64;
-    let quantile = |share| median(rounds.clone().map(|round| of_round(round, share)));
+fn quantiles(latencies: &Histogram<u64>) -> String {
     [0.5, 0.9, 0.99, 0.999]
-        .map(|share| time(quantile(share)))
+        .map(|share| time(latencies.value_at_quantile(share) as f64))
         .join(" / ")
 }
 
 /// The upper one where there are two.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
+pub(crate) fn median(values: &[f64]) -> f64 {
+    percentile(values, 50)
+}
+
+/// The value that so many of a hundred are below of.
+fn percentile(values: &[f64], percent: usize) -> f64 {
+    let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    values
+        .get(values.len() * percent / 100)
+        .copied()
+        .unwrap_or(f64::NAN)
 }
 
 fn time(microseconds: f64) -> String {
