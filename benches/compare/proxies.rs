@@ -99,7 +99,8 @@ impl Proxy {
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text).into_owned();
         let line = text.lines().find(|line| !line.trim().is_empty());
-        let words = line.unwrap_or_default().split_whitespace().take(3);
+        let words = line.unwrap_or_default().split_whitespace();
+        let words = words.filter(|word| !word.starts_with('(')).take(3);
         words.collect::<Vec<_>>().join(" ")
     }
 
