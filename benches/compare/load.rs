@@ -194,6 +194,11 @@ impl<'a> Client<'a> {
         // What nobody answered.
         let unanswered = self.waiting.len() + self.connections.len() - self.free.len();
         self.outcome.errors += unanswered as u64;
+        if unanswered > 0 {
+            self.waiting.clear();
+            self.connections.fill_with(Connection::default);
+            self.free = (0..self.connections.len()).rev().collect();
+        }
         Ok(std::mem::replace(&mut self.outcome, Outcome::new()))
     }
 
