@@ -90,7 +90,10 @@ impl Bench {
                 let row = &mut table.rows[index];
                 match self.round(proxies[index], table.workload, &requests, time, row) {
                     Ok(rate) => highest = rate.max(highest),
-                    Err(error) => eprintln!("left out: {error}"),
+                    Err(error) => {
+                        eprintln!("left out: {error}");
+                        row.skip();
+                    }
                 }
             }
             self.without_proxy(&mut alone, highest, time, table)?;

@@ -75,8 +75,13 @@ impl Row {
         self.at_rate.add(&round.fixed.latencies)
     }
 
+    /// A round that it did not take part in: others' rounds stay beside its own of the same number.
+    pub(crate) fn skip(&mut self) {
+        self.costs.push(f64::NAN);
+    }
+
     pub(crate) fn has_figures(&self) -> bool {
-        !self.costs.is_empty()
+        self.costs.iter().any(|cost| !cost.is_nan())
     }
 
     fn cost(&self) -> f64 {
@@ -239,9 +244,10 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     percentile(values, 50)
 }
 
-/// The value that so many of a hundred are below of.
+/// The value that so many of a hundred are below of, of those that are numbers.
 fn percentile(values: &[f64], percent: usize) -> f64 {
-    let mut values = values.to_vec();
+    let numbers = values.iter().copied().filter(|value| !value.is_nan());
+    let mut values: Vec<f64> = numbers.collect();
     values.sort_by(f64::total_cmp);
     values
         .get(values.len() * percent / 100)

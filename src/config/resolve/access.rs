@@ -1,4 +1,4 @@
-//! `allow`, `deny` and `limit_except`.
+//! `allow`, `deny`, `limit_except`, and whose word for the client's address is taken.
 
 use super::super::draft::{self, OneOrMany, Word};
 use super::super::path::Path;
