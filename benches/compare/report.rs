@@ -21,6 +21,8 @@ pub(crate) struct Row {
     rates: Vec<f64>,
     saturated: Histogram<u64>,
     at_rate: Histogram<u64>,
+    /// The 99th percentile of each round at the fixed rate, in microseconds.
+    tails: Vec<f64>,
     errors: u64,
     /// Bytes, at the end.
     pub(crate) memory: Vec<f64>,
@@ -58,6 +60,7 @@ impl Row {
             rates: Vec::new(),
             saturated: latencies(),
             at_rate: latencies(),
+            tails: Vec::new(),
             errors: 0,
             memory: Vec::new(),
             idle: Vec::new(),
@@ -70,6 +73,10 @@ impl Row {
         self.busy.push(round.busy);
         self.answered.push(round.saturation.rate());
         self.rates.push(round.rate);
+        self.tails.push(match round.fixed.latencies.is_empty() {
+            true => f64::NAN,
+            false => round.fixed.latencies.value_at_quantile(0.99) as f64,
+        });
         self.errors += round.saturation.errors + round.fixed.errors;
         self.saturated.add(&round.saturation.latencies)?;
         self.at_rate.add(&round.fixed.latencies)
@@ -78,6 +85,7 @@ impl Row {
     /// A round that it did not take part in: others' rounds stay beside its own of the same number.
     pub(crate) fn skip(&mut self) {
         self.costs.push(f64::NAN);
+        self.tails.push(f64::NAN);
     }
 
     pub(crate) fn has_figures(&self) -> bool {
@@ -88,31 +96,32 @@ impl Row {
         median(&self.costs)
     }
 
-    /// How many times another one's it is: of what was measured one after the other, the median and the quartiles.
+    /// How many times another one's cost it is.
     fn ratio(&self, other: &Self) -> [f64; 3] {
-        let ratios = self.costs.iter().zip(&other.costs);
-        let ratios: Vec<f64> = ratios.map(|(own, other)| own / other).collect();
-        [50, 25, 75].map(|percent| percentile(&ratios, percent))
+        ratios(&self.costs, &other.costs)
     }
 
-    fn cells(&self, table: &Table<'_>) -> [String; 12] {
-        let to = |name| {
+    fn cells(&self, table: &Table<'_>) -> [String; 14] {
+        let to = |name, ratio: fn(&Self, &Self) -> [f64; 3]| {
             let other = table.row(name).filter(|other| other.proxy != self.proxy);
             other.map_or("-".into(), |other| {
-                let [median, low, high] = self.ratio(other);
+                let [median, low, high] = ratio(self, other);
                 format!("{median:.2} ({low:.2} to {high:.2})")
             })
         };
+        let [tail, low, high] = quartiles(&self.tails).map(time);
         let memory = megabytes(median(&self.memory));
         [
             self.proxy.clone(),
             format!("{:.0}", median(&self.answered)),
             format!("{:.1}", self.cost()),
-            to(BASE),
-            to("nginx"),
+            to(BASE, Self::ratio),
+            to("nginx", Self::ratio),
             quantiles(&self.saturated),
             format!("{:.0}", median(&self.rates)),
             quantiles(&self.at_rate),
+            format!("{tail} ({low} to {high})"),
+            to("nginx", |own, other| ratios(&own.tails, &other.tails)),
             format!("{:.1}", median(&self.costs_at_rate)),
             match self.idle.is_empty() {
                 true => memory,
@@ -124,7 +133,7 @@ impl Row {
     }
 }
 
-const HEADINGS: [&str; 12] = [
+const HEADINGS: [&str; 14] = [
     "proxy",
     "requests/s",
     "CPU µs/request",
@@ -133,6 +142,8 @@ const HEADINGS: [&str; 12] = [
     "p50 / p90 / p99 / p99.9 saturated",
     "fixed rate/s",
     "p50 / p90 / p99 / p99.9 at that rate",
+    "p99 of a turn at that rate",
+    "that p99 to nginx's",
     "CPU µs at that rate",
     "memory MB",
     "core busy",
@@ -237,6 +248,21 @@ fn quantiles(latencies: &Histogram<u64>) -> String {
     [0.5, 0.9, 0.99, 0.999]
         .map(|share| time(latencies.value_at_quantile(share) as f64))
         .join(" / ")
+}
+
+/// Of what was measured one after the other: how many times the other it is.
+fn ratios(own: &[f64], other: &[f64]) -> [f64; 3] {
+    let ratios: Vec<f64> = own
+        .iter()
+        .zip(other)
+        .map(|(own, other)| own / other)
+        .collect();
+    quartiles(&ratios)
+}
+
+/// The median, and the quartiles around it.
+fn quartiles(values: &[f64]) -> [f64; 3] {
+    [50, 25, 75].map(|percent| percentile(values, percent))
 }
 
 /// The upper one where there are two.
