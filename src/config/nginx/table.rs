@@ -7,7 +7,7 @@
 use super::parser::Directive;
 use super::reader::{Level, Reader};
 use super::{DirectiveHelp, Treatment};
-use crate::config::draft::{ClientMut, CommonMut, OneOrMany, Size, Switch, Time, Word};
+use crate::config::draft::{ClientMut, CommonMut, OneOrMany, Size, Switch, Time, Upstream, Word};
 use crate::config::path::Path;
 use std::collections::HashMap;
 
@@ -165,6 +165,9 @@ pub(super) enum Apply {
     ClientSwitch(Client<Switch>),
     ClientNumber(Client<u64>),
     ClientSize(Client<Size>),
+    UpstreamTime(OfUpstream<Time>),
+    UpstreamNumber(OfUpstream<u64>),
+    UpstreamWords(OfUpstream<OneOrMany<Word>>),
     /// By a function of its own.
     Call(Call),
 }
@@ -174,6 +177,9 @@ pub(super) type Common<T> = for<'a> fn(CommonMut<'a>) -> &'a mut Option<T>;
 
 /// A field of `http` and `server`.
 pub(super) type Client<T> = for<'a> fn(ClientMut<'a>) -> &'a mut Option<T>;
+
+/// A field of `upstream`.
+pub(super) type OfUpstream<T> = fn(&mut Upstream) -> &mut Option<T>;
 
 /// Reads a directive that its row allows at this level, whose place in the Draft is the path.
 pub(super) type Call = fn(&mut Reader<'_>, &Directive, &mut Level<'_>, &Path<'_>);
@@ -217,6 +223,16 @@ macro_rules! setting {
     };
 }
 pub(super) use setting;
+
+/// A setting of `upstream`, by the shape of its value and its field.
+macro_rules! upstream_setting {
+    ($shape:ident $field:ident) => {
+        $crate::config::nginx::table::Class::Applied($crate::config::nginx::table::Apply::$shape(
+            |upstream| &mut upstream.$field,
+        ))
+    };
+}
+pub(super) use upstream_setting;
 
 /// Rows: `"name" in CONTEXTS, takes ARGUMENTS, CLASS, "help";`
 macro_rules! rows {

@@ -46,6 +46,31 @@ impl Reader<'_> {
                 let word = Some(draft::Word(text.to_owned()));
                 self.put(word, level.common().map(field), directive, "invalid value");
             }
+            Apply::UpstreamTime(field) => {
+                let time = text.parse().ok();
+                self.put(
+                    time,
+                    level.upstream().map(field),
+                    directive,
+                    "invalid value",
+                );
+            }
+            Apply::UpstreamNumber(field) => {
+                let number = number(text);
+                self.put(
+                    number,
+                    level.upstream().map(field),
+                    directive,
+                    "invalid number",
+                );
+            }
+            Apply::UpstreamWords(field) => {
+                let Some(upstream) = level.upstream() else {
+                    return;
+                };
+                let list = field(upstream).get_or_insert_with(Default::default);
+                return self.add_words(list, directive, path);
+            }
             Apply::Words(field) => {
                 let Some(common) = level.common() else { return };
                 let list = field(common).get_or_insert_with(Default::default);

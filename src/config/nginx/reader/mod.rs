@@ -128,6 +128,13 @@ impl Level<'_> {
             Self::Main(_) | Self::Location(_) | Self::Upstream(_) => None,
         }
     }
+
+    fn upstream(&mut self) -> Option<&mut draft::Upstream> {
+        match self {
+            Self::Upstream(upstream) => Some(upstream),
+            Self::Main(_) | Self::Http(_) | Self::Server(_) | Self::Location(_) => None,
+        }
+    }
 }
 
 impl<'t> Reader<'t> {
