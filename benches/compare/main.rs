@@ -154,6 +154,7 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Workload>, String> {
 fn about(arguments: &Arguments, proxies: &[Proxy], cores: usize) -> String {
     let versions = proxies
         .iter()
+        .filter(|proxy| proxy.name != proxies::PLAIN_GAPURA)
         .map(|proxy| format!("{} ({})", proxy.name, proxy.version()));
     let versions: Vec<_> = versions.collect();
     format!(

@@ -1,7 +1,7 @@
 //! The proxies: which are there, how each is configured, started and ended.
 
 use crate::machine;
-use crate::workload::{Setup, Workload};
+use crate::workload::{SMALL, Setup, Workload};
 use std::env;
 use std::fs::{self, File};
 use std::io;
@@ -16,6 +16,8 @@ pub(crate) struct Proxy {
     pub(crate) name: String,
     kind: Kind,
     program: PathBuf,
+    /// Configured as for the small GET, to be compared with itself.
+    is_plain: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,6 +40,11 @@ pub(crate) struct Running {
 /// What everything else is measured against.
 pub(crate) const BASE: &str = "bare Pingora";
 
+pub(crate) const GAPURA: &str = "Gapura";
+
+/// Gapura without the log, or with one site, where the workload has more.
+pub(crate) const PLAIN_GAPURA: &str = "Gapura, as for the small GET";
+
 /// Every proxy that is found. `others` are further programs by a name that begins with the proxy's:
 /// `nginx-1.31=/opt/nginx`.
 pub(crate) fn find(gapura: PathBuf, others: &[String]) -> io::Result<Vec<Proxy>> {
@@ -45,9 +52,11 @@ pub(crate) fn find(gapura: PathBuf, others: &[String]) -> io::Result<Vec<Proxy>>
         name: name.to_owned(),
         kind,
         program,
+        is_plain: name == PLAIN_GAPURA,
     };
     let mut found = vec![
-        proxy("Gapura", Kind::Gapura, gapura),
+        proxy(GAPURA, Kind::Gapura, gapura.clone()),
+        proxy(PLAIN_GAPURA, Kind::Gapura, gapura),
         proxy(BASE, Kind::BarePingora, env::current_exe()?),
     ];
     for (name, program, kind) in PROGRAMS {
@@ -127,7 +136,7 @@ impl Proxy {
 
     /// Whether it takes part in a workload.
     pub(crate) fn takes_part(&self, workload: &Workload) -> bool {
-        self.configuration(workload).is_some()
+        self.configuration(workload).is_some() && (!self.is_plain || workload.is_small_with_more())
     }
 
     /// Starts it on a core and waits until it answers connections.
@@ -139,6 +148,7 @@ impl Proxy {
         folder: &Path,
     ) -> io::Result<Running> {
         fs::create_dir_all(folder)?;
+        let workload = if self.is_plain { &SMALL } else { workload };
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let template = self.configuration(workload).unwrap_or_default();
         let text = filled(template, workload)

@@ -1,7 +1,7 @@
 //! What was measured, as a table for a terminal, as Markdown and as a picture.
 
 use crate::load::{Outcome, latencies};
-use crate::proxies::BASE;
+use crate::proxies::{BASE, GAPURA, PLAIN_GAPURA};
 use crate::workload::Workload;
 use hdrhistogram::{AdditionError, Histogram};
 use std::fmt::Write as _;
@@ -169,7 +169,17 @@ impl Table<'_> {
             text.truncate(text.trim_end().len());
             text.push('\n');
         }
-        text + &self.without_proxy()
+        text + &self.notes()
+    }
+
+    /// What stands below it.
+    fn notes(&self) -> String {
+        let gapuras = self.row(GAPURA).zip(self.row(PLAIN_GAPURA));
+        let more = gapuras.map(|(gapura, plain)| {
+            let [median, low, high] = gapura.ratio(plain);
+            format!("Gapura takes {median:.2} ({low:.2} to {high:.2}) times what it takes configured as for the small GET.\n")
+        });
+        more.unwrap_or_default() + &self.without_proxy()
     }
 
     /// What of the latencies is the machine's.
@@ -191,7 +201,7 @@ impl Table<'_> {
         for one in &self.rows {
             text.push_str(&row(&one.cells(self)));
         }
-        text + "\n" + &self.without_proxy()
+        text + "\n" + &self.notes()
     }
 }
 
@@ -214,7 +224,7 @@ pub(crate) fn chart(tables: &[Table<'_>]) -> String {
             let [ratio, ..] = row.ratio(base);
             let length = (ratio * UNIT).clamp(0.0, LONGEST);
             let color = match row.proxy.as_str() {
-                "Gapura" => "#b5532a",
+                GAPURA | PLAIN_GAPURA => "#b5532a",
                 BASE => "#8a8f98",
                 _ => "#4a7aa7",
             };
@@ -240,9 +250,9 @@ pub(crate) fn chart(tables: &[Table<'_>]) -> String {
     )
 }
 
-const LEFT: f64 = 130.0;
+const LEFT: f64 = 190.0;
 const UNIT: f64 = 200.0;
-const LONGEST: f64 = 550.0;
+const LONGEST: f64 = 490.0;
 
 fn quantiles(latencies: &Histogram<u64>) -> String {
     [0.5, 0.9, 0.99, 0.999]

@@ -32,7 +32,7 @@ pub(crate) enum Setup {
 }
 
 /// The one that others are variations of.
-const SMALL: Workload = Workload {
+pub(crate) const SMALL: Workload = Workload {
     name: "small",
     title: "small GET: 60 bytes, 64 connections, tuned, access log off",
     setup: Setup::Tuned,
@@ -115,6 +115,11 @@ pub(crate) const WORKLOADS: [Workload; 11] = [
 ];
 
 impl Workload {
+    /// Whether it asks what the small GET asks, of a proxy that has more to do for it.
+    pub(crate) fn is_small_with_more(&self) -> bool {
+        self.setup == SMALL.setup && (self.access_log || self.sites > SMALL.sites)
+    }
+
     /// The host names of its sites.
     pub(crate) fn hosts(&self) -> Vec<String> {
         let hosts = (0..self.sites).map(|number| format!("site-{number}.bench.test"));
