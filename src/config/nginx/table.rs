@@ -152,34 +152,27 @@ pub(super) enum Class {
 
 /// How a directive is read into the Draft.
 pub(super) enum Apply {
-    Time(Common<Time>),
-    Size(Common<Size>),
-    Switch(Common<Switch>),
-    Number(Common<u64>),
-    Word(Common<Word>),
+    Time(Field<Time>),
+    Size(Field<Size>),
+    Switch(Field<Switch>),
+    Number(Field<u64>),
+    Word(Field<Word>),
     /// All arguments; those of a second directive are added.
-    Words(Common<OneOrMany<Word>>),
+    Words(Field<OneOrMany<Word>>),
     /// All arguments, as one text.
-    Text(Common<Word>),
-    ClientTime(Client<Time>),
-    ClientSwitch(Client<Switch>),
-    ClientNumber(Client<u64>),
-    ClientSize(Client<Size>),
-    UpstreamTime(OfUpstream<Time>),
-    UpstreamNumber(OfUpstream<u64>),
-    UpstreamWords(OfUpstream<OneOrMany<Word>>),
+    Text(Field<Word>),
     /// By a function of its own.
     Call(Call),
 }
 
-/// A field of `http`, `server` and `location`.
-pub(super) type Common<T> = for<'a> fn(CommonMut<'a>) -> &'a mut Option<T>;
-
-/// A field of `http` and `server`.
-pub(super) type Client<T> = for<'a> fn(ClientMut<'a>) -> &'a mut Option<T>;
-
-/// A field of `upstream`.
-pub(super) type OfUpstream<T> = fn(&mut Upstream) -> &mut Option<T>;
+/// A field of the Draft.
+pub(super) enum Field<T> {
+    /// Of `http`, `server` and `location`.
+    Common(for<'a> fn(CommonMut<'a>) -> &'a mut Option<T>),
+    /// Of `http` and `server`.
+    Client(for<'a> fn(ClientMut<'a>) -> &'a mut Option<T>),
+    Upstream(fn(&mut Upstream) -> &mut Option<T>),
+}
 
 /// Reads a directive that its row allows at this level, whose place in the Draft is the path.
 pub(super) type Call = fn(&mut Reader<'_>, &Directive, &mut Level<'_>, &Path<'_>);
@@ -214,25 +207,25 @@ pub(super) const fn warned_unless(values: &'static [&'static str], advice: &'sta
     Class::Warned(values, advice)
 }
 
-/// A setting of `http`, `server` and `location`, by the shape of its value and its field.
+/// A setting by the shape of its value and its field, which is one of `http`, `server` and `location` unless it is said
+/// to be `client`'s or `upstream`'s.
 macro_rules! setting {
     ($shape:ident $field:ident) => {
+        setting!(@ $shape Common |level| level.$field)
+    };
+    (client $shape:ident $field:ident) => {
+        setting!(@ $shape Client |level| level.$field)
+    };
+    (upstream $shape:ident $field:ident) => {
+        setting!(@ $shape Upstream |upstream| &mut upstream.$field)
+    };
+    (@ $shape:ident $level:ident $of:expr) => {
         $crate::config::nginx::table::Class::Applied($crate::config::nginx::table::Apply::$shape(
-            |level| level.$field,
+            $crate::config::nginx::table::Field::$level($of),
         ))
     };
 }
 pub(super) use setting;
-
-/// A setting of `upstream`, by the shape of its value and its field.
-macro_rules! upstream_setting {
-    ($shape:ident $field:ident) => {
-        $crate::config::nginx::table::Class::Applied($crate::config::nginx::table::Apply::$shape(
-            |upstream| &mut upstream.$field,
-        ))
-    };
-}
-pub(super) use upstream_setting;
 
 /// Rows: `"name" in CONTEXTS, takes ARGUMENTS, CLASS, "help";`
 macro_rules! rows {

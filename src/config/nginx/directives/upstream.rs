@@ -3,7 +3,7 @@
 use crate::config::nginx::reader::{balance, health, sticky, upstream};
 use crate::config::nginx::table::{
     BLOCK, HTTP, LOCATION, NONE, ONCE, ONE, SEVERAL, SOME, TWO, UPSTREAM, accepted, call, rows,
-    unsupported, upstream_setting,
+    setting, unsupported,
 };
 
 rows! {
@@ -11,9 +11,9 @@ rows! {
     "hash" in UPSTREAM, takes ONE | TWO, call(balance::hash), "chooses by a key";
     "ip_hash" in UPSTREAM, takes NONE, call(balance::by_its_name), "chooses by the client's address";
     "keepalive" in UPSTREAM, takes ONE | TWO | ONCE, call(upstream::keepalive), "how many idle connections are kept";
-    "keepalive_time" in UPSTREAM, takes ONE | ONCE, upstream_setting!(UpstreamTime keepalive_time), "how long a connection may be used";
-    "keepalive_timeout" in UPSTREAM, takes ONE | ONCE, upstream_setting!(UpstreamTime keepalive_timeout), "how long an idle connection is kept";
-    "keepalive_requests" in UPSTREAM, takes ONE | ONCE, upstream_setting!(UpstreamNumber keepalive_requests), "how many requests a connection may carry";
+    "keepalive_time" in UPSTREAM, takes ONE | ONCE, setting!(upstream Time keepalive_time), "how long a connection may be used";
+    "keepalive_timeout" in UPSTREAM, takes ONE | ONCE, setting!(upstream Time keepalive_timeout), "how long an idle connection is kept";
+    "keepalive_requests" in UPSTREAM, takes ONE | ONCE, setting!(upstream Number keepalive_requests), "how many requests a connection may carry";
     "least_conn" in UPSTREAM, takes NONE, call(balance::by_its_name), "chooses the server with the fewest requests";
     "least_time" in UPSTREAM, takes ONE | TWO, call(balance::least_time), "chooses the fastest server";
     "random" in UPSTREAM, takes NONE | ONE | TWO, call(balance::random), "chooses at random";
@@ -22,8 +22,8 @@ rows! {
     "zone" in UPSTREAM, takes ONE | TWO | ONCE, accepted("there is one process, which shares with nobody"), "memory that workers share";
     "upstream" in HTTP, takes BLOCK | ONE, call(upstream::upstream), "a group of servers";
     "server" in UPSTREAM, takes SOME, call(upstream::server), "a server of the group";
-    "resolver" in UPSTREAM, takes SOME | ONCE, upstream_setting!(UpstreamWords resolver), "servers that resolve names";
-    "resolver_timeout" in UPSTREAM, takes ONE | ONCE, upstream_setting!(UpstreamTime resolver_timeout), "how long resolving may take";
+    "resolver" in UPSTREAM, takes SOME | ONCE, setting!(upstream Words resolver), "servers that resolve names";
+    "resolver_timeout" in UPSTREAM, takes ONE | ONCE, setting!(upstream Time resolver_timeout), "how long resolving may take";
     "health_check" in LOCATION, takes NONE | SOME | ONCE, call(health::health_check), "checks servers";
     "match" in HTTP, takes BLOCK | ONE, call(health::match_block), "what the answer to a check must be like";
     "peak_ewma" in UPSTREAM, takes NONE, call(balance::by_its_name), "Gapura's own: chooses the better of two by their slowest answers of late";

@@ -17,97 +17,48 @@ impl Reader<'_> {
         level: &mut Level<'_>,
         path: &Path<'_>,
     ) {
-        let name = directive.name.text.as_str();
         let text = directive.text(0);
         match apply {
             Apply::Call(function) => return function(self, directive, level, path),
             Apply::Time(field) => {
                 let time = text.parse().ok();
-                self.put(time, level.common().map(field), directive, "invalid value");
+                self.put(time, level.field(field), directive, "invalid value");
             }
             Apply::Size(field) => {
                 let size = text.parse().ok();
-                self.put(size, level.common().map(field), directive, "invalid value");
+                self.put(size, level.field(field), directive, "invalid value");
             }
             Apply::Switch(field) => {
                 let on = switch(text).map(Switch);
-                self.put(on, level.common().map(field), directive, "invalid value");
+                self.put(on, level.field(field), directive, "invalid value");
             }
             Apply::Number(field) => {
                 let number = number(text);
-                self.put(
-                    number,
-                    level.common().map(field),
-                    directive,
-                    "invalid number",
-                );
+                self.put(number, level.field(field), directive, "invalid number");
             }
             Apply::Word(field) => {
                 let word = Some(draft::Word(text.to_owned()));
-                self.put(word, level.common().map(field), directive, "invalid value");
-            }
-            Apply::UpstreamTime(field) => {
-                let time = text.parse().ok();
-                self.put(
-                    time,
-                    level.upstream().map(field),
-                    directive,
-                    "invalid value",
-                );
-            }
-            Apply::UpstreamNumber(field) => {
-                let number = number(text);
-                self.put(
-                    number,
-                    level.upstream().map(field),
-                    directive,
-                    "invalid number",
-                );
-            }
-            Apply::UpstreamWords(field) => {
-                let Some(upstream) = level.upstream() else {
-                    return;
-                };
-                let list = field(upstream).get_or_insert_with(Default::default);
-                return self.add_words(list, directive, path);
+                self.put(word, level.field(field), directive, "invalid value");
             }
             Apply::Words(field) => {
-                let Some(common) = level.common() else { return };
-                let list = field(common).get_or_insert_with(Default::default);
+                let Some(field) = level.field(field) else {
+                    return;
+                };
+                let list = field.get_or_insert_with(Default::default);
                 return self.add_words(list, directive, path);
             }
             Apply::Text(field) => {
-                let Some(common) = level.common() else { return };
+                let Some(field) = level.field(field) else {
+                    return;
+                };
                 let (word, pieces) = joined(&directive.arguments);
-                *field(common) = Some(word);
-                let at = path.key(name);
-                return (self.positions).record_pieces(&at, directive, &directive.name, || pieces);
-            }
-            Apply::ClientTime(field) => {
-                let time = text.parse().ok();
-                self.put(time, level.client().map(field), directive, "invalid value");
-            }
-            Apply::ClientSize(field) => {
-                let size = text.parse().ok();
-                self.put(size, level.client().map(field), directive, "invalid value");
-            }
-            Apply::ClientSwitch(field) => {
-                let on = switch(text).map(Switch);
-                self.put(on, level.client().map(field), directive, "invalid value");
-            }
-            Apply::ClientNumber(field) => {
-                let number = number(text);
-                self.put(
-                    number,
-                    level.client().map(field),
-                    directive,
-                    "invalid number",
-                );
+                *field = Some(word);
+                let name = &directive.name;
+                let at = path.key(&name.text);
+                return (self.positions).record_pieces(&at, directive, name, || pieces);
             }
         }
-        let value = directive.arguments.first();
-        self.positions
-            .record(&path.key(name), directive, &directive.name, value);
+        self.record_value(directive, path);
     }
 
     /// Adds a directive's arguments to a list of the Draft.

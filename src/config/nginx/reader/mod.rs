@@ -27,7 +27,7 @@ pub(super) mod variables;
 
 use super::parser::Directive;
 use super::positions::Positions;
-use super::table::{BLOCK, Class, Contexts, FLAG, MAIN, ONCE, Row, Table};
+use super::table::{BLOCK, Class, Contexts, FLAG, Field, MAIN, ONCE, Row, Table};
 use super::{DirectiveUse, Treatment};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::draft::{self, ClientMut, CommonMut, Draft};
@@ -133,6 +133,15 @@ impl Level<'_> {
         match self {
             Self::Upstream(upstream) => Some(upstream),
             Self::Main(_) | Self::Http(_) | Self::Server(_) | Self::Location(_) => None,
+        }
+    }
+
+    /// The field that a row names, where this level has it.
+    fn field<T>(&mut self, field: &Field<T>) -> Option<&mut Option<T>> {
+        match field {
+            Field::Common(of) => self.common().map(of),
+            Field::Client(of) => self.client().map(of),
+            Field::Upstream(of) => self.upstream().map(of),
         }
     }
 }
