@@ -445,6 +445,35 @@ fn a_router_names_one_backend_of_an_upstream() {
 }
 
 #[test]
+fn the_answer_of_the_only_backend_that_may_be_asked_is_the_answer() {
+    let broken = Backend::start(|_, stream| support::respond(stream, 500, "", "broken"));
+    let other = Backend::named("other");
+    let (named, address) = (broken.address(), other.address());
+    let yaml = format!(
+        "access_log: off\nlisten: 127.0.0.1:0\nproxy_next_upstream: [error, http_500]\n\
+         upstreams:\n  main:\n    health_check: off\n    servers:\n      - address: {named}\n      - address: {address}\n\
+         sites:\n  - upstream: main\n"
+    );
+    let folder = std::env::temp_dir().join(format!("gapura-only-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("gapura.yaml");
+    std::fs::write(&file, yaml).unwrap();
+    let running = Server::from_file(&file)
+        .router(by(move |request| {
+            let upstream = request.upstream("main")?;
+            Ok(match request.header("x-any") {
+                Some(_) => Route::to(upstream),
+                None => Route::to_backend(upstream, named.to_string()),
+            })
+        }))
+        .start()
+        .unwrap();
+    expect(&get(&running, "/", ""), 500, "broken");
+    expect(&get(&running, "/", "X-Any: 1\r\n"), 200, "other");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn a_router_passes_on_what_a_location_would_have_refused() {
     let backend = Backend::named("main");
     let config = two_upstreams(&backend, &backend).site(

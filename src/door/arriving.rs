@@ -143,13 +143,18 @@ async fn read_header(
     stream: &mut DoorStream,
     deadline: Instant,
 ) -> Result<Head, Fault> {
-    let mut begun = false;
+    let (mut begun, mut is_late) = (false, false);
     loop {
         begun = begun || begins(stream.input());
         if let Some(head) = reader.advance(stream.input())? {
             return Ok(head);
         }
         let left = deadline.saturating_duration_since(Instant::now());
+        // Blank lines could go on for ever.
+        if is_late {
+            return Err(Fault::TimedOut);
+        }
+        is_late = left.is_zero();
         match timeout(left, stream.fill()).await {
             Ok(Ok(1..)) => {}
             Ok(Ok(0) | Err(_)) => return Err(Fault::Closed),

@@ -31,7 +31,10 @@ pub(super) async fn close(leftover: Leftover) {
     if !is_wanted {
         return;
     }
-    stream.shutdown().await;
+    // What the kernel has no room for, and TLS's goodbye, wait for the client.
+    if timeout(lingering.timeout, stream.shutdown()).await.is_err() {
+        return;
+    }
     let end = Instant::now() + lingering.time;
     loop {
         let left = end.saturating_duration_since(Instant::now());

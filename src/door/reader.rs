@@ -97,8 +97,8 @@ impl<'a> Reader<'a> {
                 };
             };
             self.buffers.take(end, limits);
-            self.finish_line(&buffer[..end])?;
             (self.start, self.searched) = (end, end);
+            self.finish_line(&buffer[..end])?;
             if self.line.version() == Version::HTTP_09 {
                 self.plain = false;
                 return self.finish(buffer).map(Some);

@@ -186,6 +186,8 @@ impl<A: Application> Door<A> {
         stream: &mut DoorStream,
     ) -> Option<Box<Admission>> {
         let buffer = stream.input().split();
+        // What is written has nothing of the request before.
+        stream.expect_body(Framing::None, arrival.started);
         let refusal = Refusal {
             fault,
             arrival,
@@ -193,8 +195,7 @@ impl<A: Application> Door<A> {
             buffer: &buffer,
         };
         let Some(answer) = self.application.refuse(&refusal) else {
-            stream.expect_body(Framing::None, refusal.arrival.started);
-            stream.break_off();
+            stream.forgo();
             let line = &refusal.arrival.line;
             let header = canonical::refused(line, headers.lines(), &buffer).ok()?;
             return Some(Box::new(Admission {

@@ -111,9 +111,7 @@ impl DoorSession {
 
     async fn drain(&mut self) -> Result<()> {
         // One that was collected is in nobody's way.
-        while !self.stream().is_body_done() {
-            self.read_body().await?;
-        }
+        while !self.stream().is_body_done() && self.read_body().await?.is_some() {}
         Ok(())
     }
 

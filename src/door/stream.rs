@@ -26,10 +26,12 @@ use bytes::BytesMut;
 pub use collect::Collected;
 use collect::Collecting;
 use crossbeam_utils::atomic::AtomicCell;
+use http::header;
 use manner::Manner;
 pub use manner::{Placed, SILENT};
 use output::Output;
 use own_lines::OwnLines;
+use pingora_core::Result;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
 use rules::Rules;
@@ -229,7 +231,7 @@ impl DoorStream {
         match &self.body {
             Body::Done | Body::Stored(_) => true,
             Body::Length(left) => self.input.len() as u64 >= *left,
-            Body::Chunked(_) | Body::Broken | Body::Tunnel => false,
+            Body::Chunked(_) | Body::Broken | Body::Unwanted | Body::Tunnel => false,
         }
     }
 
@@ -246,10 +248,10 @@ impl DoorStream {
         matches!(self.body, Body::Done | Body::Stored(_))
     }
 
-    /// Whether all of it was given on.
+    /// Whether all of it was given on, as far as it is wanted.
     pub(super) fn is_body_given(&self) -> bool {
         match &self.body {
-            Body::Done => true,
+            Body::Done | Body::Unwanted => true,
             Body::Stored(stored) => stored.left() == 0,
             _ => false,
         }
@@ -330,6 +332,26 @@ impl DoorStream {
     /// The client may still be sending what nobody will read.
     pub(super) fn break_off(&mut self) {
         self.body = Body::Broken;
+    }
+
+    /// The request's body is empty from here on, whatever the client sends, and the connection is not used again.
+    ///
+    /// # Errors
+    /// None that could happen: a header takes a number.
+    pub fn forgo_body(session: &mut ServerSession) -> Result<()> {
+        if let Some(stream) = Self::of_mut(session) {
+            stream.forgo();
+            stream.manner.keepalive = false;
+        }
+        let request = session.req_header_mut();
+        request.remove_header(&header::TRANSFER_ENCODING);
+        request.insert_header(header::CONTENT_LENGTH, 0)
+    }
+
+    /// The client may still be sending what nobody will read, and the request is served without.
+    pub(super) fn forgo(&mut self) {
+        self.body = Body::Unwanted;
+        self.collecting = None;
     }
 
     /// Fails once the connection was cut: whoever uses it takes its client for gone.

@@ -105,12 +105,25 @@ impl Gateway {
 }
 
 /// Sets the times of the client's side, as the location has them.
-pub(super) fn apply_limits(session: &mut Session, ctx: &RequestContext) {
+pub(super) fn apply_limits(session: &mut Session, ctx: &mut RequestContext) {
     session.set_read_timeout(Some(ctx.settings().limits.client_body_timeout));
     if let Some(stream) = DoorStream::of(session.as_downstream()) {
         stream.enter(ctx.place());
     }
-    decide_keepalive(session, ctx);
+    // As in nginx, what one location closes none keeps after it.
+    if !decide_keepalive(session, ctx)
+        && let Some(admission) = &mut ctx.admission
+    {
+        admission.keepalive = false;
+    }
+}
+
+/// The connection ends with this request, wherever it goes from here.
+pub(super) fn close_after(session: &mut Session, ctx: &mut RequestContext) {
+    DoorStream::set_keepalive(session.as_downstream_mut(), false);
+    if let Some(admission) = &mut ctx.admission {
+        admission.keepalive = false;
+    }
 }
 
 /// Whether the connection stays open after a request that the site may answer before it has a location. After
@@ -122,12 +135,13 @@ pub(super) fn decide_keepalive_by_site(session: &mut Session, ctx: &RequestConte
 }
 
 /// Whether the connection stays open after this request, as its place has it.
-fn decide_keepalive(session: &mut Session, ctx: &RequestContext) {
+fn decide_keepalive(session: &mut Session, ctx: &RequestContext) -> bool {
     let limits = &ctx.settings().limits;
     let kept = ctx
         .admission()
         .is_kept(&limits.keepalive, session.req_header());
     DoorStream::set_keepalive(session.as_downstream_mut(), kept);
+    kept
 }
 
 /// Whether the location lets the client in.

@@ -27,6 +27,7 @@ pub(super) async fn collect(
     match DoorStream::collect(session.as_downstream_mut(), wants_100).await? {
         Some(Collected::TooLarge(length)) => {
             error_log::too_large_received(session, ctx, length);
+            forgo(session, ctx)?;
             return Ok(Some(StatusCode::PAYLOAD_TOO_LARGE));
         }
         Some(Collected::Whole(length)) => {
@@ -39,6 +40,16 @@ pub(super) async fn collect(
         None => ctx.expects_continue = wants_100,
     }
     Ok(None)
+}
+
+/// A body that is too large is nobody's: the page of that error goes without, and the connection ends with it.
+pub(super) fn forgo(session: &mut Session, ctx: &mut RequestContext) -> Result<()> {
+    ctx.expects_continue = false;
+    if let Some(admission) = &mut ctx.admission {
+        admission.framing = Framing::None;
+        admission.keepalive = false;
+    }
+    DoorStream::forgo_body(session.as_downstream_mut())
 }
 
 /// Before another try: one that is here is passed on from its start.

@@ -355,7 +355,10 @@ impl Passage {
 
     /// How many tries this request may make.
     pub(super) fn tries_allowed(&self) -> usize {
-        let servers = self.servers.server_count();
+        let servers = match &self.only {
+            None => self.servers.server_count(),
+            Some(server) => self.servers.address_count(server),
+        };
         match self.pass.settings.next_upstream.tries {
             Some(tries) => servers.min(tries as usize),
             None => servers,

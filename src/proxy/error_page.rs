@@ -81,8 +81,7 @@ pub(super) async fn answer(
     ctx: &mut RequestContext,
     status: StatusCode,
 ) -> Result<bool> {
-    let own = ctx.settings().own;
-    if own.pages == BuiltInPages::Nginx && nginx_page::closes(status.as_u16()) {
+    if closes(ctx, status) {
         DoorStream::set_keepalive(session.as_downstream_mut(), false);
     }
     let page = page_of(ctx, status, &session.req_header().headers);
@@ -101,6 +100,11 @@ pub(super) async fn answer(
     }
     local::write(session, ctx, response, page.body).await?;
     Ok(true)
+}
+
+/// Whether the connection ends with this error, whatever page it gets.
+pub(super) fn closes(ctx: &RequestContext, status: StatusCode) -> bool {
+    ctx.settings().own.pages == BuiltInPages::Nginx && nginx_page::closes(status.as_u16())
 }
 
 /// Closes the connection without an answer: nginx's `return 444`. The status is what the log says.

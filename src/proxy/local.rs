@@ -12,7 +12,6 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_core::{Error, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
-use std::time::Duration;
 
 /// An answer with the headers that every answer gets, not yet sent.
 pub(super) struct Answer {
@@ -134,10 +133,12 @@ impl Answer {
                 .map_err(Error::into_down)?;
         }
         let status = self.response.status;
-        if discards_body(downstream, status) {
+        if discards_body(downstream, ctx, status) {
             // The session reads the rest away when the answer is written.
+            let lingering = ctx.settings().limits.lingering;
             DoorStream::allow_early_answer(downstream);
-            downstream.set_total_drain_timeout(Some(LINGERING_TIME));
+            downstream.set_read_timeout(Some(lingering.timeout));
+            downstream.set_total_drain_timeout(Some(lingering.time));
         }
         added::expect_trailers(session, &mut self.response, ctx)?;
         let bodiless = session.req_header().method == Method::HEAD || is_bodiless(status);
@@ -177,13 +178,9 @@ impl Answer {
 
 /// Whether the body of a request that nobody has begun to read is read away, so that the connection can
 /// be used again. As in nginx it is not after errors that leave doubts about what follows.
-fn discards_body(downstream: &ServerSession, status: StatusCode) -> bool {
-    let request = downstream.req_header();
+fn discards_body(downstream: &ServerSession, ctx: &RequestContext, status: StatusCode) -> bool {
     // A client that waits for a 100 may send the body or leave it out.
-    let sends = !request.headers.contains_key(header::EXPECT);
+    let sends = !ctx.expects_continue;
     let doubtful = matches!(status.as_u16(), 400 | 413 | 414 | 494..=497 | 500 | 501);
     sends && !doubtful && downstream.body_bytes_read() == 0
 }
-
-/// nginx's default `lingering_time`.
-const LINGERING_TIME: Duration = Duration::from_secs(30);

@@ -187,7 +187,7 @@ fn peer(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
     let pass = &passage.pass;
     let may_upgrade = || pass.settings.pass_upgrade || pass.request.may_upgrade();
     let group_key = match wants_tunnel && may_upgrade() {
-        true => tunnel::prepare(&mut options),
+        true => tunnel::prepare(&mut options, from),
         false => pass.group(&passage.servers, from),
     };
     Ok(Box::new(HttpPeer {

@@ -95,6 +95,7 @@ impl Gateway {
             return Ok(Turn::Go(Entry::Failed(StatusCode::NOT_FOUND)));
         }
         if admit::is_too_large(session, ctx) {
+            body::forgo(session, ctx)?;
             return Ok(Turn::Go(Entry::Failed(StatusCode::PAYLOAD_TOO_LARGE)));
         }
         if let Action::AddSlash(path) = &ctx.place().action {
@@ -308,6 +309,9 @@ async fn failed(
     if status == StatusCode::REQUEST_TIMEOUT && ctx.settings().own.pages == BuiltInPages::Nginx {
         error_page::close_silently(session, ctx, status)?;
         return Ok(Turn::End(Next::Written));
+    }
+    if error_page::closes(ctx, status) {
+        admit::close_after(session, ctx);
     }
     match detour(session, ctx, status) {
         Some(Detour::Go(entry)) => return Ok(Turn::Go(entry)),

@@ -119,10 +119,8 @@ fn may_repeat(session: &Session, ctx: &RequestContext) -> bool {
     let Some(passage) = &ctx.passage else {
         return false;
     };
-    let repeatable = !matches!(
-        session.req_header().method.as_str(),
-        "POST" | "LOCK" | "PATCH"
-    ) || allows(passage, RetryCondition::NonIdempotent);
+    let repeatable = !matches!(ctx.method(session).as_str(), "POST" | "LOCK" | "PATCH")
+        || allows(passage, RetryCondition::NonIdempotent);
     let kept = !session.as_ref().retry_buffer_truncated() || body::is_stored(session);
     repeatable && kept && !has_begun(session)
 }
@@ -192,7 +190,12 @@ fn ask_next(session: &Session, ctx: &mut RequestContext, status: u16) -> bool {
         return false;
     };
     match status {
-        403 | 404 => passage.pass_over(None),
+        403 | 404 => {
+            if let Some(selected) = &passage.selected {
+                selected.answered(status);
+            }
+            passage.pass_over(None);
+        }
         _ => {
             if passage.fail(None) {
                 error_log::server_disabled(session, ctx);

@@ -6,8 +6,10 @@
 //! in nine whose backend answers at once). So on such a connection the first look for an answer
 //! finds nothing yet: by the second the end of the body has been dealt with.
 
+use crate::runtime::{bind_to, tcp};
 use async_trait::async_trait;
 use pingora_core::connectors::L4Connect;
+use pingora_core::connectors::l4::BindTo;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::protocols::l4::stream::Stream;
 use pingora_core::protocols::l4::virt::{VirtualSockOpt, VirtualSocket, VirtualSocketStream};
@@ -15,6 +17,7 @@ use pingora_core::upstreams::peer::PeerOptions;
 use pingora_core::{Error, ErrorType, Result};
 use socket2::SockRef;
 use std::io::{self, IoSlice};
+use std::net;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,12 +26,14 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-/// Has the connection of a request for another protocol made here. Gives the group that keeps it
-/// apart from every other in the pool: it must be a new one, and nobody may use it after.
-pub(super) fn prepare(options: &mut PeerOptions) -> u64 {
+/// Has the connection of a request for another protocol made here, from an address of this machine if there is a
+/// choice. Gives the group that keeps it apart from every other in the pool: it must be a new one, and nobody may use
+/// it after.
+pub(super) fn prepare(options: &mut PeerOptions, from: Option<net::SocketAddr>) -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     options.custom_l4 = Some(Arc::new(Connector {
         limit: options.connection_timeout,
+        from: bind_to(from),
     }));
     options.idle_timeout = Some(Duration::from_millis(1));
     NEXT.fetch_add(1, Ordering::Relaxed)
@@ -38,15 +43,17 @@ pub(super) fn prepare(options: &mut PeerOptions) -> u64 {
 struct Connector {
     /// `proxy_connect_timeout`.
     limit: Option<Duration>,
+    /// `proxy_bind`.
+    from: Option<BindTo>,
 }
 
 #[async_trait]
 impl L4Connect for Connector {
     async fn connect(&self, address: &SocketAddr) -> Result<Stream> {
         let Some(limit) = self.limit else {
-            return connect(address).await;
+            return self.open(address).await;
         };
-        match tokio::time::timeout(limit, connect(address)).await {
+        match tokio::time::timeout(limit, self.open(address)).await {
             Ok(connected) => connected,
             Err(_) => Error::e_explain(
                 ErrorType::ConnectTimedout,
@@ -56,21 +63,20 @@ impl L4Connect for Connector {
     }
 }
 
-async fn connect(address: &SocketAddr) -> Result<Stream> {
-    let socket: Box<dyn VirtualSocket> = match address {
-        SocketAddr::Inet(inet) => {
-            let tcp = TcpStream::connect(inet).await;
-            Box::new(Tunnel::new(tcp.map_err(|cause| failed(address, cause))?))
-        }
-        SocketAddr::Unix(unix) => {
-            let path = unix.as_pathname().ok_or_else(|| {
-                Error::explain(ErrorType::SocketError, "a Unix socket without a path")
-            })?;
-            let unix = UnixStream::connect(path).await;
-            Box::new(Tunnel::new(unix.map_err(|cause| failed(address, cause))?))
-        }
-    };
-    Ok(Stream::from(VirtualSocketStream::new(socket)))
+impl Connector {
+    async fn open(&self, address: &SocketAddr) -> Result<Stream> {
+        let socket: Box<dyn VirtualSocket> = match address {
+            SocketAddr::Inet(inet) => Box::new(Tunnel::new(tcp(inet, self.from.as_ref()).await?)),
+            SocketAddr::Unix(unix) => {
+                let path = unix.as_pathname().ok_or_else(|| {
+                    Error::explain(ErrorType::SocketError, "a Unix socket without a path")
+                })?;
+                let unix = UnixStream::connect(path).await;
+                Box::new(Tunnel::new(unix.map_err(|cause| failed(address, cause))?))
+            }
+        };
+        Ok(Stream::from(VirtualSocketStream::new(socket)))
+    }
 }
 
 fn failed(address: &SocketAddr, cause: io::Error) -> Box<Error> {

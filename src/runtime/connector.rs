@@ -12,6 +12,7 @@ use pingora_core::protocols::{Digest, GetProxyDigest};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use std::sync::Arc;
+use tokio::net::TcpStream;
 
 /// Opens connections from one address, or from where the system chooses.
 #[derive(Debug, Default)]
@@ -20,11 +21,34 @@ pub struct Connector(Option<BindTo>);
 impl Connector {
     /// A connector for connections that come from this address.
     pub fn from(address: Option<std::net::SocketAddr>) -> Arc<Self> {
-        Arc::new(Self(address.map(|address| {
-            let mut bind = BindTo::default();
-            bind.addr = Some(address);
-            bind
-        })))
+        Arc::new(Self(bind_to(address)))
+    }
+}
+
+/// What Pingora wants to know of the address that a connection comes from.
+pub fn bind_to(address: Option<std::net::SocketAddr>) -> Option<BindTo> {
+    address.map(|address| {
+        let mut bind = BindTo::default();
+        bind.addr = Some(address);
+        bind
+    })
+}
+
+/// Opens a connection.
+///
+/// # Errors
+/// There is none, or this machine has no socket for it, which is an error of its own.
+pub async fn tcp(to: &std::net::SocketAddr, from: Option<&BindTo>) -> Result<TcpStream> {
+    ext::connect(to, from).await.map_err(ours)
+}
+
+/// As Pingora has it: nothing is wrong with the server.
+fn ours(error: Box<Error>) -> Box<Error> {
+    match error.etype() {
+        ErrorType::SocketError | ErrorType::BindError => {
+            Error::because(ErrorType::InternalError, "no socket", error)
+        }
+        _ => error,
     }
 }
 
@@ -38,19 +62,13 @@ pub fn connection(digest: Option<&Digest>) -> Option<&Arc<Connection>> {
 impl L4Connect for Connector {
     async fn connect(&self, address: &SocketAddr) -> Result<Stream> {
         let opened = match address {
-            SocketAddr::Inet(inet) => ext::connect(inet, self.0.as_ref()).await.map(Stream::from),
+            SocketAddr::Inet(inet) => tcp(inet, self.0.as_ref()).await.map(Stream::from),
             SocketAddr::Unix(unix) => match unix.as_pathname() {
-                Some(path) => ext::connect_uds(path).await.map(Stream::from),
-                None => Error::e_explain(ErrorType::SocketError, "a Unix socket without a path"),
+                Some(path) => ext::connect_uds(path).await.map(Stream::from).map_err(ours),
+                None => Error::e_explain(ErrorType::InternalError, "a Unix socket without a path"),
             },
         };
-        let mut stream = opened.map_err(|error| match error.etype() {
-            // As Pingora has it: nothing is wrong with the server.
-            ErrorType::SocketError | ErrorType::BindError => {
-                Error::because(ErrorType::InternalError, "no socket", error)
-            }
-            _ => error,
-        })?;
+        let mut stream = opened?;
         // Pingora hands a connection's digest to the phases of every request it carries; the proxy's
         // part of it is the one with room for something of ours.
         let nothing = Box::new(ResponseHeader::build(200, Some(0))?);

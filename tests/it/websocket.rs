@@ -186,6 +186,23 @@ fn other_protocols_are_upgraded_to_as_well() {
 }
 
 #[test]
+fn an_upgrade_comes_from_the_address_that_proxy_bind_says() {
+    let backend = Backend::start(|_, stream| {
+        let from = stream.peer_addr()?.ip();
+        write!(
+            stream,
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: raw\r\nConnection: Upgrade\r\n\r\n{from}"
+        )?;
+        Ok(Then::Close)
+    });
+    let gapura = Gapura::start(&site(&[&backend], "proxy_bind: 127.0.0.9"));
+    let mut client = gapura.connect();
+    let upgrade = request("GET", "/", "Connection: Upgrade\r\nUpgrade: raw\r\n");
+    assert_eq!(client.exchange(upgrade).status, 101);
+    assert_eq!(client.read_exactly(9), b"127.0.0.9");
+}
+
+#[test]
 fn a_refused_upgrade_is_an_answer_like_any_other() {
     let backend = Backend::start(|_, stream| super::support::respond(stream, 403, "", "no"));
     let gapura = Gapura::start(&site(&[&backend], ""));

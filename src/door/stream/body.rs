@@ -21,6 +21,8 @@ pub(super) enum Body {
     Tunnel,
     /// Malformed, or cut off.
     Broken,
+    /// Not read, and missed by nobody.
+    Unwanted,
 }
 
 /// Reads what is there into a buffer on the stack first, so that a connection that waits holds no memory.
@@ -60,7 +62,7 @@ impl DoorStream {
         self.check_line()?;
         self.send_on(cx)?;
         match &mut self.body {
-            Body::Done => Poll::Ready(Ok(None)),
+            Body::Done | Body::Unwanted => Poll::Ready(Ok(None)),
             Body::Broken => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
             Body::Stored(stored) => Poll::Ready(stored.next()),
             Body::Tunnel => self.poll_tunnel(cx),

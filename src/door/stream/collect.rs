@@ -136,6 +136,9 @@ impl DoorStream {
         };
         let limits = &location.settings.limits;
         loop {
+            if matches!(self.body, Body::Broken | Body::Unwanted) {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
             self.store(&mut collecting.stored, &limits.body)?;
             if limits
                 .client_max_body_size

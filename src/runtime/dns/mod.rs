@@ -153,7 +153,7 @@ impl Resolver {
     pub fn pause_after(&self, failure: Failure, limit: Option<Duration>) -> Duration {
         match failure {
             Failure::NOT_FOUND => self.settings.valid.unwrap_or(MISSED),
-            _ => limit.unwrap_or(LONGEST).max(SHORTEST_PAUSE),
+            _ => limit.unwrap_or_default().max(SHORTEST_PAUSE),
         }
     }
 

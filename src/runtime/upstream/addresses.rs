@@ -114,6 +114,14 @@ impl Servers {
         }
     }
 
+    /// How many of them are of this server.
+    pub fn address_count(&self, server: &str) -> usize {
+        match self {
+            Self::Upstream(upstream) => upstream.address_count(server),
+            Self::Addresses(_) => 0,
+        }
+    }
+
     /// What decides about a request's server.
     pub fn key(&self) -> Key<'_> {
         match self {

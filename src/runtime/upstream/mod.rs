@@ -158,6 +158,12 @@ impl Upstream {
         self.group.peer_count()
     }
 
+    /// How many of them are of this server.
+    pub fn address_count(&self, server: &str) -> usize {
+        let peers = self.group.peers().into_iter();
+        peers.filter(|(peer, _)| peer.server() == server).count()
+    }
+
     /// What decides about a request's server.
     pub fn key(&self) -> Key<'_> {
         match self.group.balance() {

@@ -62,20 +62,24 @@ impl HttpProbe {
         self.expected.header(&header)?;
         let keeps = self.check.keepalive_time.is_some();
         let mut body = Vec::new();
+        let mut is_whole = false;
         while self.expected.wants_body() || keeps {
             let chunk = session.read_response_body().await;
             let Some(chunk) = chunk.map_err(|error| reason(&error))? else {
+                is_whole = true;
                 break;
             };
             let room = MOST_BODY - body.len();
             body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            if body.len() == MOST_BODY && !keeps {
+            if body.len() == MOST_BODY {
                 break;
             }
         }
         self.expected.body(&body)?;
         self.expected.required(&values.answered(&header))?;
-        self.release(session, &peer).await;
+        if is_whole {
+            self.release(session, &peer).await;
+        }
         Ok(())
     }
 
