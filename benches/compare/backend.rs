@@ -125,15 +125,20 @@ const LISTENER: Token = Token(0);
 
 /// The answers that were asked for, each made once.
 #[derive(Default)]
-struct Answers(HashMap<usize, Arc<[u8]>>);
+struct Answers(HashMap<(usize, bool), Arc<[u8]>>);
 
 impl Answers {
     fn of(&mut self, head: &Head) -> Arc<[u8]> {
         let digits = head.path().rsplit('/').next().unwrap_or_default();
         let length = digits.parse().unwrap_or(0);
-        let made = self.0.entry(length).or_insert_with(|| {
+        let made = self.0.entry((length, head.closes)).or_insert_with(|| {
+            let close = if head.closes {
+                "Connection: close\r\n"
+            } else {
+                ""
+            };
             let head = format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n"
+                "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n{close}\r\n"
             );
             let mut answer = head.into_bytes();
             answer.resize(answer.len() + length, b'x');

@@ -178,7 +178,9 @@ impl Runner<'_> {
         let before = machine::processor_time(&self.processes);
         let saturation = self.client.run(None, time)?;
         let taken = machine::processor_time(&self.processes).saturating_sub(before);
-        self.rates.push(saturation.rate());
+        let busy = taken.as_secs_f64() / saturation.elapsed.as_secs_f64();
+        // Where load or backend was slower, what the proxy could do with its whole core.
+        self.rates.push(saturation.rate() / busy.clamp(0.01, 1.0));
         let of_its_own = || median(&self.rates) * SHARE_OF_SATURATION;
         let rate = self.rate.unwrap_or_else(of_its_own).max(1.0);
         let before = machine::processor_time(&self.processes);
@@ -186,7 +188,7 @@ impl Runner<'_> {
         let at_rate = machine::processor_time(&self.processes).saturating_sub(before);
         Ok(Round {
             cost: taken.as_secs_f64() * 1e6 / saturation.latencies.len() as f64,
-            busy: taken.as_secs_f64() / saturation.elapsed.as_secs_f64(),
+            busy,
             cost_at_rate: at_rate.as_secs_f64() * 1e6 / fixed.latencies.len() as f64,
             rate,
             saturation,
