@@ -6,7 +6,7 @@
 //! in nine whose backend answers at once). So on such a connection the first look for an answer
 //! finds nothing yet: by the second the end of the body has been dealt with.
 
-use crate::runtime::{bind_to, tcp};
+use crate::runtime::{bind_to, tcp, unix};
 use async_trait::async_trait;
 use pingora_core::connectors::L4Connect;
 use pingora_core::connectors::l4::BindTo;
@@ -67,28 +67,10 @@ impl Connector {
     async fn open(&self, address: &SocketAddr) -> Result<Stream> {
         let socket: Box<dyn VirtualSocket> = match address {
             SocketAddr::Inet(inet) => Box::new(Tunnel::new(tcp(inet, self.from.as_ref()).await?)),
-            SocketAddr::Unix(unix) => {
-                let path = unix.as_pathname().ok_or_else(|| {
-                    Error::explain(ErrorType::SocketError, "a Unix socket without a path")
-                })?;
-                let unix = UnixStream::connect(path).await;
-                Box::new(Tunnel::new(unix.map_err(|cause| failed(address, cause))?))
-            }
+            SocketAddr::Unix(to) => Box::new(Tunnel::new(unix(to).await?)),
         };
         Ok(Stream::from(VirtualSocketStream::new(socket)))
     }
-}
-
-fn failed(address: &SocketAddr, cause: io::Error) -> Box<Error> {
-    let kind = match cause.kind() {
-        io::ErrorKind::ConnectionRefused => ErrorType::ConnectRefused,
-        io::ErrorKind::TimedOut => ErrorType::ConnectTimedout,
-        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
-            ErrorType::ConnectNoRoute
-        }
-        _ => ErrorType::ConnectError,
-    };
-    Error::because(kind, format!("connecting to {address}"), cause)
 }
 
 /// A socket whose first read has to be tried twice.

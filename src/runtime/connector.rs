@@ -12,7 +12,7 @@ use pingora_core::protocols::{Digest, GetProxyDigest};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use std::sync::Arc;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 /// Opens connections from one address, or from where the system chooses.
 #[derive(Debug, Default)]
@@ -42,6 +42,17 @@ pub async fn tcp(to: &std::net::SocketAddr, from: Option<&BindTo>) -> Result<Tcp
     ext::connect(to, from).await.map_err(ours)
 }
 
+/// Opens a connection to a Unix socket.
+///
+/// # Errors
+/// As [`tcp`], and the socket has no path.
+pub async fn unix(to: &std::os::unix::net::SocketAddr) -> Result<UnixStream> {
+    match to.as_pathname() {
+        Some(path) => ext::connect_uds(path).await.map_err(ours),
+        None => Error::e_explain(ErrorType::InternalError, "a Unix socket without a path"),
+    }
+}
+
 /// As Pingora has it: nothing is wrong with the server.
 fn ours(error: Box<Error>) -> Box<Error> {
     match error.etype() {
@@ -63,10 +74,7 @@ impl L4Connect for Connector {
     async fn connect(&self, address: &SocketAddr) -> Result<Stream> {
         let opened = match address {
             SocketAddr::Inet(inet) => tcp(inet, self.0.as_ref()).await.map(Stream::from),
-            SocketAddr::Unix(unix) => match unix.as_pathname() {
-                Some(path) => ext::connect_uds(path).await.map(Stream::from).map_err(ours),
-                None => Error::e_explain(ErrorType::InternalError, "a Unix socket without a path"),
-            },
+            SocketAddr::Unix(to) => unix(to).await.map(Stream::from),
         };
         let mut stream = opened?;
         // Pingora hands a connection's digest to the phases of every request it carries; the proxy's
