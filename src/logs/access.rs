@@ -155,7 +155,8 @@ fn drain(
         opener,
         gzip: buffer.and_then(|buffer| buffer.gzip),
         open: None,
-        failed: false,
+        is_stale: false,
+        has_failed: false,
     };
     let size = buffer.map_or(BATCH, |buffer| buffer.size);
     let mut batch = Vec::with_capacity(size.min(BATCH));
@@ -200,9 +201,7 @@ fn drain(
                     lines.take_all(&mut early, &mut text);
                     output.take(&mut text, buffer, &mut batch);
                     output.write(&mut batch);
-                    // The new file is there at once, as nginx's; what is wrong with it, its next line
-                    // says.
-                    output.open = open(target, opener).ok();
+                    output.reopen();
                 }
             }
             if batch.len() >= size {
@@ -236,16 +235,38 @@ fn drain(
     output.write(&mut batch);
 }
 
-/// An open target, and whether its last write failed.
+/// An open target.
 struct Output<'a> {
     target: &'a LogTarget,
     opener: &'a Opener,
     gzip: Option<u32>,
     open: Option<Box<dyn Write>>,
-    failed: bool,
+    /// It was moved away, and could not be opened again.
+    is_stale: bool,
+    /// What fails was said.
+    has_failed: bool,
 }
 
 impl Output<'_> {
+    /// The new file is there at once, as nginx's. As long as there can be none, the one that was moved away is
+    /// better.
+    fn reopen(&mut self) {
+        match open(self.target, self.opener) {
+            Ok(new) => (self.open, self.is_stale) = (Some(new), false),
+            Err(cause) => {
+                self.is_stale = true;
+                self.say_once(&self.failed("open()", &cause));
+            }
+        }
+    }
+
+    /// Says what went wrong, if it did not before.
+    fn say_once(&mut self, said: &str) {
+        if !std::mem::replace(&mut self.has_failed, true) {
+            error!("{said}");
+        }
+    }
+
     /// Moves lines to those that wait, and writes these first when they would become too many for the
     /// log's buffer.
     fn take(&mut self, lines: &mut Vec<u8>, buffer: Option<&LogBuffer>, batch: &mut Vec<u8>) {
@@ -267,6 +288,9 @@ impl Output<'_> {
         if batch.is_empty() {
             return;
         }
+        if self.is_stale {
+            self.reopen();
+        }
         let written = match self.gzip {
             None => self.try_write(batch),
             Some(level) => compress(batch, level)
@@ -275,17 +299,14 @@ impl Output<'_> {
         };
         batch.clear();
         match written {
-            Ok(()) if self.failed => {
-                self.failed = false;
+            Ok(()) if self.has_failed && !self.is_stale => {
+                self.has_failed = false;
                 info!("access log {}: written again", describe(self.target));
             }
             Ok(()) => {}
             Err(said) => {
                 self.open = None;
-                if !self.failed {
-                    self.failed = true;
-                    error!("{said}");
-                }
+                self.say_once(&said);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Error logs: files, standard error and syslog servers, written to at once and without a lock.
 
-use super::opener::Opener;
+use super::opener::{Opener, cannot_reopen};
 use super::syslog::SyslogSink;
 use crate::model::{self, Level, LogTarget, Model};
 use crate::os_error::OsError;
@@ -113,11 +113,14 @@ impl ErrorFile {
 
     /// Puts what is now at its path under the same descriptor.
     pub(super) fn reopen(&self, opener: &Opener) {
-        // When it cannot be opened, the file that was moved away is better than none.
-        if let Ok(new) = opener.append(&self.path) {
+        match opener.append(&self.path) {
             // SAFETY: both descriptors are open and ours. Writers of other threads see the one file
             // or the other.
-            unsafe { libc::dup3(new.as_raw_fd(), self.file.as_raw_fd(), libc::O_CLOEXEC) };
+            Ok(new) => unsafe {
+                libc::dup3(new.as_raw_fd(), self.file.as_raw_fd(), libc::O_CLOEXEC);
+            },
+            // The file that was moved away is better than none.
+            Err(cause) => cannot_reopen(&self.path, &cause),
         }
     }
 }

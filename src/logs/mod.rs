@@ -104,8 +104,13 @@ impl LogFiles {
         self.opener.keep(model, process::file())
     }
 
-    /// Opens what is kept again, for this user, and gives it.
-    pub fn reopen_kept(&self, user: u32) -> Vec<OpenLog> {
+    /// Closes what was [kept](Self::keep), or taken over, for other models.
+    pub fn forget_others(&self, model: &Model) {
+        self.opener.forget_others(model, process::file());
+    }
+
+    /// Opens what is kept again, and gives it. This user owns it then.
+    pub fn reopen_kept(&self, user: Option<u32>) -> Vec<OpenLog> {
         let opened = self.opener.reopen(user);
         self.reopen();
         opened

@@ -1,6 +1,8 @@
 //! Who opens log files: the process itself, or another one that may, and hands them over.
 
 use crate::model::{LogTarget, Model};
+use crate::os_error::OsError;
+use log::error;
 use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions, Permissions};
@@ -25,7 +27,7 @@ pub type OpenLog = (PathBuf, OwnedFd);
 impl Opener {
     /// Opens a log file as nginx does: appended to, made when it is not there.
     pub(super) fn append(&self, path: &Path) -> io::Result<File> {
-        match self.kept.lock().get(path) {
+        match self.kept.lock().get(&absolute(path)) {
             Some(file) => file.try_clone(),
             None => append(path),
         }
@@ -34,11 +36,9 @@ impl Opener {
     /// Opens the logs of a model, beside these files, that are not open yet, for the process that will
     /// write them, and gives those. What cannot be opened is that process's to complain of.
     pub(super) fn keep(&self, model: &Model, beside: Option<PathBuf>) -> Vec<OpenLog> {
-        let wanted: HashSet<PathBuf> = files(model).chain(beside).collect();
         let mut kept = self.kept.lock();
-        kept.retain(|path, _| wanted.contains(path));
         let mut new = Vec::new();
-        for path in wanted {
+        for path in files(model).chain(beside) {
             if kept.contains_key(&path) {
                 continue;
             }
@@ -52,13 +52,28 @@ impl Opener {
         new
     }
 
-    /// Opens what is kept again, after it was moved away. As nginx does, it is the user's who serves.
-    pub(super) fn reopen(&self, user: u32) -> Vec<OpenLog> {
+    /// Closes what is kept of other models.
+    pub(super) fn forget_others(&self, model: &Model, beside: Option<PathBuf>) {
+        let wanted: HashSet<PathBuf> = files(model).chain(beside).collect();
+        let mut kept = self.kept.lock();
+        kept.retain(|path, _| wanted.contains(path));
+    }
+
+    /// Opens what is kept again, after it was moved away; and has this user own it.
+    pub(super) fn reopen(&self, user: Option<u32>) -> Vec<OpenLog> {
         let mut opened = Vec::new();
         for (path, file) in self.kept.lock().iter_mut() {
             // When it cannot be opened, the file that was moved away is better than none.
-            let Ok(again) = append(path) else { continue };
-            give_to(&again, user);
+            let again = match append(path) {
+                Ok(again) => again,
+                Err(cause) => {
+                    cannot_reopen(path, &cause);
+                    continue;
+                }
+            };
+            if let Some(user) = user {
+                give_to(&again, user);
+            }
             if let Ok(copy) = again.try_clone() {
                 opened.push((path.clone(), copy.into()));
                 *file = again;
@@ -73,6 +88,16 @@ impl Opener {
         let files = files.map(|(path, descriptor)| (path, File::from(descriptor)));
         self.kept.lock().extend(files);
     }
+}
+
+/// Says so in nginx's words.
+pub(super) fn cannot_reopen(path: &Path, cause: &io::Error) {
+    let (path, cause) = (path.display(), OsError(cause));
+    error!("[emerg] open() \"{path}\" failed ({cause})");
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// The user can read and write it.
@@ -107,9 +132,7 @@ fn files(model: &Model) -> impl Iterator<Item = PathBuf> {
     of_locations
         .chain(of_process)
         .filter_map(|target| match target {
-            LogTarget::File(path) => {
-                Some(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
-            }
+            LogTarget::File(path) => Some(absolute(path)),
             _ => None,
         })
 }

@@ -144,6 +144,11 @@ impl Host {
     async fn obey_reload(&self, reply: Option<Reply>) {
         info!("reconfiguring");
         let outcome = self.reload(None).await;
+        if outcome.is_ok() {
+            // nginx opens the logs of each configuration anew. One that takes nothing holds no request up.
+            let state = Arc::clone(&self.state);
+            let _ = tokio::task::spawn_blocking(move || state.log_files.reopen()).await;
+        }
         let text = outcome.as_ref().err().map(ToString::to_string);
         match &text {
             None => info!("reconfigured"),

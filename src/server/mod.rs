@@ -90,6 +90,9 @@ pub enum StartError {
     /// The server's thread could not be made, or ended before it served.
     #[error("[emerg] the server did not start: {0}")]
     Thread(String),
+    /// The process that served has ended, and no other one can take its place.
+    #[error("[alert] the worker process cannot be respawned")]
+    Ended,
 }
 
 /// Why a reload changed nothing.
@@ -214,7 +217,9 @@ impl Server {
     /// # Errors
     /// The configuration is wrong, or an address cannot be listened on; nothing was served.
     pub fn start(self) -> Result<Running, StartError> {
-        let state = State::build(Prepared::load(self.source, Vec::new(), self.watches)?)?;
+        let mut prepared = Prepared::load(self.source, Vec::new(), self.watches)?;
+        prepared.bind()?;
+        let state = State::build(prepared)?;
         let addresses = state.addresses();
         let (shutdown, stop) = Shutdown::on_request();
         let (ready, wait) = std::sync::mpsc::channel();

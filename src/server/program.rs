@@ -8,6 +8,7 @@ use super::notify;
 use super::parent::Parent;
 use super::pid_file::PidFile;
 use super::shutdown::Shutdown;
+use super::sockets::patiently;
 use super::state::{Prepared, Source, State};
 use super::upgrade::Upgrade;
 use super::{Server, StartError, serve};
@@ -45,9 +46,12 @@ pub(super) fn run(server: Server, place: Place) -> Result<(), StartError> {
         watches,
     } = server;
     let shutdown = Shutdown::on_signals();
-    let (upgrade, inherited) = Upgrade::of_this_process();
+    let (mut upgrade, inherited) = Upgrade::of_this_process();
     let default_log = default_error_log(&source, &place);
-    let prepared = Prepared::load(source, inherited, watches)?;
+    let mut prepared = Prepared::load(source, inherited, watches)?;
+    // Where this one does not come to serve, the binary before goes on.
+    prepared.sockets.leave_files(upgrade.shares_sockets());
+    patiently(|| prepared.bind())?;
     let give_back = match place {
         Place::AsConfigured { give_back, .. } => give_back,
         Place::Foreground => || {},
@@ -78,6 +82,8 @@ pub(super) fn run(server: Server, place: Place) -> Result<(), StartError> {
     if let Some(user) = another_user(process) {
         let detached = detached.map(|detached| (detached, errors));
         give_back();
+        // The process that serves finds them by the names that the parent says.
+        prepared.source.make_absolute()?;
         return Parent::new(prepared, gateway, duties, user, detached, give_back).run();
     }
     limits::apply(process);

@@ -116,6 +116,17 @@ fn listen_to(parent: Arc<Channel>, host: Arc<Host>) {
                     host.go_on();
                     Ok(())
                 }
+                Message::Incomplete { is_reload } => {
+                    let cause = io::Error::from_raw_os_error(libc::EMFILE);
+                    let refused = StartError::Call("recvmsg()", cause);
+                    match is_reload {
+                        true => parent.answer(Err(refused.to_string())),
+                        false => {
+                            error!("{refused}");
+                            Ok(())
+                        }
+                    }
+                }
             };
             if done.is_err() {
                 break;

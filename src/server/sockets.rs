@@ -1,10 +1,11 @@
 //! The listening sockets, which outlive every generation.
 
-use super::socket_options;
 use super::upgrade::Bound;
+use super::{StartError, socket_options};
 use crate::model::{ListenAddress, Listener, SocketOptions};
 use crate::os_error::OsError;
 use crate::runtime::ListenerId;
+use log::{error, info};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::fmt;
 use std::fs::Permissions;
@@ -12,6 +13,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
+use std::thread;
+use std::time::Duration;
 
 /// Every address that was ever bound, by its id. An id is never given to another address.
 #[derive(Debug, Default)]
@@ -34,6 +37,25 @@ struct Slot {
     bound: Option<SocketAddr>,
 }
 
+/// How often an address that is in use is tried, and how long after each: as nginx.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Binds as a program does, again while an address is in use: whoever has it may be about to end.
+pub(super) fn patiently<T>(
+    mut bind: impl FnMut() -> Result<T, StartError>,
+) -> Result<T, StartError> {
+    for _ in 1..TRIES {
+        match bind() {
+            Err(StartError::Bind(error)) if error.is_in_use() => error!("{error}"),
+            outcome => return outcome,
+        }
+        info!("try again to bind() after {}ms", PAUSE.as_millis());
+        thread::sleep(PAUSE);
+    }
+    bind()
+}
+
 /// An address that cannot be listened on. Displays as nginx says it.
 #[derive(Debug)]
 pub struct BindError {
@@ -50,6 +72,12 @@ impl fmt::Display for BindError {
             "[emerg] {} to {} failed ({cause})",
             self.call, self.address
         )
+    }
+}
+
+impl BindError {
+    fn is_in_use(&self) -> bool {
+        self.cause.kind() == io::ErrorKind::AddrInUse
     }
 }
 
@@ -81,6 +109,7 @@ impl Sockets {
         }
         let mut new = Vec::new();
         let mut kept = Vec::new();
+        let mut outcome = Ok(());
         for listener in listeners {
             let (address, options) = (&listener.address, &listener.socket);
             let mut others = listeners.iter().map(|other| &other.address);
@@ -90,15 +119,26 @@ impl Sockets {
             let slot = self.slots.iter().position(|slot| slot.address == *address);
             match slot.filter(|slot| self.slots[*slot].socket.is_some()) {
                 Some(slot) => kept.push((slot, options)),
-                None => new.push((address, options, self.obtain(address, options)?)),
+                None => match self.obtain(address, options) {
+                    Ok((socket, is_ours)) => new.push((address, options, socket, is_ours)),
+                    Err(error) => {
+                        outcome = Err(error);
+                        break;
+                    }
+                },
             }
+        }
+        if outcome.is_err() {
+            let made = new.iter().filter(|(_, _, _, is_ours)| *is_ours);
+            made.for_each(|(address, ..)| remove_file(address));
+            return outcome;
         }
         // What nobody listens on any more is closed.
         self.offered.clear();
         for (slot, options) in kept {
             self.slots[slot].change(options);
         }
-        for (address, options, socket) in new {
+        for (address, options, socket, _) in new {
             let bound = socket.local_addr().ok().and_then(|local| local.as_socket());
             let slot = Slot {
                 address: address.clone(),
@@ -139,15 +179,15 @@ impl Sockets {
         Ok(new)
     }
 
-    /// A socket for an address: one that is there already, or a new one.
+    /// A socket for an address: one that is there already, or a new one, which it says.
     fn obtain(
         &mut self,
         address: &ListenAddress,
         options: &SocketOptions,
-    ) -> Result<Socket, BindError> {
+    ) -> Result<(Socket, bool), BindError> {
         let found = self.offered.iter().position(|(at, _)| at == address);
         let Some(found) = found else {
-            return bind(address, options);
+            return Ok((bind(address, options)?, true));
         };
         let socket = Socket::from(self.offered.swap_remove(found).1);
         let failed = |call, cause| BindError {
@@ -163,7 +203,7 @@ impl Sockets {
         socket
             .set_nonblocking(true)
             .map_err(|cause| failed("ioctl(FIONBIO)", cause))?;
-        Ok(socket)
+        Ok((socket, false))
     }
 
     /// The id of an address, known from now on.
@@ -228,23 +268,27 @@ impl Slot {
         let changed = socket_options::apply(&socket, &self.address, options);
         if let Err((call, cause)) = changed {
             let (address, cause) = (&self.address, OsError(&cause));
-            log::error!("{call} for {address} failed ({cause}), ignored");
+            error!("{call} for {address} failed ({cause}), ignored");
         }
         if let Err(cause) = socket.listen(socket_options::backlog(options)) {
             let (address, cause) = (&self.address, OsError(&cause));
-            log::error!("listen() for {address} failed ({cause}), ignored");
+            error!("listen() for {address} failed ({cause}), ignored");
         }
     }
 
     /// Closes the socket. The file of a Unix socket goes with it, or nobody could bind it again.
     fn close(&mut self, leaves_file: bool) {
-        if self.socket.take().is_some()
-            && !leaves_file
-            && let ListenAddress::Unix(path) = &self.address
-        {
-            // An error means that somebody has removed it already.
-            let _ = std::fs::remove_file(path);
+        if self.socket.take().is_some() && !leaves_file {
+            remove_file(&self.address);
         }
+    }
+}
+
+/// Removes the file of a Unix socket.
+fn remove_file(address: &ListenAddress) {
+    if let ListenAddress::Unix(path) = address {
+        // An error means that somebody has removed it already.
+        let _ = std::fs::remove_file(path);
     }
 }
 
@@ -367,6 +411,35 @@ mod tests {
             format!("[emerg] bind() to {address} failed (98: Address already in use)")
         );
         assert!(sockets.bound().is_empty());
+    }
+
+    #[test]
+    fn an_address_that_is_in_use_for_a_moment_is_waited_for() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = ListenAddress::Inet(taken.local_addr().expect("bound"));
+        let mut taken = Some(taken);
+        let mut sockets = Sockets::default();
+        patiently(|| {
+            let bound = sockets.bind(&[plain(&address)]);
+            // Whoever has it ends after the first try.
+            taken.take();
+            Ok(bound?)
+        })
+        .expect("bound in the end");
+        assert_eq!(sockets.bound()[0].0, address);
+    }
+
+    #[test]
+    fn what_cannot_be_bound_leaves_no_file_of_another_socket() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let unix = ListenAddress::Unix(folder.path().join("site.sock"));
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = ListenAddress::Inet(taken.local_addr().expect("bound"));
+        let mut sockets = Sockets::default();
+        let listeners = [plain(&unix), plain(&address)];
+        sockets.bind(&listeners).expect_err("in use");
+        drop(taken);
+        sockets.bind(&listeners).expect("both are free");
     }
 
     #[test]

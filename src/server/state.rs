@@ -4,7 +4,7 @@
 use super::StartError;
 use super::duties::Duties;
 use super::parent::Handover;
-use super::sockets::Sockets;
+use super::sockets::{Sockets, patiently};
 use super::upgrade::Bound;
 use crate::config::{self, CommandLine, FileReader, Loaded, Watched, draft::Draft};
 use crate::logs::{self, LogFiles};
@@ -31,8 +31,8 @@ pub(super) enum Source {
     Model(Box<Model>),
 }
 
-/// A configuration that was read, with its sockets bound and its error logs open. There is no thread
-/// yet.
+/// A configuration that was read, with its error logs open, and its sockets when they were [bound](Self::bind).
+/// There is no thread yet.
 pub(super) struct Prepared {
     pub(super) source: Source,
     pub(super) model: Model,
@@ -74,7 +74,7 @@ pub(super) struct Next {
 }
 
 impl Prepared {
-    /// Reads the configuration and binds its sockets: those of `inherited` are bound already. Starts
+    /// Reads the configuration and opens its error logs. The sockets of `inherited` are bound already. Starts
     /// nothing.
     pub(super) fn load(
         source: Source,
@@ -89,7 +89,6 @@ impl Prepared {
         log_files.error_logs(&model)?;
         let mut sockets = Sockets::default();
         sockets.offer(inherited);
-        sockets.bind(&model.listeners)?;
         Ok(Self {
             source,
             model,
@@ -101,6 +100,11 @@ impl Prepared {
 }
 
 impl Prepared {
+    /// Binds the sockets that are not bound yet.
+    pub(super) fn bind(&mut self) -> Result<(), StartError> {
+        Ok(self.sockets.bind(&self.model.listeners)?)
+    }
+
     /// Itself, in a process that was forked: what is left is of no use.
     pub(super) fn for_server(&mut self) -> Self {
         Self {
@@ -151,9 +155,7 @@ impl State {
             let failed = |cause| StartError::File("chdir()", folder.clone(), cause);
             std::env::set_current_dir(folder).map_err(failed)?;
         }
-        if duties.has_parent {
-            self.sockets.get_mut().leave_files(true);
-        }
+        self.sockets.get_mut().leave_files(duties.has_parent);
         self.duties = Some(duties);
         logs::process::replace(Arc::clone(&self.error_log));
         Ok(())
@@ -162,33 +164,48 @@ impl State {
     /// The next generation of the same source. Nothing has changed when it fails; new sockets are
     /// bound when it succeeds.
     pub(super) fn next(&self, handed: Option<Handover>) -> Result<Next, StartError> {
-        let model = match handed {
-            None => {
-                let reader = FileReader::default();
-                let read = read(&self.source, &reader);
-                if let Some(watched) = &self.watched {
-                    watched.lock().read_again(&reader, read.is_ok());
-                }
-                read?
+        let before = self.addresses();
+        let next = (self.read_next(handed)).and_then(|model| self.build_next(&model));
+        if next.is_err() {
+            let mut sockets = self.sockets.lock();
+            sockets.offer(Vec::new());
+            sockets.retain(|address| before.iter().any(|(bound, _)| bound == address));
+        }
+        next
+    }
+
+    fn read_next(&self, handed: Option<Handover>) -> Result<Model, StartError> {
+        let Some(handed) = handed else {
+            let reader = FileReader::default();
+            let read = read(&self.source, &reader);
+            if let Some(watched) = &self.watched {
+                watched.lock().read_again(&reader, read.is_ok());
             }
-            Some(handed) => {
-                self.sockets.lock().offer(handed.sockets);
-                self.log_files.take_over(handed.logs);
-                // Warnings are the parent's to say.
-                self.source.read(&FileReader::of(handed.files))?.model
-            }
+            return read;
         };
-        let next = build(
-            &model,
-            &mut self.sockets.lock(),
-            &self.registry,
-            &self.log_files,
-        )?;
-        *self.shutdown_timeout.lock() = next.shutdown_timeout;
+        self.sockets.lock().offer(handed.sockets);
+        self.log_files.take_over(handed.logs);
+        // Warnings are the parent's to say.
+        Ok(self.source.read(&FileReader::of(handed.files))?.model)
+    }
+
+    fn build_next(&self, model: &Model) -> Result<Next, StartError> {
+        let build = || {
+            let sockets = &mut self.sockets.lock();
+            build(model, sockets, &self.registry, &self.log_files)
+        };
+        let next = match &self.duties {
+            Some(_) => patiently(build),
+            None => build(),
+        }?;
         if let Some(duties) = &self.duties {
             duties.move_pid_file(model.process.pid.as_deref())?;
             logs::process::replace(Arc::clone(&next.error_log));
+            if duties.has_parent {
+                self.log_files.forget_others(model);
+            }
         }
+        *self.shutdown_timeout.lock() = next.shutdown_timeout;
         Ok(next)
     }
 
@@ -239,7 +256,7 @@ impl Source {
     }
 
     /// Finds its files wherever the process goes.
-    fn make_absolute(&mut self) -> Result<(), StartError> {
+    pub(super) fn make_absolute(&mut self) -> Result<(), StartError> {
         let Self::File(file, given) = self else {
             return Ok(());
         };

@@ -82,8 +82,15 @@ fn s_reload_takes_a_new_file_and_keeps_the_process() {
 }
 
 #[test]
-fn s_reopen_writes_to_new_files_after_a_move() {
-    let daemon = Daemon::prepare(CONF).start();
+fn s_reopen_and_s_reload_write_to_new_files_after_a_move() {
+    for signal in ["reopen", "reload"] {
+        let daemon = Daemon::prepare(CONF).start();
+        logs_are_new_after(&daemon, signal);
+    }
+}
+
+/// Moves the logs away and sends a signal.
+fn logs_are_new_after(daemon: &Daemon, signal: &str) {
     daemon.get("/first");
     wait_until("the line", || {
         daemon.read("logs/access.log").contains("/first")
@@ -98,15 +105,22 @@ fn s_reopen_writes_to_new_files_after_a_move() {
         daemon.path("logs/error.log.1"),
     )
     .expect("moved");
-    assert_eq!(daemon.run(&["-s", "reopen"]).status.code(), Some(0));
+    assert_eq!(daemon.run(&["-s", signal]).status.code(), Some(0));
     wait_until("the new error log", || {
         daemon.path("logs/error.log").exists()
     });
-    daemon.get("/second");
-    wait_until("the line", || {
+    // A reload makes the new file before it has done with the one before.
+    wait_until("a line in the new file", || {
+        daemon.get("/second");
         daemon.read("logs/access.log").contains("/second")
     });
-    assert!(!daemon.read("logs/access.log.1").contains("/second"));
+    let is_moved = |text: &str| daemon.read("logs/access.log.1").matches(text).count();
+    let moved = is_moved("/second");
+    daemon.get("/third");
+    wait_until("the line", || {
+        daemon.read("logs/access.log").contains("/third")
+    });
+    assert_eq!((is_moved("/second"), is_moved("/third")), (moved, 0));
 }
 
 #[test]

@@ -96,12 +96,19 @@ fn a_third_binary_is_refused_while_two_run() {
 fn a_new_binary_that_does_not_start_changes_nothing() {
     let daemon = Daemon::prepare(CONF).start();
     let pid = daemon.pid().expect("the pid file");
-    daemon.write("nginx.conf", "nonsense;");
-    daemon.signal(pid, libc::SIGUSR2);
-    daemon.wait_for_error("exited with code 1");
-    wait_until("the pid file is back", || daemon.pid() == Some(pid));
-    assert_eq!(daemon.get("/").text(), pid.to_string());
-    assert!(unix_answers(&daemon));
+    // What is wrong is seen at once, or when the new one has the sockets.
+    let homeless = format!("pid FOLDER/nowhere/nginx.pid;\n{CONF}");
+    for (number, conf) in ["nonsense;", &homeless].into_iter().enumerate() {
+        daemon.write("nginx.conf", conf);
+        daemon.signal(pid, libc::SIGUSR2);
+        wait_until("the new one has ended", || {
+            let said = daemon.read("logs/error.log");
+            said.matches("exited with code 1").count() > number
+        });
+        wait_until("the pid file is back", || daemon.pid() == Some(pid));
+        assert_eq!(daemon.get("/").text(), pid.to_string());
+        assert!(unix_answers(&daemon));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `user`: a parent keeps root's rights, another user serves. These tests need root and say so when they
 //! are not run by it.
 
-use super::support::{Client, Daemon, is_running, wait_until};
+use super::support::{Client, Daemon, Launch, is_running, wait_until};
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -143,13 +143,56 @@ fn a_bad_reload_changes_nothing_for_another_user_either() {
     ] {
         daemon.write("nginx.conf", bad);
         daemon.signal(daemon.pid().expect("the pid file"), libc::SIGHUP);
-        daemon.wait_for_error(said);
+        // Whoever has the address is waited for a little.
+        let tries = if bad == listens { 5 } else { 1 };
+        wait_until(said, || {
+            daemon.read("logs/error.log").matches(said).count() == tries
+        });
         assert_eq!(worker(&daemon), pid);
     }
-    // And a good one after them is taken.
-    daemon.write("nginx.conf", &CONF.replace("$pid", "good"));
+    // One that is refused when its sockets and its logs are there already, and then corrected.
+    drop(taken);
+    let good = listens
+        .replace("$pid", "good")
+        .replace("logs/access.log", "logs/other.log");
+    let homeless = format!("pid FOLDER/nowhere/nginx.pid;\n{good}");
+    daemon.write("nginx.conf", &homeless);
+    daemon.signal(daemon.pid().expect("the pid file"), libc::SIGHUP);
+    daemon.wait_for_error("nowhere/nginx.pid\" failed");
+    assert_eq!(worker(&daemon), pid);
+    assert!(TcpStream::connect(address).is_err(), "nobody listens there");
+    let access = daemon.path("logs/access.log");
+    fs::rename(&access, access.with_extension("1")).expect("moved");
+    daemon.signal(daemon.pid().expect("the pid file"), libc::SIGUSR1);
+    wait_until("a line in the new file", || {
+        daemon.get("/moved");
+        daemon.read("logs/access.log").contains("/moved")
+    });
+    daemon.write("nginx.conf", &good);
     daemon.signal(daemon.pid().expect("the pid file"), libc::SIGHUP);
     wait_until("the new file", || daemon.get("/").text() == "good");
+    assert_eq!(Client::connect(address).get("/").text(), "good");
+    wait_until("a line in its log", || {
+        daemon.read("logs/other.log").contains("GET / ")
+    });
+}
+
+#[test]
+fn relative_paths_are_the_same_for_parent_and_process() {
+    if !is_root("relative_paths_are_the_same_for_parent_and_process") {
+        return;
+    }
+    let gapura = Launch::nginx(
+        "user nobody; working_directory /; events {} http { access_log off; server { listen LISTEN; include location.conf; } }",
+    )
+    .file("location.conf", "return 204;")
+    .argument("-p")
+    .argument(".")
+    .start();
+    gapura.signal(libc::SIGHUP);
+    let reloaded = |line: &str| line.ends_with("reconfigured");
+    gapura.errors().wait_for("the reload", reloaded);
+    assert_eq!(gapura.get("/").status, 204);
 }
 
 #[test]

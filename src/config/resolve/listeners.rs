@@ -10,6 +10,7 @@ use crate::model::{HostPattern, ListenAddress, Listener, SiteId, SocketOptions};
 use indexmap::IndexMap;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::OnceLock;
 
 /// One address of a site, and whether the site answers there where no host matches.
 #[derive(Clone)]
@@ -249,10 +250,12 @@ impl Resolver {
     }
 }
 
-/// nginx's: port 80 for root, 8000 for others, on all addresses.
+/// nginx's: port 80 for root, 8000 for others, on all addresses. A process that was forked by root's to serve as
+/// another user reads the same configuration, and it means the same there.
 pub(in crate::config) fn default_listen() -> ListenAddress {
+    static IS_ROOT_S: OnceLock<bool> = OnceLock::new();
     // SAFETY: geteuid has no preconditions and cannot fail.
-    let root = unsafe { libc::geteuid() } == 0;
-    let port = if root { 80 } else { 8000 };
+    let is_root = *IS_ROOT_S.get_or_init(|| unsafe { libc::geteuid() } == 0);
+    let port = if is_root { 80 } else { 8000 };
     ListenAddress::Inet(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))
 }

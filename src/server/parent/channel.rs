@@ -27,6 +27,11 @@ pub(in crate::server) enum Message {
     Reopen(Vec<OpenLog>),
     /// Accept again.
     Accept,
+    /// It came without all of its files, for which this process has no descriptors left.
+    Incomplete {
+        /// Whether an answer is waited for.
+        is_reload: bool,
+    },
 }
 
 /// What a process that may do little gets for a configuration.
@@ -75,6 +80,7 @@ impl Channel {
                 REOPEN
             }
             Message::Accept => ACCEPT,
+            Message::Incomplete { .. } => return Err(broken()),
         };
         self.write_frame(kind, &parts)?;
         for batch in files.chunks(AT_ONCE) {
@@ -94,7 +100,10 @@ impl Channel {
             RELOAD => {
                 let files = FilesRead::from_bytes(part(0)?).ok_or_else(broken)?;
                 let (names, paths) = (split(part(1)?), split(part(2)?));
-                let mut open = self.receive_files(names.len() + paths.len())?.into_iter();
+                let Some(open) = self.receive_files(names.len() + paths.len())? else {
+                    return Ok(Message::Incomplete { is_reload: true });
+                };
+                let mut open = open.into_iter();
                 let sockets = names.iter().map(|name| address(name).ok_or_else(broken));
                 let sockets = sockets.collect::<io::Result<Vec<_>>>()?;
                 let sockets = sockets.into_iter().zip(open.by_ref()).collect();
@@ -107,7 +116,9 @@ impl Channel {
             }
             REOPEN => {
                 let paths = split(part(0)?);
-                let open = self.receive_files(paths.len())?;
+                let Some(open) = self.receive_files(paths.len())? else {
+                    return Ok(Message::Incomplete { is_reload: false });
+                };
                 let paths = paths.into_iter().map(|path| OsStr::from_bytes(path).into());
                 Message::Reopen(paths.zip(open).collect())
             }
@@ -167,16 +178,20 @@ impl Channel {
         Ok((head[0], parts))
     }
 
-    fn receive_files(&self, count: usize) -> io::Result<Vec<OwnedFd>> {
+    /// As many files. `None` when not all of them could be opened here.
+    fn receive_files(&self, count: usize) -> io::Result<Option<Vec<OwnedFd>>> {
         let mut files = Vec::with_capacity(count);
-        while files.len() < count {
+        for _ in 0..count.div_ceil(AT_ONCE) {
             let mut byte = [0];
             let mut slices = [IoSliceMut::new(&mut byte)];
             let mut space = cmsg_space!([RawFd; AT_ONCE]);
             let flags = MsgFlags::MSG_CMSG_CLOEXEC;
             let received = recvmsg::<()>(self.0.as_raw_fd(), &mut slices, Some(&mut space), flags)?;
-            let before = files.len();
-            for message in received.cmsgs()? {
+            if received.bytes == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            // An error means that they were cut off.
+            for message in received.cmsgs().into_iter().flatten() {
                 if let ControlMessageOwned::ScmRights(numbers) = message {
                     // SAFETY: the kernel has just opened them for this process.
                     let owned = numbers
@@ -185,11 +200,8 @@ impl Channel {
                     files.extend(owned);
                 }
             }
-            if files.len() == before {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
         }
-        Ok(files)
+        Ok((files.len() == count).then_some(files))
     }
 }
 

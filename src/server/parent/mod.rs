@@ -17,7 +17,7 @@ use super::limits;
 use super::notify;
 use super::shutdown::{self, Shutdown};
 use super::state::{Prepared, State};
-use super::{StartError, serve};
+use super::{StartError, serve, sockets};
 use crate::config::{FileReader, Watched};
 use crate::logs;
 use crate::model::{Model, User};
@@ -104,12 +104,13 @@ impl Parent {
         if let Some((detached, log)) = self.detached.take() {
             detached.serves(log.as_deref())?;
         }
+        // From here on the files of Unix sockets are this process's, as long as it is alone.
+        self.prepared.sockets.leave_files(false);
         notify::ready();
-        self.obey();
-        Ok(())
+        self.obey()
     }
 
-    fn obey(&mut self) {
+    fn obey(&mut self) -> Result<(), StartError> {
         loop {
             let look_in = self.prepared.watched.as_ref().map(|_| LOOK_EVERY);
             let Some(received) = signals::wait(look_in) else {
@@ -120,11 +121,13 @@ impl Parent {
             match received.number {
                 libc::SIGTERM | libc::SIGINT => {
                     info!("{said}, exiting");
-                    return self.end(Signal::SIGTERM);
+                    self.end(Signal::SIGTERM);
+                    return Ok(());
                 }
                 libc::SIGQUIT => {
                     info!("{said}, shutting down");
-                    return self.end(Signal::SIGQUIT);
+                    self.end(Signal::SIGQUIT);
+                    return Ok(());
                 }
                 libc::SIGHUP => {
                     info!("{said}, reconfiguring");
@@ -132,8 +135,7 @@ impl Parent {
                 }
                 libc::SIGUSR1 => {
                     info!("{said}, reopening logs");
-                    let logs = self.prepared.log_files.reopen_kept(self.user.id);
-                    self.tell(Message::Reopen(logs));
+                    self.reopen_logs(Some(self.user.id));
                 }
                 libc::SIGUSR2 => {
                     info!("{said}, changing binary");
@@ -145,7 +147,7 @@ impl Parent {
                     self.is_paused = true;
                     self.signal(Signal::SIGWINCH);
                 }
-                libc::SIGCHLD if self.reap() => return,
+                libc::SIGCHLD => self.reap()?,
                 _ => {}
             }
         }
@@ -231,7 +233,10 @@ impl Parent {
         }
         let model = loaded.model;
         let error_logs = (prepared.log_files.error_logs(&model)).map_err(|e| e.to_string())?;
-        let sockets = prepared.sockets.bind_for_another(&model.listeners);
+        let sockets = sockets::patiently(|| {
+            let bound = prepared.sockets.bind_for_another(&model.listeners);
+            bound.map_err(StartError::from)
+        });
         let sockets = sockets.map_err(|cause| cause.to_string())?;
         let handover = Handover {
             files: reader.seen(),
@@ -247,6 +252,10 @@ impl Parent {
         if outcome.is_ok() {
             logs::process::replace(error_logs.of(&model.process.error_log));
             prepared.model = model;
+        } else if let Err(cause) =
+            (self.duties).move_pid_file(prepared.model.process.pid.as_deref())
+        {
+            error!("{}", shutdown::without_program(&cause.to_string()));
         }
         // Those of the other configuration are closed.
         let Model { listeners, .. } = &prepared.model;
@@ -255,7 +264,17 @@ impl Parent {
                 .iter()
                 .any(|listener| listener.address == *address)
         });
+        prepared.log_files.forget_others(&prepared.model);
+        if outcome.is_ok() {
+            self.reopen_logs(None);
+        }
         outcome
+    }
+
+    /// Opens the logs again, for the process that serves; and has this user own them.
+    fn reopen_logs(&self, user: Option<u32>) {
+        let logs = self.prepared.log_files.reopen_kept(user);
+        self.tell(Message::Reopen(logs));
     }
 
     fn tell(&self, message: Message) {
@@ -278,13 +297,13 @@ impl Parent {
         }
     }
 
-    /// CHLD. Says whether there is nothing left to do.
-    fn reap(&mut self) -> bool {
+    /// CHLD. An error when nobody serves any more.
+    fn reap(&mut self) -> Result<(), StartError> {
         if self.duties.reap_binary() && std::mem::take(&mut self.is_paused) {
             self.tell(Message::Accept);
         }
         let Some(worker) = &self.worker else {
-            return false;
+            return Ok(());
         };
         let (pid, since) = (worker.pid, worker.since);
         let code = match waitpid(pid, Some(WaitPidFlag::WNOHANG)) {
@@ -300,21 +319,21 @@ impl Parent {
                 );
                 0
             }
-            _ => return false,
+            _ => return Ok(()),
         };
         self.worker = None;
         if code == CANNOT_SERVE {
             error!("[alert] worker process {pid} exited with fatal code 2 and cannot be respawned");
             self.duties.pid_file.lock().take();
-            return true;
+            return Err(StartError::Ended);
         }
         if since.elapsed() < SHORT_LIFE {
             std::thread::sleep(SHORT_LIFE);
         }
         if let Err(cause) = self.start_worker() {
-            error!("{cause}");
+            error!("[alert] could not respawn worker process {pid}");
             self.duties.pid_file.lock().take();
-            return true;
+            return Err(cause);
         }
         if let Some(worker) = &self.worker
             && let Ok(Err(said)) | Err(said) =
@@ -322,7 +341,7 @@ impl Parent {
         {
             error!("the new worker process: {said}");
         }
-        false
+        Ok(())
     }
 
     /// Forks the process that serves. In that one it does not return.
