@@ -1,5 +1,6 @@
 //! Header lines: nginx's grammar for one, and the list of those of a request.
 
+use super::class::Class;
 use std::cell::Cell;
 use std::ops::Range;
 
@@ -124,9 +125,7 @@ pub(super) fn parse(line: &[u8], underscores: bool) -> Result<Parsed, usize> {
         .map_or(end, |spaces| colon + 1 + spaces);
     let trailing = text[start..].iter().rev().take_while(|&&byte| byte == b' ');
     let value = start..end - trailing.count();
-    // Without a way out in the middle several bytes are looked at at once.
-    let bytes = text[value.clone()].iter();
-    let clean = bytes.fold(true, |clean, &byte| clean & is_value_byte(byte));
+    let clean = is_clean(&text[value.clone()]);
     if !clean && let Some(at) = memchr::memchr2(0, b'\r', &text[value.clone()]) {
         return Err(value.start + at);
     }
@@ -159,6 +158,13 @@ enum Name {
 }
 
 fn scan_name(text: &[u8], underscores: bool) -> Result<Name, usize> {
+    let usual = Class::NAME.run(text);
+    if usual > 0 && text.get(usual) == Some(&b':') {
+        return Ok(Name::Until {
+            colon: usual,
+            valid: true,
+        });
+    }
     let mut valid = true;
     for (at, &byte) in text.iter().enumerate() {
         match byte {
@@ -170,6 +176,26 @@ fn scan_name(text: &[u8], underscores: bool) -> Result<Name, usize> {
         }
     }
     Ok(Name::Unfinished { valid })
+}
+
+/// Whether a value may be passed on as it is. Eight bytes are looked at at once, and the last eight of them again
+/// in place of those that are left over.
+fn is_clean(value: &[u8]) -> bool {
+    let (words, _) = value.as_chunks();
+    match value.last_chunk() {
+        Some(last) if !words.iter().chain([last]).any(may_hold_control) => true,
+        _ => value.iter().all(|&byte| is_value_byte(byte)),
+    }
+}
+
+/// Whether one of these bytes is a control character, a tab among them.
+fn may_hold_control(word: &[u8; 8]) -> bool {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    let word = u64::from_ne_bytes(*word);
+    // In a byte's highest bit: whether it has become less than 0 and was not large before.
+    let below_space = word.wrapping_sub(EACH * 0x20) & !word;
+    let delete = (word ^ (EACH * 0x7f)).wrapping_sub(EACH) & !(word ^ (EACH * 0x7f));
+    (below_space | delete) & (EACH * 0x80) != 0
 }
 
 fn is_value_byte(byte: u8) -> bool {
@@ -235,6 +261,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_value_is_clean_when_each_of_its_bytes_is(
+            value in proptest::collection::vec(prop_oneof![9 => 0x20u8..=0xff, 1 => any::<u8>()], 0..40),
+        ) {
+            prop_assert_eq!(is_clean(&value), value.iter().all(|&byte| is_value_byte(byte)));
+        }
+
         #[test]
         fn what_is_refused_unfinished_is_refused_finished(text in proptest::collection::vec(0u8..=255, 0..24)) {
             if !text.contains(&b'\n') && check_unfinished(&text).is_err() {

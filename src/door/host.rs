@@ -1,32 +1,21 @@
 //! Hosts: the form in which sites are looked up.
 
+use super::class::Class;
+
 /// A host in lower case, without its port and without one final dot: `$host`. `None` when it is
 /// not a host by nginx's rules, which let every character of RFC 3986's `reg-name` pass.
 pub(super) fn normalise(text: &[u8]) -> Option<Box<str>> {
-    let name = if text.first() == Some(&b'[') {
-        let end = memchr::memchr(b']', text)?;
-        if !is_port(text.get(end + 1..)?) {
-            return None;
-        }
-        &text[..=end]
-    } else {
-        let end = memchr::memchr(b':', text).unwrap_or(text.len());
-        if !is_port(&text[end..]) {
-            return None;
-        }
-        &text[..end]
-    };
     // Inside brackets colons are allowed, escapes are not.
-    let (inner, others) = match name {
-        [b'[', inner @ .., b']'] => (inner, b':'),
-        _ => (name, b'%'),
+    let end = match text {
+        [b'[', inner @ ..] => match inner.split_at(labels(inner, b':')?) {
+            (inner, [b']', ..]) => inner.len() + 2,
+            _ => return None,
+        },
+        _ => labels(text, b'%')?,
     };
-    let mut after_dot = false;
-    for &byte in inner {
-        if !(is_host_byte(byte) || byte == others) || (after_dot && byte == b'.') {
-            return None;
-        }
-        after_dot = byte == b'.';
+    let (name, port) = text.split_at(end);
+    if !is_port(port) {
+        return None;
     }
     let name = name.strip_suffix(b".").unwrap_or(name);
     if name.is_empty() {
@@ -35,6 +24,20 @@ pub(super) fn normalise(text: &[u8]) -> Option<Box<str>> {
     let mut name = std::str::from_utf8(name).ok()?.to_owned();
     name.make_ascii_lowercase();
     Some(name.into())
+}
+
+/// The length of the labels at the start of a text, with the dots between them and one more byte that they may have.
+/// `None` when two dots follow each other.
+fn labels(text: &[u8], also: u8) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += Class::LABEL.run(&text[at..]);
+        match text[at..] {
+            [b'.', b'.', ..] => return None,
+            [byte, ..] if byte == b'.' || byte == also => at += 1,
+            _ => return Some(at),
+        }
+    }
 }
 
 /// Nothing, or a colon and a number up to 65535, which may be missing.
@@ -50,24 +53,6 @@ fn is_port(text: &[u8]) -> bool {
             .is_some(),
         _ => false,
     }
-}
-
-fn is_host_byte(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'a'..=b'z'
-            | b'A'..=b'Z'
-            | b'0'..=b'9'
-            | b'-'
-            | b'.'
-            | b'_'
-            | b'~'
-            | b'!'
-            | b'$'
-            | b'&'..=b','
-            | b';'
-            | b'='
-    )
 }
 
 #[cfg(test)]
@@ -100,7 +85,8 @@ mod tests {
     fn what_is_not_a_host_is_refused() {
         for text in [
             "", ".", ":80", "a..b", "a b", "a/b", "a@b", "a:b", "a:65536", "a:80:80", "[::1",
-            "[::1]x", "[a%b]", "a?", "a#b", "\u{e4}", "[[]", "a\\b",
+            "[::1]x", "[a%b]", "[a..b]", "a..", "a%..b", "[]x", "a?", "a#b", "\u{e4}", "[[]",
+            "a\\b",
         ] {
             assert_eq!(normalise(text.as_bytes()), None, "{text}");
         }

@@ -15,6 +15,7 @@ mod alarm;
 mod arriving;
 mod canonical;
 mod chunked;
+mod class;
 mod connection;
 mod counters;
 mod fault;

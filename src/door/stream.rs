@@ -26,12 +26,10 @@ use bytes::BytesMut;
 pub use collect::Collected;
 use collect::Collecting;
 use crossbeam_utils::atomic::AtomicCell;
-use http::header;
 use manner::Manner;
 pub use manner::{Placed, SILENT};
 use output::Output;
 use own_lines::OwnLines;
-use pingora_core::Result;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
 use rules::Rules;
@@ -141,13 +139,6 @@ impl DoorStream {
         self.upgraded
     }
 
-    /// Nothing of the client's is wanted any more: the server has ended the tunnel.
-    pub(super) fn close_tunnel(&mut self) {
-        if matches!(self.body, Body::Tunnel) {
-            self.body = Body::Done;
-        }
-    }
-
     /// Takes the answer as fast as it comes, within the location's `proxy_buffering` limits, and
     /// sends it at the client's pace. To be called before its header is written. What is not sent
     /// by the end is waited for with [`settle`](Self::settle).
@@ -226,37 +217,6 @@ impl DoorStream {
         }
     }
 
-    /// Whether what is left of the body can be read without waiting for the client.
-    pub fn holds_body(&self) -> bool {
-        match &self.body {
-            Body::Done | Body::Stored(_) => true,
-            Body::Length(left) => self.input.len() as u64 >= *left,
-            Body::Chunked(_) | Body::Broken | Body::Unwanted | Body::Tunnel => false,
-        }
-    }
-
-    /// Whether what is here of the body, and not read, is malformed.
-    pub fn is_body_malformed(&self) -> bool {
-        match &self.body {
-            Body::Chunked(chunked) => chunked.clone().advance(&self.input).is_err(),
-            _ => false,
-        }
-    }
-
-    /// Whether all of the request's body has been read.
-    pub(super) fn is_body_done(&self) -> bool {
-        matches!(self.body, Body::Done | Body::Stored(_))
-    }
-
-    /// Whether all of it was given on, as far as it is wanted.
-    pub(super) fn is_body_given(&self) -> bool {
-        match &self.body {
-            Body::Done | Body::Unwanted => true,
-            Body::Stored(stored) => stored.left() == 0,
-            _ => false,
-        }
-    }
-
     /// How long the connection is kept, by the location that had the last request.
     pub(super) fn keepalive(&mut self) -> Option<&ClientKeepalive> {
         Some(&self.rules.location()?.settings.limits.keepalive)
@@ -311,14 +271,6 @@ impl DoorStream {
         };
     }
 
-    /// The request is over: its body, if it was collected, is not needed any more.
-    pub(super) fn forget_body(&mut self) {
-        if matches!(self.body, Body::Stored(_)) {
-            self.body = Body::Done;
-        }
-        self.space = BytesMut::new();
-    }
-
     /// Answers without a header.
     pub(super) fn drop_header(&mut self) {
         self.output.drop_header();
@@ -327,31 +279,6 @@ impl DoorStream {
     /// Nothing of the client's matters any more: the connection closes at once when this is dropped.
     pub(super) fn abandon(&mut self) {
         self.closed = true;
-    }
-
-    /// The client may still be sending what nobody will read.
-    pub(super) fn break_off(&mut self) {
-        self.body = Body::Broken;
-    }
-
-    /// The request's body is empty from here on, whatever the client sends, and the connection is not used again.
-    ///
-    /// # Errors
-    /// None that could happen: a header takes a number.
-    pub fn forgo_body(session: &mut ServerSession) -> Result<()> {
-        if let Some(stream) = Self::of_mut(session) {
-            stream.forgo();
-            stream.manner.keepalive = false;
-        }
-        let request = session.req_header_mut();
-        request.remove_header(&header::TRANSFER_ENCODING);
-        request.insert_header(header::CONTENT_LENGTH, 0)
-    }
-
-    /// The client may still be sending what nobody will read, and the request is served without.
-    pub(super) fn forgo(&mut self) {
-        self.body = Body::Unwanted;
-        self.collecting = None;
     }
 
     /// Fails once the connection was cut: whoever uses it takes its client for gone.

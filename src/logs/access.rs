@@ -18,7 +18,7 @@ use log::{error, info, warn};
 use std::collections::HashSet;
 use std::fmt;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{
     Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel,
@@ -95,6 +95,14 @@ impl Writer {
             opener: Arc::clone(opener),
             queue: OnceLock::new(),
             dropped: AtomicU64::new(0),
+        }
+    }
+
+    /// The file that it writes to, if it is one.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        match &self.target {
+            LogTarget::File(path) => Some(path.clone()),
+            _ => None,
         }
     }
 
@@ -394,7 +402,6 @@ fn describe(target: &LogTarget) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
 
     fn folder(name: &str) -> PathBuf {
         let name = format!("gapura-log-{name}-{}", std::process::id());

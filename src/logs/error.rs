@@ -84,6 +84,12 @@ impl ErrorFiles {
         })
     }
 
+    /// The files that are written to.
+    pub(super) fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        let files = self.0.values().filter_map(Weak::upgrade);
+        files.map(|file| file.path().to_owned())
+    }
+
     pub(super) fn reopen(&self, opener: &Opener) {
         for file in self.0.values().filter_map(Weak::upgrade) {
             file.reopen(opener);

@@ -28,6 +28,7 @@ use named::NamedFiles;
 use opener::Opener;
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -104,9 +105,13 @@ impl LogFiles {
         self.opener.keep(model, process::file())
     }
 
-    /// Closes what was [kept](Self::keep), or taken over, for other models.
+    /// Closes what was [kept](Self::keep), or taken over, for other models, but for what is still written to.
     pub fn forget_others(&self, model: &Model) {
-        self.opener.forget_others(model, process::file());
+        let mut written: Vec<PathBuf> = process::file().into_iter().collect();
+        written.extend(self.errors.lock().paths());
+        let writers = self.writers();
+        written.extend(writers.iter().filter_map(|writer| writer.path()));
+        self.opener.forget_others(model, written);
     }
 
     /// Opens what is kept again, and gives it. This user owns it then.

@@ -52,8 +52,8 @@ impl Opener {
         new
     }
 
-    /// Closes what is kept of other models.
-    pub(super) fn forget_others(&self, model: &Model, beside: Option<PathBuf>) {
+    /// Closes what is kept beside the logs of this model and these files.
+    pub(super) fn forget_others(&self, model: &Model, beside: Vec<PathBuf>) {
         let wanted: HashSet<PathBuf> = files(model).chain(beside).collect();
         let mut kept = self.kept.lock();
         kept.retain(|path, _| wanted.contains(path));

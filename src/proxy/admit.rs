@@ -1,7 +1,8 @@
 //! What is asked of a request before it is passed on: its size, and a router.
 
-use super::context::{Passage, RequestContext};
+use super::context::RequestContext;
 use super::flow::Entry;
+use super::passage::Passage;
 use super::phases::Next;
 use super::router::{Route, RouteRequest, Target};
 use super::{Gateway, error_log, local};
@@ -111,10 +112,8 @@ pub(super) fn apply_limits(session: &mut Session, ctx: &mut RequestContext) {
         stream.enter(ctx.place());
     }
     // As in nginx, what one location closes none keeps after it.
-    if !decide_keepalive(session, ctx)
-        && let Some(admission) = &mut ctx.admission
-    {
-        admission.keepalive = false;
+    if !decide_keepalive(session, ctx) {
+        close_after(session, ctx);
     }
 }
 

@@ -1,9 +1,10 @@
 //! The upstream's answer on its way to the client.
 
-use super::context::{Passage, RequestContext};
+use super::context::RequestContext;
 use super::error_page;
 use super::failure::Failure;
 use super::flow::Entry;
+use super::passage::Passage;
 use super::sticky::{self, Moment};
 use super::values::Exchange;
 use super::{

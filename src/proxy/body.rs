@@ -1,7 +1,8 @@
 //! The request's body, where it is read whole before a server is asked: `proxy_request_buffering`.
 
-use super::context::{Passage, RequestContext};
-use super::error_log;
+use super::context::RequestContext;
+use super::passage::Passage;
+use super::{admit, error_log};
 use crate::door::{Collected, DoorStream, Framing};
 use http::StatusCode;
 use pingora_core::Result;
@@ -47,8 +48,8 @@ pub(super) fn forgo(session: &mut Session, ctx: &mut RequestContext) -> Result<(
     ctx.expects_continue = false;
     if let Some(admission) = &mut ctx.admission {
         admission.framing = Framing::None;
-        admission.keepalive = false;
     }
+    admit::close_after(session, ctx);
     DoorStream::forgo_body(session.as_downstream_mut())
 }
 

@@ -1,9 +1,10 @@
 //! `proxy_pass` with variables: what its text says for one request, and the addresses of a name that only
 //! it names.
 
-use super::context::{Passage, RequestContext};
+use super::context::RequestContext;
 use super::error_log;
 use super::failure::Failure;
+use super::passage::Passage;
 use super::target::{Host, Url};
 use super::values::Exchange;
 use crate::runtime::dns::Resolver;

@@ -1,7 +1,7 @@
 //! The connection that a try goes over: it ends with the request that `keepalive_requests` or
 //! `keepalive_time` make its last, and its bytes are counted where a configuration asks for them.
 
-use super::context::Passage;
+use super::passage::Passage;
 use crate::runtime::connection;
 use crate::runtime::upstream::Connection;
 use pingora_core::protocols::{Digest, SocketDigest};

@@ -51,6 +51,7 @@ mod names;
 mod nginx_page;
 mod pace;
 mod pass;
+mod passage;
 mod phases;
 mod queue;
 mod real_ip;

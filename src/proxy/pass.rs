@@ -1,8 +1,9 @@
 //! To the upstream: choosing a server, and the connection to it.
 
-use super::context::{Passage, RequestContext};
+use super::context::RequestContext;
 use super::failure::Failure;
 use super::flow::Entry;
+use super::passage::Passage;
 use super::phases::Next;
 use super::values::Exchange;
 use super::{Gateway, body, error_log, evaluate, queue, sticky, tunnel};

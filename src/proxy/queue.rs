@@ -1,6 +1,7 @@
 //! `queue`: a request waits for a server, as long as its client does.
 
-use super::context::{Passage, RequestContext};
+use super::context::RequestContext;
+use super::passage::Passage;
 use crate::door::DoorStream;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;

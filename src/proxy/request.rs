@@ -1,7 +1,8 @@
 //! The request as an upstream gets it: nginx's lines first, then what the client sent and nothing
 //! replaces.
 
-use super::context::{Passage, RequestContext};
+use super::context::RequestContext;
+use super::passage::Passage;
 use super::uri;
 use super::values::Exchange;
 use crate::model::{HttpVersion, PassedBody};

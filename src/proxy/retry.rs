@@ -6,11 +6,12 @@
 //! `non_idempotent`.
 
 use super::body;
-use super::context::{Passage, RequestContext};
+use super::context::RequestContext;
 use super::error_log::{self, Doing, io_error};
 use super::failure::{Failure, has_begun};
 use super::flow::Entry;
 use super::line::SPENT;
+use super::passage::Passage;
 use super::phases;
 use super::queue;
 use crate::door::SILENT;

@@ -1,7 +1,8 @@
 //! `sticky`: what a request says of its session, the cookie that names a server, and what is learned
 //! from answers.
 
-use super::context::{Destination, Passage, RequestContext};
+use super::context::RequestContext;
+use super::passage::{Destination, Passage};
 use super::values::Exchange;
 use crate::model::{CookieExpires, SAME_SITES, Sticky, StickyCookie, Template};
 use crate::runtime::upstream::Upstream;

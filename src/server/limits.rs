@@ -42,7 +42,7 @@ pub(super) fn apply(process: &Process) {
 }
 
 /// The soft limit is a courtesy to programs that count files in 1024 bits, which this one does not.
-fn raise_to_the_most() {
+pub(super) fn raise_to_the_most() {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && soft < hard
     {

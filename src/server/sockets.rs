@@ -163,20 +163,13 @@ impl Sockets {
         let before = self.slots.iter().filter(is_open);
         let before: Vec<ListenAddress> = before.map(|slot| slot.address.clone()).collect();
         self.bind(listeners)?;
-        let mut new = Vec::new();
-        for slot in self.slots.iter().filter(is_open) {
-            if let Some(socket) = &slot.socket
-                && !before.contains(&slot.address)
-            {
-                let copy = socket.try_clone().map_err(|cause| BindError {
-                    address: slot.address.clone(),
-                    call: "dup()",
-                    cause,
-                })?;
-                new.push((slot.address.clone(), copy));
-            }
+        let new = self.slots.iter().filter(is_open);
+        let new = new.filter(|slot| !before.contains(&slot.address));
+        let copies = new.map(|slot| slot.copy()).collect::<Result<_, _>>();
+        if copies.is_err() {
+            self.retain(|address| before.contains(address));
         }
-        Ok(new)
+        copies
     }
 
     /// A socket for an address: one that is there already, or a new one, which it says.
@@ -274,6 +267,18 @@ impl Slot {
             let (address, cause) = (&self.address, OsError(&cause));
             error!("listen() for {address} failed ({cause}), ignored");
         }
+    }
+
+    /// Another descriptor of the socket, which is open.
+    fn copy(&self) -> Result<Bound, BindError> {
+        let failed = |cause| BindError {
+            address: self.address.clone(),
+            call: "dup()",
+            cause,
+        };
+        let socket = self.socket.as_ref().ok_or(io::ErrorKind::NotConnected);
+        let copy = socket.map_err(io::Error::from).and_then(OwnedFd::try_clone);
+        Ok((self.address.clone(), copy.map_err(failed)?))
     }
 
     /// Closes the socket. The file of a Unix socket goes with it, or nobody could bind it again.

@@ -3,6 +3,7 @@
 use super::support::{
     Addressed, Backend, Gapura, Launch, SilentBackend, Then, respond, site, wait_until,
 };
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -422,4 +423,19 @@ fn checks_of_an_nginx_conf_may_keep_their_connection_and_ask_another_port() {
     assert_eq!(other.requests()[0].header("connection"), None);
     assert_eq!(backend.hits(), 0);
     assert_eq!(gapura.get("/").text(), "one");
+}
+
+#[test]
+fn an_endless_answer_to_a_check_ends_the_check_that_would_keep_its_connection() {
+    let backend = Backend::start(|_, stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+        loop {
+            stream.write_all(b"400\r\n")?;
+            stream.write_all(&[0; 0x400])?;
+            stream.write_all(b"\r\n")?;
+        }
+    });
+    let check = "health_check interval=20ms uri=/healthz keepalive_time=10s;";
+    let _gapura = Launch::nginx(&checked_conf(&[&backend], check, "")).start();
+    wait_until("it is checked again and again", || backend.hits() > 5);
 }

@@ -150,6 +150,18 @@ fn clients_that_vanish_leave_nothing_behind() {
 }
 
 #[test]
+fn blank_lines_do_not_outlive_the_time_for_a_header() {
+    let conf = "events {} http { client_header_timeout 300ms;
+        server { listen LISTEN; location / { return 204; } } }";
+    let gapura = Launch::nginx(conf).start();
+    let mut client = gapura.connect();
+    wait_until("the connection is closed", || {
+        client.try_send("\r\n").is_err()
+    });
+    assert_eq!(gapura.get("/").status, 204);
+}
+
+#[test]
 fn a_target_longer_than_any_uri_can_be_is_refused() {
     let conf = "events {} http { large_client_header_buffers 4 256k; access_log /dev/stdout;
         server { listen LISTEN; location / { return 204; } } }";

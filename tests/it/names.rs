@@ -268,6 +268,22 @@ fn a_server_with_resolve_follows_its_name() {
 }
 
 #[test]
+fn a_failed_look_up_is_made_again_without_a_resolver_timeout() {
+    let backend = Backend::named("one");
+    let port = backend.address().port();
+    let names = NameServer::start();
+    names.say("app.test", Entry::failing(ResponseCode::ServFail));
+    let lines = format!(
+        "server app.test:{port} resolve; resolver {} ipv6=off; resolver_timeout 0;",
+        names.address()
+    );
+    let gapura = upstream(&names, &lines);
+    wait_until("it has failed", || !names.asked("app.test").is_empty());
+    names.say("app.test", Entry::at(&["127.0.0.1"]));
+    wait_for_address(&gapura, &format!("127.0.0.1:{port}"));
+}
+
+#[test]
 fn a_long_answer_about_a_server_comes_over_tcp() {
     let backend = Backend::named("one");
     let port = backend.address().port();

@@ -2,6 +2,7 @@
 
 use super::{Path, RequestLine};
 use crate::door::Fault;
+use crate::door::class::Class;
 use http::Version;
 use std::ops::Range;
 
@@ -21,7 +22,6 @@ struct Offsets {
     target: Range<usize>,
     protocol: usize,
     end: usize,
-    major: u32,
     minor: Option<u32>,
     without_path: bool,
     complex: bool,
@@ -70,8 +70,23 @@ impl LineReader {
                 return Ok(Some(self.at + 1));
             }
             self.at += 1;
+            self.at += self.state.lasts_for().run(&text[self.at..]);
+            if self.state == State::AfterTarget && text[self.at..].starts_with(USUAL_END) {
+                self.take_usual_end(text);
+            }
         }
         Ok(None)
+    }
+
+    /// What `step` would do for all of it but the last byte.
+    fn take_usual_end(&mut self, text: &[u8]) {
+        if self.line.is_connect(text) {
+            return;
+        }
+        self.line.protocol = self.at;
+        self.line.minor = Some(1);
+        self.state = State::AlmostDone;
+        self.at += USUAL_END.len() - 1;
     }
 
     /// The line that was read to its end.
@@ -223,10 +238,7 @@ impl LineReader {
                 _ => return Err(Fault::InvalidRequest),
             },
             State::Major => match byte {
-                b'1' => {
-                    line.major = 1;
-                    State::MajorMore
-                }
+                b'1' => State::MajorMore,
                 b'2'..=b'9' => return Err(Fault::InvalidVersion),
                 _ => return Err(Fault::InvalidRequest),
             },
@@ -275,6 +287,21 @@ impl LineReader {
         Ok(byte == b'\n')
     }
 }
+
+impl State {
+    /// The bytes with which it stays as it is.
+    fn lasts_for(self) -> Class {
+        match self {
+            Self::Method => Class::METHOD,
+            Self::Path => Class::PATH,
+            Self::Query => Class::QUERY,
+            _ => Class::NONE,
+        }
+    }
+}
+
+/// How nearly every line ends.
+const USUAL_END: &[u8] = b"HTTP/1.1\r\n";
 
 impl Offsets {
     fn target_from(&mut self, at: usize) -> State {

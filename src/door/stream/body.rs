@@ -1,10 +1,13 @@
-//! Reading: the bytes of one request's body, and nothing of what follows it.
+//! The bytes of one request's body, and nothing of what follows it.
 
 use super::super::chunked::{Chunked, MalformedBody};
 use super::stored::StoredBody;
 use super::{DoorStream, HELD};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use http::header;
+use pingora_core::Result;
 use pingora_core::protocols::Stream;
+use pingora_core::protocols::http::ServerSession;
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
@@ -39,6 +42,81 @@ pub(in crate::door) fn read_some(
     Poll::Ready(Ok(read.len()))
 }
 
+/// What is left of the body, and giving it up.
+impl DoorStream {
+    /// Whether what is left of the body can be read without waiting for the client.
+    pub fn holds_body(&self) -> bool {
+        match &self.body {
+            Body::Done | Body::Stored(_) => true,
+            Body::Length(left) => self.input.len() as u64 >= *left,
+            Body::Chunked(_) | Body::Broken | Body::Unwanted | Body::Tunnel => false,
+        }
+    }
+
+    /// Whether what is here of the body, and not read, is malformed.
+    pub fn is_body_malformed(&self) -> bool {
+        match &self.body {
+            Body::Chunked(chunked) => chunked.clone().advance(&self.input).is_err(),
+            _ => false,
+        }
+    }
+
+    /// Whether all of the request's body has been read.
+    pub(in crate::door) fn is_body_done(&self) -> bool {
+        matches!(self.body, Body::Done | Body::Stored(_))
+    }
+
+    /// Whether all of it was given on, as far as it is wanted.
+    pub(in crate::door) fn is_body_given(&self) -> bool {
+        match &self.body {
+            Body::Done | Body::Unwanted => true,
+            Body::Stored(stored) => stored.left() == 0,
+            _ => false,
+        }
+    }
+
+    /// Nothing of the client's is wanted any more: the server has ended the tunnel.
+    pub(in crate::door) fn close_tunnel(&mut self) {
+        if matches!(self.body, Body::Tunnel) {
+            self.body = Body::Done;
+        }
+    }
+
+    /// The request is over: its body, if it was collected, is not needed any more.
+    pub(in crate::door) fn forget_body(&mut self) {
+        if matches!(self.body, Body::Stored(_)) {
+            self.body = Body::Done;
+        }
+        self.space = BytesMut::new();
+    }
+
+    /// The client may still be sending what nobody will read.
+    pub(in crate::door) fn break_off(&mut self) {
+        self.body = Body::Broken;
+    }
+
+    /// The request's body is empty from here on, whatever the client sends. The connection cannot be used again,
+    /// which is for the caller to [say](Self::set_keepalive).
+    ///
+    /// # Errors
+    /// None that could happen: a header takes a number.
+    pub fn forgo_body(session: &mut ServerSession) -> Result<()> {
+        if let Some(stream) = Self::of_mut(session) {
+            stream.forgo();
+        }
+        let request = session.req_header_mut();
+        request.remove_header(&header::TRANSFER_ENCODING);
+        request.insert_header(header::CONTENT_LENGTH, 0)
+    }
+
+    /// The client may still be sending what nobody will read, and the request is served without.
+    pub(in crate::door) fn forgo(&mut self) {
+        self.body = Body::Unwanted;
+        self.collecting = None;
+    }
+}
+
+/// Reading it.
 impl DoorStream {
     /// Waits for more input. `Ok(0)` when the client has closed.
     pub(in crate::door) async fn fill(&mut self) -> io::Result<usize> {

@@ -135,10 +135,10 @@ impl DoorStream {
             return Poll::Ready(Ok(Progress::TooLarge));
         };
         let limits = &location.settings.limits;
+        if matches!(self.body, Body::Broken | Body::Unwanted) {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
         loop {
-            if matches!(self.body, Body::Broken | Body::Unwanted) {
-                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
-            }
             self.store(&mut collecting.stored, &limits.body)?;
             if limits
                 .client_max_body_size

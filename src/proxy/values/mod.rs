@@ -6,8 +6,9 @@ mod write;
 pub(super) use headers::upstream_port;
 
 use super::compress::Gzip;
-use super::context::{RequestContext, Try};
+use super::context::RequestContext;
 use super::files;
+use super::passage::Try;
 use super::rewrite_answer::cookie_set;
 use crate::door::{Arrival, Connection, DoorStream, Fault, Refusal};
 use crate::model::{Field, Template, Variable, VariableId};

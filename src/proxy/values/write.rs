@@ -1,6 +1,6 @@
 //! Appending values in nginx's forms. Each function says whether there is a value.
 
-use super::super::context::{Destination, Try};
+use super::super::passage::{Destination, Try};
 use crate::door::RequestLine;
 use pingora_core::protocols::l4::socket::SocketAddr as Socket;
 use std::io::Write;

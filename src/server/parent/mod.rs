@@ -90,6 +90,8 @@ impl Parent {
 
     /// Starts the process that serves and does what signals say until one ends both.
     pub(super) fn run(mut self) -> Result<(), StartError> {
+        // It holds every log open, for itself and for the process that serves.
+        limits::raise_to_the_most();
         // The parent's own; it holds them open.
         let error_logs = self.prepared.log_files.error_logs(&self.prepared.model)?;
         logs::process::replace(error_logs.of(&self.prepared.model.process.error_log));
@@ -107,7 +109,12 @@ impl Parent {
         // From here on the files of Unix sockets are this process's, as long as it is alone.
         self.prepared.sockets.leave_files(false);
         notify::ready();
-        self.obey()
+        let outcome = self.obey();
+        if outcome.is_err() {
+            let shared = self.duties.upgrade.lock().shares_sockets();
+            self.prepared.sockets.leave_files(shared);
+        }
+        outcome
     }
 
     fn obey(&mut self) -> Result<(), StartError> {
