@@ -7,7 +7,7 @@
 //! until it works again.
 
 use super::gathered::{Early, Gathered};
-use super::opener::Opener;
+use super::opener::{self, Opener};
 use super::{OpenError, wait_a_little};
 use crate::model::{LogBuffer, LogTarget, Model};
 use crate::os_error::OsError;
@@ -383,9 +383,7 @@ fn open(target: &LogTarget, opener: &Opener) -> io::Result<Box<dyn Write>> {
 /// The same target wherever the process goes.
 fn absolute(target: &LogTarget) -> LogTarget {
     match target {
-        LogTarget::File(path) => {
-            LogTarget::File(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
-        }
+        LogTarget::File(path) => LogTarget::File(opener::absolute(path)),
         other => other.clone(),
     }
 }

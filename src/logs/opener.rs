@@ -96,7 +96,8 @@ pub(super) fn cannot_reopen(path: &Path, cause: &io::Error) {
     error!("[emerg] open() \"{path}\" failed ({cause})");
 }
 
-fn absolute(path: &Path) -> PathBuf {
+/// The same path wherever the process goes.
+pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 

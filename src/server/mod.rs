@@ -5,6 +5,7 @@
 //! fork or change of user finds a process without threads.
 
 mod accept;
+mod bind;
 mod daemon;
 mod duties;
 mod host;
@@ -19,9 +20,9 @@ mod sockets;
 mod state;
 mod upgrade;
 
+pub use bind::BindError;
 #[cfg(feature = "cli")]
 pub(crate) use pid_file::waiting_place;
-pub use sockets::BindError;
 
 use crate::config::{CommandLine, Diagnostics};
 use crate::logs::OpenError;

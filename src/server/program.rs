@@ -1,6 +1,7 @@
 //! A process that is a server and nothing else: into the background, its number in a file, its limits,
 //! and nginx's signals.
 
+use super::bind::patiently;
 use super::daemon;
 use super::duties::Duties;
 use super::limits;
@@ -8,7 +9,6 @@ use super::notify;
 use super::parent::Parent;
 use super::pid_file::PidFile;
 use super::shutdown::Shutdown;
-use super::sockets::patiently;
 use super::state::{Prepared, Source, State};
 use super::upgrade::Upgrade;
 use super::{Server, StartError, serve};

@@ -1,20 +1,16 @@
 //! The listening sockets, which outlive every generation.
 
+use super::bind::{self, BindError};
+use super::socket_options;
 use super::upgrade::Bound;
-use super::{StartError, socket_options};
 use crate::model::{ListenAddress, Listener, SocketOptions};
 use crate::os_error::OsError;
 use crate::runtime::ListenerId;
-use log::{error, info};
-use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
-use std::fmt;
-use std::fs::Permissions;
+use log::error;
+use socket2::{SockRef, Socket};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::PermissionsExt;
-use std::thread;
-use std::time::Duration;
 
 /// Every address that was ever bound, by its id. An id is never given to another address.
 #[derive(Debug, Default)]
@@ -37,56 +33,6 @@ struct Slot {
     bound: Option<SocketAddr>,
 }
 
-/// How often an address that is in use is tried, and how long after each: as nginx.
-const TRIES: u32 = 5;
-const PAUSE: Duration = Duration::from_millis(500);
-
-/// Binds as a program does, again while an address is in use: whoever has it may be about to end.
-pub(super) fn patiently<T>(
-    mut bind: impl FnMut() -> Result<T, StartError>,
-) -> Result<T, StartError> {
-    for _ in 1..TRIES {
-        match bind() {
-            Err(StartError::Bind(error)) if error.is_in_use() => error!("{error}"),
-            outcome => return outcome,
-        }
-        info!("try again to bind() after {}ms", PAUSE.as_millis());
-        thread::sleep(PAUSE);
-    }
-    bind()
-}
-
-/// An address that cannot be listened on. Displays as nginx says it.
-#[derive(Debug)]
-pub struct BindError {
-    address: ListenAddress,
-    call: &'static str,
-    cause: io::Error,
-}
-
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cause = OsError(&self.cause);
-        write!(
-            f,
-            "[emerg] {} to {} failed ({cause})",
-            self.call, self.address
-        )
-    }
-}
-
-impl BindError {
-    fn is_in_use(&self) -> bool {
-        self.cause.kind() == io::ErrorKind::AddrInUse
-    }
-}
-
-impl std::error::Error for BindError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.cause)
-    }
-}
-
 impl Sockets {
     /// Takes sockets that another process has bound, for those of the next [`bind`](Self::bind) that
     /// listen there.
@@ -107,9 +53,7 @@ impl Sockets {
             self.offered.clear();
             return Ok(());
         }
-        let mut new = Vec::new();
-        let mut kept = Vec::new();
-        let mut outcome = Ok(());
+        let (mut unbound, mut inherited, mut kept) = (Vec::new(), Vec::new(), Vec::new());
         for listener in listeners {
             let (address, options) = (&listener.address, &listener.socket);
             let mut others = listeners.iter().map(|other| &other.address);
@@ -119,26 +63,29 @@ impl Sockets {
             let slot = self.slots.iter().position(|slot| slot.address == *address);
             match slot.filter(|slot| self.slots[*slot].socket.is_some()) {
                 Some(slot) => kept.push((slot, options)),
-                None => match self.obtain(address, options) {
-                    Ok((socket, is_ours)) => new.push((address, options, socket, is_ours)),
-                    Err(error) => {
-                        outcome = Err(error);
-                        break;
-                    }
-                },
+                None if self.offered.iter().any(|(at, _)| at == address) => {
+                    inherited.push((address, options));
+                }
+                None => unbound.push((address, options)),
             }
         }
-        if outcome.is_err() {
-            let made = new.iter().filter(|(_, _, _, is_ours)| *is_ours);
-            made.for_each(|(address, ..)| remove_file(address));
-            return outcome;
+        // What may be tried again comes first: what is offered is there for the next time.
+        let mut new = bind::all(&unbound)?;
+        for (address, options) in inherited {
+            match self.take_offered(address, options) {
+                Ok(socket) => new.push((address, options, socket)),
+                Err(error) => {
+                    unbound.iter().for_each(|(own, _)| bind::remove_file(own));
+                    return Err(error);
+                }
+            }
         }
         // What nobody listens on any more is closed.
         self.offered.clear();
         for (slot, options) in kept {
             self.slots[slot].change(options);
         }
-        for (address, options, socket, _) in new {
+        for (address, options, socket) in new {
             let bound = socket.local_addr().ok().and_then(|local| local.as_socket());
             let slot = Slot {
                 address: address.clone(),
@@ -159,44 +106,32 @@ impl Sockets {
         &mut self,
         listeners: &[Listener],
     ) -> Result<Vec<Bound>, BindError> {
-        let is_open = |slot: &&Slot| slot.socket.is_some();
-        let before = self.slots.iter().filter(is_open);
-        let before: Vec<ListenAddress> = before.map(|slot| slot.address.clone()).collect();
+        let before = self.bound().into_iter().map(|(address, _)| address);
+        let before: Vec<ListenAddress> = before.collect();
         self.bind(listeners)?;
-        let new = self.slots.iter().filter(is_open);
-        let new = new.filter(|slot| !before.contains(&slot.address));
-        let copies = new.map(|slot| slot.copy()).collect::<Result<_, _>>();
+        let new = self
+            .slots
+            .iter()
+            .filter(|slot| !before.contains(&slot.address));
+        let new = new.filter_map(|slot| Some((&slot.address, slot.socket.as_ref()?)));
+        let copies =
+            new.map(|(address, socket)| Ok((address.clone(), bind::copy(socket, address)?)));
+        let copies = copies.collect::<Result<_, _>>();
         if copies.is_err() {
             self.retain(|address| before.contains(address));
         }
         copies
     }
 
-    /// A socket for an address: one that is there already, or a new one, which it says.
-    fn obtain(
+    /// The socket that is offered for an address.
+    fn take_offered(
         &mut self,
         address: &ListenAddress,
         options: &SocketOptions,
-    ) -> Result<(Socket, bool), BindError> {
+    ) -> Result<Socket, BindError> {
         let found = self.offered.iter().position(|(at, _)| at == address);
-        let Some(found) = found else {
-            return Ok((bind(address, options)?, true));
-        };
-        let socket = Socket::from(self.offered.swap_remove(found).1);
-        let failed = |call, cause| BindError {
-            address: address.clone(),
-            call,
-            cause,
-        };
-        socket_options::apply(&SockRef::from(&socket), address, options)
-            .map_err(|(call, cause)| failed(call, cause))?;
-        socket
-            .listen(socket_options::backlog(options))
-            .map_err(|cause| failed("listen()", cause))?;
-        socket
-            .set_nonblocking(true)
-            .map_err(|cause| failed("ioctl(FIONBIO)", cause))?;
-        Ok((socket, false))
+        let (_, socket) = self.offered.swap_remove(found.expect("it is offered"));
+        bind::take_over(socket, address, options)
     }
 
     /// The id of an address, known from now on.
@@ -269,31 +204,11 @@ impl Slot {
         }
     }
 
-    /// Another descriptor of the socket, which is open.
-    fn copy(&self) -> Result<Bound, BindError> {
-        let failed = |cause| BindError {
-            address: self.address.clone(),
-            call: "dup()",
-            cause,
-        };
-        let socket = self.socket.as_ref().ok_or(io::ErrorKind::NotConnected);
-        let copy = socket.map_err(io::Error::from).and_then(OwnedFd::try_clone);
-        Ok((self.address.clone(), copy.map_err(failed)?))
-    }
-
     /// Closes the socket. The file of a Unix socket goes with it, or nobody could bind it again.
     fn close(&mut self, leaves_file: bool) {
         if self.socket.take().is_some() && !leaves_file {
-            remove_file(&self.address);
+            bind::remove_file(&self.address);
         }
-    }
-}
-
-/// Removes the file of a Unix socket.
-fn remove_file(address: &ListenAddress) {
-    if let ListenAddress::Unix(path) = address {
-        // An error means that somebody has removed it already.
-        let _ = std::fs::remove_file(path);
     }
 }
 
@@ -303,59 +218,11 @@ impl Drop for Sockets {
     }
 }
 
-fn bind(address: &ListenAddress, options: &SocketOptions) -> Result<Socket, BindError> {
-    let failed = |call: &'static str| {
-        move |cause| BindError {
-            address: address.clone(),
-            call,
-            cause,
-        }
-    };
-    let (domain, target) = match address {
-        ListenAddress::Inet(inet) => (Domain::for_address(*inet), SockAddr::from(*inet)),
-        ListenAddress::Unix(path) => (
-            Domain::UNIX,
-            SockAddr::unix(path).map_err(failed("bind()"))?,
-        ),
-    };
-    let protocol = (options.multipath && domain != Domain::UNIX).then_some(Protocol::MPTCP);
-    let socket = Socket::new(domain, Type::STREAM, protocol).map_err(failed("socket()"))?;
-    if domain != Domain::UNIX {
-        socket
-            .set_reuse_address(true)
-            .map_err(failed("setsockopt(SO_REUSEADDR)"))?;
-    }
-    if options.reuse_port && domain != Domain::UNIX {
-        socket
-            .set_reuse_port(true)
-            .map_err(failed("setsockopt(SO_REUSEPORT)"))?;
-    }
-    if domain == Domain::IPV6 {
-        socket
-            .set_only_v6(!options.dual_stack)
-            .map_err(failed("setsockopt(IPV6_V6ONLY)"))?;
-    }
-    socket.bind(&target).map_err(failed("bind()"))?;
-    if let ListenAddress::Unix(path) = address {
-        let everybody = Permissions::from_mode(0o666);
-        std::fs::set_permissions(path, everybody).map_err(failed("chmod()"))?;
-    }
-    socket_options::apply(&SockRef::from(&socket), address, options)
-        .map_err(|(call, cause)| failed(call)(cause))?;
-    socket
-        .listen(socket_options::backlog(options))
-        .map_err(failed("listen()"))?;
-    socket
-        .set_nonblocking(true)
-        .map_err(failed("ioctl(FIONBIO)"))?;
-    debug_assert!(socket.as_raw_fd() >= 0);
-    Ok(socket)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::SiteId;
+    use crate::server::bind::patiently;
 
     fn plain(address: &ListenAddress) -> Listener {
         Listener {
@@ -432,6 +299,22 @@ mod tests {
         })
         .expect("bound in the end");
         assert_eq!(sockets.bound()[0].0, address);
+    }
+
+    #[test]
+    fn what_is_offered_is_there_for_the_next_try() {
+        let before = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("another");
+        let at = |listener: &std::net::TcpListener| {
+            ListenAddress::Inet(listener.local_addr().expect("bound"))
+        };
+        let copy = before.try_clone().expect("a copy");
+        let mut sockets = Sockets::default();
+        sockets.offer(vec![(at(&before), copy.into())]);
+        let listeners = [plain(&at(&before)), plain(&at(&taken))];
+        sockets.bind(&listeners).expect_err("in use");
+        drop(taken);
+        sockets.bind(&listeners).expect("one is free, one offered");
     }
 
     #[test]

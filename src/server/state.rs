@@ -2,9 +2,10 @@
 //! state, its logs, and the generation of now.
 
 use super::StartError;
+use super::bind::patiently;
 use super::duties::Duties;
 use super::parent::Handover;
-use super::sockets::{Sockets, patiently};
+use super::sockets::Sockets;
 use super::upgrade::Bound;
 use crate::config::{self, CommandLine, FileReader, Loaded, Watched, draft::Draft};
 use crate::logs::{self, LogFiles};

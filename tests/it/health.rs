@@ -1,9 +1,9 @@
 //! Active checks.
 
 use super::support::{
-    Addressed, Backend, Gapura, Launch, SilentBackend, Then, respond, site, wait_until,
+    Addressed, Backend, Gapura, Launch, SilentBackend, Then, respond, respond_endlessly, site,
+    wait_until,
 };
-use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -427,14 +427,7 @@ fn checks_of_an_nginx_conf_may_keep_their_connection_and_ask_another_port() {
 
 #[test]
 fn an_endless_answer_to_a_check_ends_the_check_that_would_keep_its_connection() {
-    let backend = Backend::start(|_, stream| {
-        stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
-        loop {
-            stream.write_all(b"400\r\n")?;
-            stream.write_all(&[0; 0x400])?;
-            stream.write_all(b"\r\n")?;
-        }
-    });
+    let backend = Backend::start(|_, stream| respond_endlessly(stream));
     let check = "health_check interval=20ms uri=/healthz keepalive_time=10s;";
     let _gapura = Launch::nginx(&checked_conf(&[&backend], check, "")).start();
     wait_until("it is checked again and again", || backend.hits() > 5);

@@ -85,14 +85,7 @@ fn no_bytes_from_a_client_stop_the_program() {
 #[test]
 fn clients_that_vanish_leave_nothing_behind() {
     let backend = Backend::start(|request, stream| match request.target() {
-        "/endless" => {
-            stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
-            loop {
-                stream.write_all(b"400\r\n")?;
-                stream.write_all(&[0; 0x400])?;
-                stream.write_all(b"\r\n")?;
-            }
-        }
+        "/endless" => super::support::respond_endlessly(stream),
         "/upgrade" => {
             stream.write_all(
                 b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",

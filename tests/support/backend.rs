@@ -269,6 +269,16 @@ pub fn respond(
     Ok(Then::Keep)
 }
 
+/// Writes an answer that never ends.
+pub fn respond_endlessly(stream: &mut TcpStream) -> io::Result<Then> {
+    stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+    loop {
+        stream.write_all(b"400\r\n")?;
+        stream.write_all(&[0; 0x400])?;
+        stream.write_all(b"\r\n")?;
+    }
+}
+
 fn wait_for_close(stream: &TcpStream) {
     let mut byte = [0];
     while stream.peek(&mut byte).is_ok_and(|read| read > 0) {

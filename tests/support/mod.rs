@@ -26,7 +26,7 @@ mod ports;
 mod silent;
 mod wire;
 
-pub use backend::{Backend, Gate, Request, Then, respond};
+pub use backend::{Backend, Gate, Request, Then, respond, respond_endlessly};
 pub use client::{Client, Response};
 #[allow(unused_imports, reason = "not every test goes to the background")]
 pub use daemon::{Daemon, is_running};

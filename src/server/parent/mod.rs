@@ -10,6 +10,7 @@ mod signals;
 
 pub(super) use channel::{Channel, Handover, Message};
 
+use super::bind::patiently;
 use super::daemon::Detached;
 use super::duties::Duties;
 use super::host::LOOK_EVERY;
@@ -17,7 +18,7 @@ use super::limits;
 use super::notify;
 use super::shutdown::{self, Shutdown};
 use super::state::{Prepared, State};
-use super::{StartError, serve, sockets};
+use super::{StartError, serve};
 use crate::config::{FileReader, Watched};
 use crate::logs;
 use crate::model::{Model, User};
@@ -111,8 +112,9 @@ impl Parent {
         notify::ready();
         let outcome = self.obey();
         if outcome.is_err() {
-            let shared = self.duties.upgrade.lock().shares_sockets();
-            self.prepared.sockets.leave_files(shared);
+            self.prepared
+                .sockets
+                .leave_files(self.duties.shares_sockets());
         }
         outcome
     }
@@ -162,8 +164,9 @@ impl Parent {
 
     /// Ends the process that serves, then this one.
     fn end(&mut self, how: Signal) {
-        let shared = self.duties.upgrade.lock().shares_sockets();
-        self.prepared.sockets.leave_files(shared);
+        self.prepared
+            .sockets
+            .leave_files(self.duties.shares_sockets());
         // The sockets go now: whoever comes is not to wait for nobody.
         self.prepared.sockets.retain(|_| false);
         self.signal(how);
@@ -240,7 +243,7 @@ impl Parent {
         }
         let model = loaded.model;
         let error_logs = (prepared.log_files.error_logs(&model)).map_err(|e| e.to_string())?;
-        let sockets = sockets::patiently(|| {
+        let sockets = patiently(|| {
             let bound = prepared.sockets.bind_for_another(&model.listeners);
             bound.map_err(StartError::from)
         });
