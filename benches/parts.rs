@@ -3,113 +3,121 @@
 //! They show how a part grows and whether a change helped it; what a request costs as a whole is for
 //! `benches/compare` and `.ci/instructions`.
 
-use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+use divan::{Bencher, black_box};
 use gapura::config::load_str;
-use gapura::model::{Escape, Model, Template, Variable, VariableId};
+use gapura::model::{Model, Variable, VariableId};
 use gapura::runtime::upstream::Registry;
-use gapura::runtime::{Assigned, Generation, ListenerId, Values, render, render_line};
+use gapura::runtime::{Generation, ListenerId, Values};
 use std::fmt::Write as _;
-use std::hint::black_box;
 use std::path::Path;
 
 const SITES: [usize; 3] = [1, 100, 10_000];
 
-criterion_group!(
-    parts,
-    host_look_up,
-    location_match,
-    template_rendering,
-    log_line,
-    selection,
-    configuration_load
-);
-criterion_main!(parts);
+fn main() {
+    divan::main();
+}
 
-fn host_look_up(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("host look-up");
-    for count in SITES {
+mod host_look_up {
+    use super::*;
+    use gapura::runtime::Assigned;
+
+    #[divan::bench(args = SITES)]
+    fn exact(bencher: Bencher<'_, '_>, count: usize) {
+        look_up(bencher, count, &format!("site-{}.bench.test", count - 1));
+    }
+
+    #[divan::bench(args = SITES)]
+    fn wildcard(bencher: Bencher<'_, '_>, count: usize) {
+        look_up(bencher, count, "a.b.wildcard.test");
+    }
+
+    #[divan::bench(args = SITES)]
+    fn none(bencher: Bencher<'_, '_>, count: usize) {
+        look_up(bencher, count, "elsewhere.test");
+    }
+
+    fn look_up(bencher: Bencher<'_, '_>, count: usize, host: &str) {
         let generation = generation(&sites(count));
         let listener = generation.listener(ListenerId(0)).expect("it listens");
-        let last = format!("site-{}.bench.test", count - 1);
-        for (kind, host) in [
-            ("exact", last.as_str()),
-            ("wildcard", "a.b.wildcard.test"),
-            ("none", "elsewhere.test"),
-        ] {
-            group.bench_function(BenchmarkId::new(kind, count), |bencher| {
-                let mut assigned = Assigned::default();
-                bencher.iter(|| {
-                    let site = listener.site(black_box(host), &mut assigned);
-                    black_box(site);
-                });
-            });
-        }
+        let mut assigned = Assigned::default();
+        bencher.bench_local(|| {
+            black_box(listener.site(black_box(host), &mut assigned));
+        });
     }
 }
 
-fn location_match(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("location match");
-    for count in SITES {
+mod location_match {
+    use super::*;
+    use gapura::runtime::Assigned;
+
+    #[divan::bench(args = SITES)]
+    fn prefix(bencher: Bencher<'_, '_>, count: usize) {
+        search(bencher, count, &format!("/part-{}/page", count - 1));
+    }
+
+    #[divan::bench(args = SITES)]
+    fn exact(bencher: Bencher<'_, '_>, count: usize) {
+        search(bencher, count, "/exact");
+    }
+
+    #[divan::bench(args = SITES)]
+    fn regex(bencher: Bencher<'_, '_>, count: usize) {
+        search(bencher, count, "/x.php");
+    }
+
+    fn search(bencher: Bencher<'_, '_>, count: usize, path: &str) {
         let generation = generation(&locations(count));
         let listener = generation.listener(ListenerId(0)).expect("it listens");
-        let last = format!("/part-{}/page", count - 1);
-        for (kind, path) in [
-            ("prefix", last.as_str()),
-            ("exact", "/exact"),
-            ("regex", "/x.php"),
-        ] {
-            group.bench_function(BenchmarkId::new(kind, count), |bencher| {
-                let site = listener.default_site();
-                let path = black_box(path.as_bytes());
-                bencher.iter_batched_ref(
-                    Assigned::default,
-                    |assigned| drop(black_box(site.location(path, assigned))),
-                    BatchSize::SmallInput,
-                );
+        let site = listener.default_site();
+        bencher
+            .with_inputs(Assigned::default)
+            .bench_local_refs(|assigned| {
+                drop(black_box(
+                    site.location(black_box(path.as_bytes()), assigned),
+                ));
             });
-        }
     }
 }
 
-fn template_rendering(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("template");
-    for text in [
+mod template {
+    use super::*;
+    use gapura::model::{Escape, Template};
+    use gapura::runtime::{render, render_line};
+
+    const HEADERS: [&str; 3] = [
         "$host",
         "$proxy_add_x_forwarded_for",
         "$scheme://$host$request_uri",
-    ] {
+    ];
+
+    const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \
+                            \"$http_referer\" \"$http_user_agent\"";
+
+    #[divan::bench(args = HEADERS)]
+    fn header(bencher: Bencher<'_, '_>, text: &str) {
         let template = Template::parse(text).expect("a template");
         let mut out = Vec::with_capacity(256);
-        group.bench_function(text, |bencher| {
-            bencher.iter(|| {
-                out.clear();
-                render(black_box(&template), &Fixed, &mut out);
-            });
+        bencher.bench_local(|| {
+            out.clear();
+            render(black_box(&template), &Fixed, &mut out);
+        });
+    }
+
+    #[divan::bench(args = [Escape::Default, Escape::Json])]
+    fn log_line(bencher: Bencher<'_, '_>, escape: Escape) {
+        let combined = Template::parse(COMBINED).expect("a template");
+        let mut line = Vec::with_capacity(256);
+        bencher.bench_local(|| {
+            line.clear();
+            render_line(black_box(&combined), escape, &Fixed, &mut line);
         });
     }
 }
 
-fn log_line(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("log line");
-    let combined = Template::parse(
-        "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \
-         \"$http_referer\" \"$http_user_agent\"",
-    );
-    let combined = combined.expect("a template");
-    for (name, escape) in [("combined", Escape::Default), ("json", Escape::Json)] {
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| {
-                let mut line = Vec::with_capacity(256);
-                render_line(black_box(&combined), escape, &Fixed, &mut line);
-                line
-            });
-        });
-    }
-}
+mod selection {
+    use super::*;
 
-fn selection(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("selection");
-    for method in [
+    const METHODS: [&str; 8] = [
         "",
         "least_conn;",
         "least_time header;",
@@ -118,31 +126,29 @@ fn selection(criterion: &mut Criterion) {
         "hash $uri;",
         "hash $uri consistent;",
         "random;",
-    ] {
-        for servers in [2, 16, 2000] {
-            let generation = generation(&upstream(method, servers));
-            let upstream = generation.upstream("app").expect("it is there");
-            let name = method.trim_end_matches(';');
-            let name = if name.is_empty() { "round robin" } else { name };
-            group.bench_function(BenchmarkId::new(name, servers), |bencher| {
-                bencher.iter(|| upstream.choose_by(black_box(b"\x7f\0\0"), &[]));
-            });
-        }
+    ];
+
+    #[divan::bench(args = METHODS, consts = [2, 16, 2000])]
+    fn of_servers<const SERVERS: usize>(bencher: Bencher<'_, '_>, method: &str) {
+        let generation = generation(&upstream(method, SERVERS));
+        let upstream = generation.upstream("app").expect("it is there");
+        bencher.bench_local(|| upstream.choose_by(black_box(b"\x7f\0\0"), &[]));
     }
 }
 
-fn configuration_load(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("configuration load");
-    group.sample_size(10);
-    for count in SITES {
+mod configuration_load {
+    use super::*;
+
+    #[divan::bench(args = SITES, sample_count = 10)]
+    fn read(bencher: Bencher<'_, '_>, count: usize) {
         let text = sites(count);
-        group.bench_function(BenchmarkId::new("read", count), |bencher| {
-            bencher.iter(|| model(black_box(&text)));
-        });
-        let model = model(&text);
-        group.bench_function(BenchmarkId::new("build", count), |bencher| {
-            bencher.iter(|| build(black_box(&model)));
-        });
+        bencher.bench_local(|| model(black_box(&text)));
+    }
+
+    #[divan::bench(args = SITES, sample_count = 10)]
+    fn build(bencher: Bencher<'_, '_>, count: usize) {
+        let model = model(&sites(count));
+        bencher.bench_local(|| super::build(black_box(&model)));
     }
 }
 
