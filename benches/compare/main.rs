@@ -37,8 +37,8 @@ struct Arguments {
     /// How long a proxy is saturated, and how long it serves at the fixed rate.
     #[arg(long, default_value_t = 12.0)]
     seconds: f64,
-    /// Where there are idle connections: in how many rounds, in each of which every proxy is started.
-    #[arg(long, default_value_t = 3)]
+    /// In how many rounds that is, in each of which every proxy is started.
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// Only these proxies, by the beginning of their names.
     #[arg(long, value_delimiter = ',')]
@@ -117,7 +117,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         // The idle connections of all at once would be more than a process may have.
         match workload.idle {
-            0 => bench.turns(&part, &mut table, bench.time)?,
+            0 => bench.turns(&part, &mut table, arguments.rounds)?,
             _ => bench.rounds(&part, &mut table, arguments.rounds)?,
         }
         table.rows.retain(Row::has_figures);
@@ -158,7 +158,7 @@ fn about(arguments: &Arguments, proxies: &[Proxy], cores: usize) -> String {
         .map(|proxy| format!("{} ({})", proxy.name, proxy.version()));
     let versions: Vec<_> = versions.collect();
     format!(
-        "{}, {cores} cores, {}. {} s saturated and {} s at the fixed rate; with idle connections in {} rounds.\n\n{}.\n",
+        "{}, {cores} cores, {}. {} s saturated and {} s at the fixed rate, in {} rounds.\n\n{}.\n",
         machine::processor(),
         machine::kernel(),
         arguments.seconds,

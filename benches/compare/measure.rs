@@ -39,29 +39,46 @@ struct Runner<'a> {
 }
 
 impl Bench {
-    /// All proxies at once, each for a moment in turn.
+    /// All proxies at once, each for a moment in turn. They are started anew in each round: how fast a process is
+    /// depends on where its memory happens to lie, too.
     pub(crate) fn turns(
         &self,
         proxies: &[&Proxy],
         table: &mut Table<'_>,
-        time: Duration,
+        rounds: u32,
     ) -> Result<(), Box<dyn Error>> {
         let requests = table.workload.requests();
+        let turns = self.time.as_millis() / u128::from(rounds.max(1)) / TURN.as_millis();
+        for _ in 0..rounds {
+            self.turns_of_one_start(proxies, table, &requests, turns.max(1))?;
+        }
+        Ok(())
+    }
+
+    fn turns_of_one_start(
+        &self,
+        proxies: &[&Proxy],
+        table: &mut Table<'_>,
+        requests: &[Vec<u8>],
+        turns: u128,
+    ) -> Result<(), Box<dyn Error>> {
         let mut runners = Vec::with_capacity(proxies.len());
         for proxy in proxies {
-            let runner = self.runner(proxy, table.workload, &requests);
+            let runner = self.runner(proxy, table.workload, requests);
             runners.push(runner.map_err(|error| eprintln!("left out: {error}")).ok());
         }
-        let mut alone = self.client(table.workload, self.backend.address, &requests)?;
-        for turn in 0..usize::try_from(time.as_millis() / TURN.as_millis())? {
+        let mut alone = self.client(table.workload, self.backend.address, requests)?;
+        for turn in 0..usize::try_from(turns)? {
             let mut highest = 1.0;
             for place in 0..proxies.len() {
                 let index = (turn + place) % proxies.len();
-                if let Some(runner) = &mut runners[index] {
-                    let round = runner.round(TURN)?;
-                    highest = round.rate.max(highest);
-                    table.rows[index].add(round)?;
-                }
+                let Some(runner) = &mut runners[index] else {
+                    table.rows[index].skip();
+                    continue;
+                };
+                let round = runner.round(TURN)?;
+                highest = round.rate.max(highest);
+                table.rows[index].add(round)?;
             }
             self.without_proxy(&mut alone, highest, TURN, table)?;
         }

@@ -82,7 +82,7 @@ impl Row {
         self.at_rate.add(&round.fixed.latencies)
     }
 
-    /// A round that it did not take part in: others' rounds stay beside its own of the same number.
+    /// A round or a turn that it did not take part in: others' stay beside its own of the same number.
     pub(crate) fn skip(&mut self) {
         self.costs.push(f64::NAN);
         self.tails.push(f64::NAN);
