@@ -8,16 +8,13 @@
 
 use super::gathered::{Early, Gathered};
 use super::opener::{self, Opener};
+use super::output::{Output, describe};
 use super::{OpenError, wait_a_little};
 use crate::model::{LogBuffer, LogTarget, Model};
-use crate::os_error::OsError;
 use crate::runtime::LogSink;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use log::{error, info, warn};
+use log::{error, warn};
 use std::collections::HashSet;
 use std::fmt;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{
@@ -158,14 +155,7 @@ fn drain(
     lines: &Gathered,
     queue: &Receiver<Message>,
 ) {
-    let mut output = Output {
-        target,
-        opener,
-        gzip: buffer.and_then(|buffer| buffer.gzip),
-        open: None,
-        is_stale: false,
-        has_failed: false,
-    };
+    let mut output = Output::new(target, opener, buffer);
     let size = buffer.map_or(BATCH, |buffer| buffer.size);
     let mut batch = Vec::with_capacity(size.min(BATCH));
     // When what is held back has been for long enough.
@@ -197,17 +187,17 @@ fn drain(
                 Message::Lines => {
                     lines.take(&mut early, &mut text);
                     taken += text.len();
-                    output.take(&mut text, buffer, &mut batch);
+                    output.take(&mut text, &mut batch);
                 }
                 Message::Flush(done) => {
                     lines.take_all(&mut early, &mut text);
-                    output.take(&mut text, buffer, &mut batch);
+                    output.take(&mut text, &mut batch);
                     waiting = Some(done);
                     break;
                 }
                 Message::Reopen => {
                     lines.take_all(&mut early, &mut text);
-                    output.take(&mut text, buffer, &mut batch);
+                    output.take(&mut text, &mut batch);
                     output.write(&mut batch);
                     output.reopen();
                 }
@@ -239,111 +229,8 @@ fn drain(
         }
     }
     lines.take_all(&mut early, &mut text);
-    output.take(&mut text, buffer, &mut batch);
+    output.take(&mut text, &mut batch);
     output.write(&mut batch);
-}
-
-/// An open target.
-struct Output<'a> {
-    target: &'a LogTarget,
-    opener: &'a Opener,
-    gzip: Option<u32>,
-    open: Option<Box<dyn Write>>,
-    /// It was moved away, and could not be opened again.
-    is_stale: bool,
-    /// What fails was said.
-    has_failed: bool,
-}
-
-impl Output<'_> {
-    /// The new file is there at once, as nginx's. As long as there can be none, the one that was moved away is
-    /// better.
-    fn reopen(&mut self) {
-        match open(self.target, self.opener) {
-            Ok(new) => (self.open, self.is_stale) = (Some(new), false),
-            Err(cause) => {
-                self.is_stale = true;
-                self.say_once(&self.failed("open()", &cause));
-            }
-        }
-    }
-
-    /// Says what went wrong, if it did not before.
-    fn say_once(&mut self, said: &str) {
-        if !std::mem::replace(&mut self.has_failed, true) {
-            error!("{said}");
-        }
-    }
-
-    /// Moves lines to those that wait, and writes these first when they would become too many for the
-    /// log's buffer.
-    fn take(&mut self, lines: &mut Vec<u8>, buffer: Option<&LogBuffer>, batch: &mut Vec<u8>) {
-        let Some(buffer) = buffer else {
-            batch.append(lines);
-            return;
-        };
-        for line in lines.split_inclusive(|byte| *byte == b'\n') {
-            if batch.len() + line.len() > buffer.size {
-                self.write(batch);
-            }
-            batch.extend_from_slice(line);
-        }
-        lines.clear();
-    }
-
-    /// Writes what was gathered, and forgets it.
-    fn write(&mut self, batch: &mut Vec<u8>) {
-        if batch.is_empty() {
-            return;
-        }
-        if self.is_stale {
-            self.reopen();
-        }
-        let written = match self.gzip {
-            None => self.try_write(batch),
-            Some(level) => compress(batch, level)
-                .map_err(|cause| self.failed("write() to", &cause))
-                .and_then(|bytes| self.try_write(&bytes)),
-        };
-        batch.clear();
-        match written {
-            Ok(()) if self.has_failed && !self.is_stale => {
-                self.has_failed = false;
-                info!("access log {}: written again", describe(self.target));
-            }
-            Ok(()) => {}
-            Err(said) => {
-                self.open = None;
-                self.say_once(&said);
-            }
-        }
-    }
-
-    fn try_write(&mut self, bytes: &[u8]) -> Result<(), String> {
-        let output = match &mut self.open {
-            Some(output) => output,
-            None => {
-                let opened = open(self.target, self.opener);
-                let opened = opened.map_err(|cause| self.failed("open()", &cause))?;
-                self.open.insert(opened)
-            }
-        };
-        let written = output.write_all(bytes).and_then(|()| output.flush());
-        written.map_err(|cause| self.failed("write() to", &cause))
-    }
-
-    /// nginx's words for what went wrong.
-    fn failed(&self, call: &str, cause: &io::Error) -> String {
-        let target = describe(self.target);
-        format!("{call} {target} failed ({})", OsError(cause))
-    }
-}
-
-/// A member of a gzip file: several behind each other are one file.
-fn compress(bytes: &[u8], level: u32) -> io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(level));
-    encoder.write_all(bytes)?;
-    encoder.finish()
 }
 
 /// Makes sure that every file of a model's access logs can be opened: nginx does not start when one
@@ -371,29 +258,11 @@ pub(super) fn check(model: &Model, opener: &Opener) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn open(target: &LogTarget, opener: &Opener) -> io::Result<Box<dyn Write>> {
-    Ok(match target {
-        LogTarget::Stdout => Box::new(io::stdout()),
-        LogTarget::Stderr => Box::new(io::stderr()),
-        LogTarget::File(path) => Box::new(opener.append(path)?),
-        LogTarget::Syslog(_) | LogTarget::Named(_) => return Err(io::ErrorKind::Unsupported.into()),
-    })
-}
-
 /// The same target wherever the process goes.
 fn absolute(target: &LogTarget) -> LogTarget {
     match target {
         LogTarget::File(path) => LogTarget::File(opener::absolute(path)),
         other => other.clone(),
-    }
-}
-
-fn describe(target: &LogTarget) -> String {
-    match target {
-        LogTarget::Stdout => "standard output".into(),
-        LogTarget::Stderr => "standard error".into(),
-        LogTarget::File(path) => format!("\"{}\"", path.display()),
-        LogTarget::Syslog(_) | LogTarget::Named(_) => "elsewhere".into(),
     }
 }
 

@@ -14,6 +14,7 @@ mod error;
 mod gathered;
 mod named;
 mod opener;
+mod output;
 pub mod process;
 mod syslog;
 

@@ -3,7 +3,7 @@
 use super::StartError;
 use super::duties::Duties;
 use super::host::{Command, Host};
-use super::parent::{Channel, Message};
+use super::parent::{Channel, Message, ReceiveError};
 use super::state::State;
 use async_trait::async_trait;
 use log::{error, info};
@@ -97,9 +97,9 @@ impl ShutdownSignalWatch for Watch {
 /// QUIT: there is nobody who could start it again, and another server may want its addresses.
 fn listen_to(parent: Arc<Channel>, host: Arc<Host>) {
     let body = move || {
-        while let Ok(message) = parent.receive() {
-            let done = match message {
-                Message::Reload(handed) => {
+        loop {
+            let done = match parent.receive() {
+                Ok(Message::Reload(handed)) => {
                     let (reply, answer) = std::sync::mpsc::channel();
                     let outcome = host.obey(Command::Take(handed, reply)).and_then(|()| {
                         let ended = |_| StartError::Thread("it has ended".into());
@@ -107,16 +107,16 @@ fn listen_to(parent: Arc<Channel>, host: Arc<Host>) {
                     });
                     parent.answer(outcome.map_err(|cause| cause.to_string()))
                 }
-                Message::Reopen(logs) => {
+                Ok(Message::Reopen(logs)) => {
                     // An error means that the service has ended.
                     let _ = host.obey(Command::Reopen(logs));
                     Ok(())
                 }
-                Message::Accept => {
+                Ok(Message::Accept) => {
                     host.go_on();
                     Ok(())
                 }
-                Message::Incomplete { is_reload } => {
+                Err(ReceiveError::Incomplete { is_reload }) => {
                     let cause = io::Error::from_raw_os_error(libc::EMFILE);
                     let refused = StartError::Call("recvmsg()", cause);
                     match is_reload {
@@ -127,6 +127,7 @@ fn listen_to(parent: Arc<Channel>, host: Arc<Host>) {
                         }
                     }
                 }
+                Err(ReceiveError::Channel) => break,
             };
             if done.is_err() {
                 break;

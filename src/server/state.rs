@@ -98,9 +98,7 @@ impl Prepared {
             watched,
         })
     }
-}
 
-impl Prepared {
     /// Binds the sockets that are not bound yet.
     pub(super) fn bind(&mut self) -> Result<(), StartError> {
         Ok(self.sockets.bind(&self.model.listeners)?)

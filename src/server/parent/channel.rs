@@ -27,11 +27,24 @@ pub(in crate::server) enum Message {
     Reopen(Vec<OpenLog>),
     /// Accept again.
     Accept,
+}
+
+/// Why nothing of use came from the parent.
+#[derive(Debug)]
+pub(in crate::server) enum ReceiveError {
     /// It came without all of its files, for which this process has no descriptors left.
     Incomplete {
         /// Whether an answer is waited for.
         is_reload: bool,
     },
+    /// The parent has gone, or says what nobody understands.
+    Channel,
+}
+
+impl From<io::Error> for ReceiveError {
+    fn from(_: io::Error) -> Self {
+        Self::Channel
+    }
 }
 
 /// What a process that may do little gets for a configuration.
@@ -80,7 +93,6 @@ impl Channel {
                 REOPEN
             }
             Message::Accept => ACCEPT,
-            Message::Incomplete { .. } => return Err(broken()),
         };
         self.write_frame(kind, &parts)?;
         for batch in files.chunks(AT_ONCE) {
@@ -92,8 +104,8 @@ impl Channel {
         Ok(())
     }
 
-    /// What the parent says; an error when it has gone.
-    pub(in crate::server) fn receive(&self) -> io::Result<Message> {
+    /// What the parent says.
+    pub(in crate::server) fn receive(&self) -> Result<Message, ReceiveError> {
         let (kind, parts) = self.read_frame()?;
         let part = |index: usize| parts.get(index).map(Vec::as_slice).ok_or_else(broken);
         Ok(match kind {
@@ -101,7 +113,7 @@ impl Channel {
                 let files = FilesRead::from_bytes(part(0)?).ok_or_else(broken)?;
                 let (names, paths) = (split(part(1)?), split(part(2)?));
                 let Some(open) = self.receive_files(names.len() + paths.len())? else {
-                    return Ok(Message::Incomplete { is_reload: true });
+                    return Err(ReceiveError::Incomplete { is_reload: true });
                 };
                 let mut open = open.into_iter();
                 let sockets = names.iter().map(|name| address(name).ok_or_else(broken));
@@ -117,13 +129,13 @@ impl Channel {
             REOPEN => {
                 let paths = split(part(0)?);
                 let Some(open) = self.receive_files(paths.len())? else {
-                    return Ok(Message::Incomplete { is_reload: false });
+                    return Err(ReceiveError::Incomplete { is_reload: false });
                 };
                 let paths = paths.into_iter().map(|path| OsStr::from_bytes(path).into());
                 Message::Reopen(paths.zip(open).collect())
             }
             ACCEPT => Message::Accept,
-            _ => return Err(broken()),
+            _ => return Err(ReceiveError::Channel),
         })
     }
 

@@ -8,7 +8,7 @@ mod channel;
 mod privileges;
 mod signals;
 
-pub(super) use channel::{Channel, Handover, Message};
+pub(super) use channel::{Channel, Handover, Message, ReceiveError};
 
 use super::bind::patiently;
 use super::daemon::Detached;
