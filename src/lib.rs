@@ -39,6 +39,7 @@ mod proxy;
 #[doc(hidden)]
 pub mod runtime;
 mod server;
+mod word;
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -1,6 +1,7 @@
 //! Header lines: nginx's grammar for one, and the list of those of a request.
 
 use super::class::Class;
+use crate::word::{self, Word};
 use std::cell::Cell;
 use std::ops::Range;
 
@@ -178,24 +179,12 @@ fn scan_name(text: &[u8], underscores: bool) -> Result<Name, usize> {
     Ok(Name::Unfinished { valid })
 }
 
-/// Whether a value may be passed on as it is. Eight bytes are looked at at once, and the last eight of them again
-/// in place of those that are left over.
+/// Whether a value may be passed on as it is.
 fn is_clean(value: &[u8]) -> bool {
-    let (words, _) = value.as_chunks();
-    match value.last_chunk() {
-        Some(last) if !words.iter().chain([last]).any(may_hold_control) => true,
-        _ => value.iter().all(|&byte| is_value_byte(byte)),
-    }
-}
-
-/// Whether one of these bytes is a control character, a tab among them.
-fn may_hold_control(word: &[u8; 8]) -> bool {
-    const EACH: u64 = u64::from_ne_bytes([1; 8]);
-    let word = u64::from_ne_bytes(*word);
-    // In a byte's highest bit: whether it has become less than 0 and was not large before.
-    let below_space = word.wrapping_sub(EACH * 0x20) & !word;
-    let delete = (word ^ (EACH * 0x7f)).wrapping_sub(EACH) & !(word ^ (EACH * 0x7f));
-    (below_space | delete) & (EACH * 0x80) != 0
+    let of_word = |word: Word| word.controls().or(word.are(0x7f));
+    // A tab is a control character as well.
+    !word::any(value, of_word, |byte| !is_value_byte(byte))
+        || value.iter().all(|&byte| is_value_byte(byte))
 }
 
 fn is_value_byte(byte: u8) -> bool {

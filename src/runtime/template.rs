@@ -1,6 +1,7 @@
 //! Writing templates: headers and log lines from the values of a request.
 
 use crate::model::{Escape, Part, Template, Variable, VariableId};
+use crate::word::{self, Marks, Word};
 
 /// Where a template's variables get their values from.
 pub trait Values {
@@ -44,8 +45,16 @@ pub fn render_line(template: &Template, escape: Escape, values: &impl Values, ou
         }
         let start = out.len();
         match (write_part(part, values, out), escape) {
-            (true, Escape::Default) => escape_from(start, out, is_plain_in_log, escape_for_log),
-            (true, Escape::Json) => escape_from(start, out, is_plain_in_json, escape_for_json),
+            (true, Escape::Default) => {
+                escape_from(start, out, marked_in_log, is_plain_in_log, escape_for_log)
+            }
+            (true, Escape::Json) => escape_from(
+                start,
+                out,
+                marked_in_json,
+                is_plain_in_json,
+                escape_for_json,
+            ),
             (false, Escape::Default) => {
                 out.truncate(start);
                 out.push(b'-');
@@ -60,12 +69,11 @@ pub fn render_line(template: &Template, escape: Escape, values: &impl Values, ou
 fn escape_from(
     start: usize,
     out: &mut Vec<u8>,
+    of_word: impl Fn(Word) -> Marks,
     is_plain: impl Fn(u8) -> bool,
     escape: fn(&[u8], &mut Vec<u8>),
 ) {
-    // Without a way out in the middle several bytes are looked at at once.
-    let value = out[start..].iter();
-    if value.fold(false, |found, byte| found | !is_plain(*byte)) {
+    if word::any(&out[start..], of_word, |byte| !is_plain(byte)) {
         let value = out.split_off(start);
         escape(&value, out);
     }
@@ -75,8 +83,19 @@ fn is_plain_in_json(byte: u8) -> bool {
     byte >= 0x20 && byte != b'"' && byte != b'\\'
 }
 
+/// What is not plain in JSON.
+fn marked_in_json(word: Word) -> Marks {
+    word.controls().or(word.are(b'"')).or(word.are(b'\\'))
+}
+
 fn is_plain_in_log(byte: u8) -> bool {
     (0x20..=0x7e).contains(&byte) && byte != b'"' && byte != b'\\'
+}
+
+/// What is not plain in a log.
+fn marked_in_log(word: Word) -> Marks {
+    let beyond = word.beyond_ascii().or(word.are(0x7f));
+    marked_in_json(word).or(beyond)
 }
 
 /// As nginx escapes: bytes that are no UTF-8 are left as they are.
