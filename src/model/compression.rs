@@ -57,14 +57,13 @@ impl TypeSet {
         Self::These(Arc::new(HashSet::from(["text/html".to_owned()])))
     }
 
-    /// Whether an answer's `Content-Type` is among them, its parameters aside.
+    /// Whether an answer's `Content-Type` is among them. Its charset is no part of it, and as in nginx every other
+    /// parameter is.
     pub fn contains(&self, content_type: &[u8]) -> bool {
         let Self::These(types) = self else {
             return true;
         };
-        let end = content_type.iter().position(|byte| *byte == b';');
-        let name = content_type[..end.unwrap_or(content_type.len())].trim_ascii_end();
-        let Ok(name) = std::str::from_utf8(name) else {
+        let Ok(name) = std::str::from_utf8(without_charset(content_type)) else {
             return false;
         };
         match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -72,6 +71,18 @@ impl TypeSet {
             false => types.contains(name),
         }
     }
+}
+
+/// What stands before `; charset=`.
+fn without_charset(content_type: &[u8]) -> &[u8] {
+    const CHARSET: &[u8] = b"charset=";
+    let is_before = |rest: &[u8]| {
+        let word = rest.trim_ascii_start().get(..CHARSET.len());
+        word.is_some_and(|word| word.eq_ignore_ascii_case(CHARSET))
+    };
+    let mut semicolons = memchr::memchr_iter(b';', content_type);
+    let end = semicolons.find(|at| is_before(&content_type[at + 1..]));
+    &content_type[..end.unwrap_or(content_type.len())]
 }
 
 /// `gzip_proxied`: which answers to proxies are compressed.
@@ -109,10 +120,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_and_case_do_not_matter_in_a_type() {
+    fn charset_and_case_do_not_matter_in_a_type() {
         let html = TypeSet::html();
         assert!(html.contains(b"text/html"));
-        assert!(html.contains(b"Text/HTML ; charset=utf-8"));
+        assert!(html.contains(b"Text/HTML;  Charset=utf-8; level=1"));
+        assert!(!html.contains(b"text/html; level=1") && !html.contains(b"text/html;"));
+        assert!(!html.contains(b"text/html ; charset=utf-8"));
         assert!(!html.contains(b"text/htm") && !html.contains(b""));
         assert!(TypeSet::All.contains(b"") && TypeSet::All.contains(b"image/png"));
     }

@@ -108,12 +108,17 @@ impl Gateway {
 /// Sets the times of the client's side, as the location has them.
 pub(super) fn apply_limits(session: &mut Session, ctx: &mut RequestContext) {
     session.set_read_timeout(Some(ctx.settings().limits.client_body_timeout));
-    if let Some(stream) = DoorStream::of(session.as_downstream()) {
-        stream.enter(ctx.place());
-    }
+    enter(session, ctx);
     // As in nginx, what one location closes none keeps after it.
     if !decide_keepalive(session, ctx) {
         close_after(session, ctx);
+    }
+}
+
+/// The door has the settings of the location, or of the site as long as there is none.
+pub(super) fn enter(session: &Session, ctx: &RequestContext) {
+    if let Some(stream) = DoorStream::of(session.as_downstream()) {
+        stream.enter(ctx.place());
     }
 }
 
@@ -125,9 +130,10 @@ pub(super) fn close_after(session: &mut Session, ctx: &mut RequestContext) {
     }
 }
 
-/// Whether the connection stays open after a request that the site may answer before it has a location. After
-/// a redirect inside it is as the location before has it.
-pub(super) fn decide_keepalive_by_site(session: &mut Session, ctx: &RequestContext) {
+/// The site may answer before the request has a location: its settings hold. Whether the connection stays open
+/// is after a redirect inside as the location before has it.
+pub(super) fn apply_limits_of_site(session: &mut Session, ctx: &RequestContext) {
+    enter(session, ctx);
     if ctx.flow.changes == 0 {
         decide_keepalive(session, ctx);
     }

@@ -12,7 +12,7 @@ use super::{
     rewrite_answer, substitute,
 };
 use crate::door::DoorStream;
-use crate::model::{ActedOn, ErrorTarget, Template};
+use crate::model::{ActedOn, Template};
 use crate::runtime::Seen;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
@@ -78,9 +78,7 @@ pub(super) fn from_upstream(
         }
         if pass.settings.intercept_errors
             && status.as_u16() >= 300
-            && (error_page::page_for(ctx, status).is_some_and(|page| {
-                matches!(page.target, ErrorTarget::Page(_)) || phases::leads_away(ctx, status)
-            }))
+            && error_page::page_for(ctx, status).is_some()
         {
             ctx.failure = Some(Failure::Status(status));
             // As nginx: without it a browser could not ask for credentials.
@@ -207,7 +205,6 @@ pub(super) fn shape(
         if seen.has(Seen::REPEATED) {
             keep_first(response)?;
         }
-        read_ahead(session, response, ctx, seen);
         if seen.has(Seen::ACCEL) {
             set_charset(response, ctx)?;
         }
@@ -217,6 +214,7 @@ pub(super) fn shape(
         if seen.has(Seen::ACCEL) {
             pace::obey(session, ctx, response);
         }
+        buffer(session, response, ctx, seen);
         hide(session, response, ctx, seen);
     }
     if let Some(status) = ctx.flow.status
@@ -272,11 +270,17 @@ fn hide(session: &Session, response: &mut ResponseHeader, ctx: &RequestContext, 
     let hidden = &passage.pass.hidden;
     let stream = DoorStream::of(session.as_downstream());
     for (one, name) in [(Seen::SERVER, header::SERVER), (Seen::DATE, header::DATE)] {
-        if seen.has(one)
-            && hidden.has_own(one)
-            && !stream.is_some_and(|stream| stream.withhold(&name))
-        {
-            response.remove_header(&name);
+        match (seen.has(one), hidden.has_own(one)) {
+            (true, true) if !stream.is_some_and(|stream| stream.withhold(&name)) => {
+                response.remove_header(&name);
+            }
+            // As in nginx the server's answer says it then, or nobody does.
+            (false, false) => {
+                if let Some(stream) = stream {
+                    stream.omit(&name);
+                }
+            }
+            _ => {}
         }
     }
     for name in hidden.others(seen) {
@@ -312,8 +316,9 @@ fn upgrade(session: &mut Session, ctx: &mut RequestContext) {
     }
 }
 
-/// Has the answer read as fast as it comes, where the location or the answer itself says so.
-fn read_ahead(session: &Session, response: &ResponseHeader, ctx: &RequestContext, seen: Seen) {
+/// Has the answer read as fast as it comes, where the location or the answer itself says so. As in nginx an
+/// answer that is not goes as fast as it comes, whatever `limit_rate` says.
+fn buffer(session: &Session, response: &ResponseHeader, ctx: &RequestContext, seen: Seen) {
     let Some(passage) = &ctx.passage else { return };
     let pass = &passage.pass.settings;
     let said = match pass.ignores(ActedOn::XAccelBuffering) || !seen.has(Seen::ACCEL) {
@@ -325,8 +330,10 @@ fn read_ahead(session: &Session, response: &ResponseHeader, ctx: &RequestContext
         Some(word) if word.eq_ignore_ascii_case(b"no") => false,
         _ => pass.buffering.enabled,
     };
-    if wanted && let Some(stream) = DoorStream::of(session.as_downstream()) {
-        stream.read_ahead();
+    match DoorStream::of(session.as_downstream()) {
+        Some(stream) if wanted => stream.read_ahead(),
+        Some(stream) => stream.set_rate(0),
+        None => {}
     }
 }
 

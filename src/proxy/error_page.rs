@@ -7,6 +7,7 @@ use super::failure::{Failure, has_begun};
 use super::files::conditional::format_time;
 use super::flow::Entry;
 use super::phases::Next;
+use super::values::Sent;
 use super::{Gateway, built_in, error_log, local, log_line, nginx_page};
 use crate::door::{DoorStream, Refusal};
 use crate::model::{BuiltInPages, ErrorPage, ErrorResponse, ErrorTarget, OwnAnswers};
@@ -215,16 +216,10 @@ fn refuse_at_once(refusal: &Refusal<'_>) -> Bytes {
     }
     let page = built_in_page(code, own, Some(&request));
     let body = page.body;
-    let sent = if refusal.fault.is_silent() {
-        0
-    } else {
-        body.len()
+    let body_length = match refusal.arrival.line.method() {
+        b"HEAD" => 0,
+        _ => body.len(),
     };
-    log_line::refused(refusal, sent);
-    error_log::refused(refusal);
-    if refusal.body_only() {
-        return body;
-    }
     let mut head = String::new();
     let date = format_time(jiff::Timestamp::now().as_second());
     let _ = write!(
@@ -236,9 +231,19 @@ fn refuse_at_once(refusal: &Refusal<'_>) -> Bytes {
         page.content_type,
         body.len()
     );
-    let mut answer = head.into_bytes();
-    if refusal.arrival.line.method() != b"HEAD" {
-        answer.extend_from_slice(&body);
+    if refusal.body_only() {
+        head.clear();
     }
+    let sent = match refusal.fault.is_silent() {
+        true => Sent::default(),
+        false => Sent {
+            bytes: head.len() + body_length,
+            of_body: body_length,
+        },
+    };
+    log_line::refused(refusal, sent);
+    error_log::refused(refusal);
+    let mut answer = head.into_bytes();
+    answer.extend_from_slice(&body[..body_length]);
     answer.into()
 }

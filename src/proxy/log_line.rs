@@ -2,7 +2,7 @@
 
 use super::context::RequestContext;
 use super::sticky::{self, Moment};
-use super::values::{Exchange, Refused};
+use super::values::{Exchange, Refused, Sent};
 use crate::door::{DoorStream, Refusal};
 use crate::model::Variable;
 use crate::runtime::{AccessLog, LogOutlet, Values, render, render_line};
@@ -24,13 +24,10 @@ pub(super) async fn finish(session: &mut Session, ctx: &mut RequestContext) {
 }
 
 /// The lines of a request that was refused before it had a location, and of the page it got.
-pub(super) fn refused(refusal: &Refusal<'_>, body_length: usize) {
+pub(super) fn refused(refusal: &Refusal<'_>, sent: Sent) {
     write(
         &refusal.arrival.site.fallback().access_log,
-        &Refused {
-            refusal,
-            body_length,
-        },
+        &Refused { refusal, sent },
     );
 }
 

@@ -12,8 +12,8 @@ use super::flow::{self, Entry};
 use super::rewrite::{self, End};
 use super::values::Exchange;
 use super::{
-    Gateway, admit, answer, body, error_log, error_page, evaluate, pass, real_ip, redirect,
-    status_page, uri,
+    Gateway, admit, answer, body, error_log, error_page, evaluate, nginx_page, pass, real_ip,
+    redirect, status_page, uri,
 };
 use crate::model::{BuiltInPages, ErrorResponse, ErrorTarget, Return};
 use crate::runtime::{Action, Location};
@@ -69,7 +69,7 @@ impl Gateway {
         if ctx.arrival().site.steps.is_empty() {
             return Ok(Turn::Go(Entry::Location));
         }
-        admit::decide_keepalive_by_site(session, ctx);
+        admit::apply_limits_of_site(session, ctx);
         let site = Arc::clone(&ctx.arrival().site);
         let end = rewrite::run(&site.steps, session, ctx).await;
         match finish(session, ctx, end).await? {
@@ -84,7 +84,7 @@ impl Gateway {
             Ok(location) => location,
             Err(cause) => {
                 error_log::gave_up(session, ctx, &cause);
-                admit::decide_keepalive_by_site(session, ctx);
+                admit::apply_limits_of_site(session, ctx);
                 return Ok(Turn::Go(Entry::Failed(StatusCode::INTERNAL_SERVER_ERROR)));
             }
         };
@@ -306,6 +306,9 @@ async fn failed(
     ctx: &mut RequestContext,
     status: StatusCode,
 ) -> Result<Turn> {
+    if ctx.location.is_none() {
+        admit::enter(session, ctx);
+    }
     if status == StatusCode::REQUEST_TIMEOUT && ctx.settings().own.pages == BuiltInPages::Nginx {
         error_page::close_silently(session, ctx, status)?;
         return Ok(Turn::End(Next::Written));
@@ -354,7 +357,7 @@ fn detour(session: &Session, ctx: &mut RequestContext, status: StatusCode) -> Op
     };
     let target = Exchange::now(session, ctx).rendered(target);
     let response = match page.response {
-        ErrorResponse::Error => Some(status),
+        ErrorResponse::Error => Some(nginx_page::sent_as(status.as_u16())),
         ErrorResponse::Target => None,
         ErrorResponse::Code(code) => StatusCode::from_u16(code).ok(),
     };

@@ -105,7 +105,8 @@ fn of_answer(case: &Case, answer: &Answer) -> Facets {
     }
     for (name, lines) in headers {
         let value = match (name.as_str(), lines.as_slice()) {
-            ("date" | "server", _) => continue,
+            // What they say is not compared, but that they are there.
+            ("date" | "server", lines) => format!("{} times", lines.len()),
             ("content-length", [(_, length)])
                 if page.is_some() && *length == answer.body.len().to_string() =>
             {

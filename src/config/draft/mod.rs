@@ -458,7 +458,8 @@ levels! {
         /// a location such as `@fallback`, or a status such as `=404`.
         try_files: OneOrMany<Word>,
         /// The folder of the files that are answered with, in place of the location's own path: with
-        /// path `/i/` and alias `/data/`, `/i/x` is `/data/x`.
+        /// path `/i/` and alias `/data/`, `/i/x` is `/data/x`. In locations inside of it, too, unless they have
+        /// an `alias` or a `root`.
         alias: Word,
     }
 }

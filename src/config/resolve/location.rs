@@ -97,6 +97,8 @@ impl Resolver {
             if let Some(alias) = &written.alias {
                 let (matcher, files) = (&location.matcher, &location.files);
                 location.files = self.alias(alias, matcher, files, &at);
+            } else if let Some(outer) = outer {
+                inherit_alias(&mut location, written, &locations[outer]);
             }
             if written.upstream.is_some() {
                 let check = written.health_check.as_ref();
@@ -185,11 +187,7 @@ impl Resolver {
         let mut location = location(outer.matcher.clone(), action, level);
         location.pass.uri = uri;
         location.rewrites = self.answer_rewrites(&location, level);
-        if written.root.is_none() && outer.files.folder.alias.is_some() {
-            let mut files = Files::clone(&location.files);
-            files.folder = outer.files.folder.clone();
-            location.files = Arc::new(files);
-        }
+        inherit_alias(&mut location, written, outer);
         location
     }
 
@@ -236,6 +234,15 @@ impl Level<'_> {
             false => Action::Status(404),
         };
         location(LocationMatch::Prefix("/".into()), action, self)
+    }
+}
+
+/// An `alias` around a location holds in it, unless it has a folder of its own.
+fn inherit_alias(location: &mut Location, written: &draft::Location, outer: &Location) {
+    if written.root.is_none() && outer.files.folder.alias.is_some() {
+        let mut files = Files::clone(&location.files);
+        files.folder = outer.files.folder.clone();
+        location.files = Arc::new(files);
     }
 }
 

@@ -70,11 +70,18 @@ pub(super) fn header(
     let places = stream.manner.placed;
     let is_placed =
         |name: &[u8]| placed(places).any(|(_, placed)| name.eq_ignore_ascii_case(placed));
-    let is_left_out = |name: &[u8]| match name.len() {
+    let mut written = 0_u32;
+    let mut is_left_out = |name: &[u8]| match name.len() {
         4 => date && name.eq_ignore_ascii_case(b"date"),
         6 => server && name.eq_ignore_ascii_case(b"server"),
         10 => !upgrades && name.eq_ignore_ascii_case(b"connection"),
-        8 | 12..=17 => !is_interim && is_placed(name),
+        // The first of them is written. What else the configuration adds stays, but no second length or coding.
+        length @ (8 | 12 | 13) if !is_interim && is_placed(name) => {
+            let before = written;
+            written |= 1 << length;
+            before != written
+        }
+        14..=17 => !is_interim && is_placed(name),
         _ => false,
     };
     let uncased = (!header.has_case()).then_some(&header.headers);
@@ -126,7 +133,7 @@ fn put_line(name: &[u8], value: &[u8], text: &mut BytesMut) {
 
 /// The line before a chunk, in hexadecimal, at the end of the array from where it begins.
 pub(super) fn chunk_head(length: usize) -> ([u8; 18], usize) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut head = *b"................\r\n";
     let (mut at, mut left) = (16, length);
     loop {
@@ -191,7 +198,7 @@ mod tests {
     fn chunks_say_their_length() {
         for length in [1, 15, 16, 255, 4096, usize::MAX] {
             let (head, from) = chunk_head(length);
-            assert_eq!(head[from..], *format!("{length:X}\r\n").as_bytes());
+            assert_eq!(head[from..], *format!("{length:x}\r\n").as_bytes());
         }
     }
 }

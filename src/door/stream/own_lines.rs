@@ -21,6 +21,8 @@ enum When {
     Instead,
     /// Before the answer's.
     Beside,
+    /// Not at all.
+    Never,
 }
 
 const _: () = assert!(AtomicCell::<When>::is_lock_free());
@@ -46,6 +48,13 @@ impl DoorStream {
         })
     }
 
+    /// Writes no line of the door's of this name.
+    pub fn omit(&self, name: &HeaderName) {
+        if let Some(when) = self.own_lines.named(name) {
+            when.store(When::Never);
+        }
+    }
+
     /// Whether the answer's lines of this name are left out.
     pub fn withholds(&self, name: &HeaderName) -> bool {
         let when = self.own_lines.named(name);
@@ -58,6 +67,9 @@ impl DoorStream {
             return false;
         };
         let before = when.load();
+        if before == When::Never {
+            return false;
+        }
         if before == When::Instead || !headers.contains_key(name) {
             when.store(When::Beside);
         }
@@ -70,7 +82,7 @@ impl DoorStream {
         match when {
             Some(When::Missing) => !headers.contains_key(name),
             Some(When::Instead | When::Beside) => true,
-            None => false,
+            Some(When::Never) | None => false,
         }
     }
 }

@@ -267,14 +267,21 @@ impl Values for Exchange<'_> {
 /// A request that never became one: what little is known of it, for its log line.
 pub(super) struct Refused<'a> {
     pub(super) refusal: &'a Refusal<'a>,
-    /// Bytes of the page it got.
-    pub(super) body_length: usize,
+    pub(super) sent: Sent,
+}
+
+/// What it got.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sent {
+    pub(super) bytes: usize,
+    pub(super) of_body: usize,
 }
 
 impl Values for Refused<'_> {
     fn write(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         match variable {
-            Variable::BodyBytesSent => number(self.body_length, out),
+            Variable::BodyBytesSent => number(self.sent.of_body, out),
+            Variable::BytesSent => number(self.sent.bytes, out),
             Variable::RequestCompletion => text("OK", out),
             Variable::Http(field) => {
                 let name = field.header();

@@ -19,7 +19,15 @@ pub(in crate::config::nginx) struct State {
     /// Whether it is an `if` or a `limit_except` in a location.
     is_inside: bool,
     /// The locations inside of it, and inside of those.
-    inside: Vec<usize>,
+    inside: Vec<Inside>,
+}
+
+/// A location inside of another one.
+struct Inside {
+    /// Its place in the site's list.
+    index: usize,
+    /// The `alias` of one around it is its own: no `root` from further out is.
+    has_alias_around: bool,
 }
 
 impl State {
@@ -110,31 +118,24 @@ pub(in crate::config::nginx) fn location(
     if !passes_on && !rewrite::always_answers(state.draft.steps.as_deref()) {
         state.draft.files = Some(Switch(true));
     }
-    for &inner in &state.inside {
-        let settings = reader.locations[inner].common_mut();
-        let is_elsewhere = settings.root.is_some();
-        settings.inherit(state.draft.common());
-        reader.positions.inherit(&list.index(inner), &path);
-        if !is_elsewhere {
-            inherit_alias(&mut reader.locations[inner], &state);
+    for inner in &mut state.inside {
+        let draft = &mut reader.locations[inner.index];
+        let has_root = draft.root.is_some();
+        draft.common_mut().inherit(state.draft.common());
+        if inner.has_alias_around {
+            draft.root = None;
         }
+        inner.has_alias_around |= state.draft.alias.is_some() && !has_root && draft.alias.is_none();
+        draft.internal = draft.internal.or(state.draft.internal);
+        reader.positions.inherit(&list.index(inner.index), &path);
     }
     reader.locations[index] = state.draft;
     if let Level::Location(outer) = level {
-        outer.inside.push(index);
+        outer.inside.push(Inside {
+            index,
+            has_alias_around: false,
+        });
         outer.inside.extend(state.inside);
-    }
-}
-
-/// Gives a location inside of one with an `alias` its own part of that folder.
-fn inherit_alias(inner: &mut draft::Location, outer: &State) {
-    let (Some(alias), None) = (&outer.draft.alias, &inner.alias) else {
-        return;
-    };
-    let path = inner.path.as_deref().unwrap_or_default();
-    let path = path.trim_start_matches(['=', '^', '~', ' ']);
-    if let Some(rest) = path.strip_prefix(&outer.name) {
-        inner.alias = Some(draft::Word(format!("{}{rest}", alias.0)));
     }
 }
 

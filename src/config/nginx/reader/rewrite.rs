@@ -254,6 +254,23 @@ impl Reader<'_> {
 
 /// Whether steps always end in an answer: then nothing after them is reached.
 pub(super) fn always_answers(steps: Option<&[draft::Step]>) -> bool {
-    let steps = steps.unwrap_or_default();
-    steps.iter().any(|step| step.r#return.is_some())
+    for step in steps.unwrap_or_default() {
+        if step.r#return.is_some() {
+            return true;
+        }
+        if may_stop(step) {
+            return false;
+        }
+    }
+    false
+}
+
+/// Whether the steps behind this one may be left out: a `break`, alone or of a `rewrite`, maybe in an `if`.
+fn may_stop(step: &Step) -> bool {
+    let then = step.then.as_deref();
+    let mut inside = then
+        .and_then(|then| then.steps.as_deref())
+        .into_iter()
+        .flatten();
+    step.r#break.is_some() || step.flag.as_deref() == Some("break") || inside.any(may_stop)
 }
