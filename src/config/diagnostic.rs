@@ -79,9 +79,13 @@ impl Diagnostic {
     }
 }
 
+/// `{:#}` leaves the program and the severity out, for a log that says both itself.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: [{}] {}", self.program, self.severity, self.problem)?;
+        if !f.alternate() {
+            write!(f, "{}: [{}] ", self.program, self.severity)?;
+        }
+        write!(f, "{}", self.problem)?;
         if let Some(place) = &self.place {
             match place.source.is_command_line() {
                 true => f.write_str(" in command line")?,

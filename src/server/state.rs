@@ -270,7 +270,7 @@ impl Source {
 fn read(source: &Source, reader: &FileReader) -> Result<Model, StartError> {
     let loaded = source.read(reader)?;
     for warning in &loaded.warnings {
-        warn!("{warning}");
+        warn!("{warning:#}");
     }
     Ok(loaded.model)
 }

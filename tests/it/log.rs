@@ -99,6 +99,26 @@ fn refused_requests_are_logged_too() {
 }
 
 #[test]
+fn a_refused_request_is_logged_with_what_it_got() {
+    let backend = Backend::named("hello");
+    let settings = "access_log: { path: stdout, format: '$status $bytes_sent $body_bytes_sent' }";
+    let gapura = Gapura::start(&site(&[&backend], settings));
+    for (request, has_page) in [
+        ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", true),
+        ("HEAD / HTTP/1.1\r\nHost: a b\r\n\r\n", false),
+    ] {
+        let mut client = gapura.connect();
+        client.send(request);
+        let answer = client.read_rest();
+        let head = answer.windows(4).position(|end| end == b"\r\n\r\n");
+        let body = answer.len() - head.expect("a header") - 4;
+        assert_eq!(body > 0, has_page);
+        let line = format!("400 {} {body}", answer.len());
+        gapura.accesses().wait_for(&line, |found| found == line);
+    }
+}
+
+#[test]
 fn a_format_and_a_file_can_be_given() {
     let backend = Backend::named("hello");
     let settings = r#"

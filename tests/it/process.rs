@@ -143,6 +143,19 @@ fn the_kernel_is_asked_for_the_limits() {
 }
 
 #[test]
+fn a_warning_is_logged_as_nginx_logs_it() {
+    let site = "server { listen LISTEN; server_name a.test; return 204; }";
+    let conf = format!("daemon off; events {{}}\nhttp {{ access_log off; {site} {site} }}\n");
+    let gapura = Launch::nginx(&conf).start();
+    gapura.errors().wait_for("a warning", |line| {
+        let said = line.split_once("[warn] ").map(|(_, said)| said);
+        said.is_some_and(|said| said.contains(": conflicting server name \"a.test\" on "))
+    });
+    let mut lines = gapura.errors().all().into_iter();
+    assert!(lines.all(|line| !line.contains("nginx: [warn]")));
+}
+
+#[test]
 fn a_user_that_is_not_known_is_an_error_for_root() {
     let conf = "user nobody-knows-it;\nevents {}\nhttp {}\n";
     let run = run_with(&[("nginx.conf", conf)], &["-t", "-c", "CONFIG"]);

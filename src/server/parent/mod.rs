@@ -239,7 +239,7 @@ impl Parent {
         }
         let loaded = read.map_err(|cause| cause.to_string())?;
         for warning in &loaded.warnings {
-            log::warn!("{warning}");
+            log::warn!("{warning:#}");
         }
         let model = loaded.model;
         let error_logs = (prepared.log_files.error_logs(&model)).map_err(|e| e.to_string())?;
