@@ -77,7 +77,8 @@ impl TypeSet {
 fn without_charset(content_type: &[u8]) -> &[u8] {
     const CHARSET: &[u8] = b"charset=";
     let is_before = |rest: &[u8]| {
-        let word = rest.trim_ascii_start().get(..CHARSET.len());
+        let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+        let word = rest[spaces..].get(..CHARSET.len());
         word.is_some_and(|word| word.eq_ignore_ascii_case(CHARSET))
     };
     let mut semicolons = memchr::memchr_iter(b';', content_type);

@@ -24,7 +24,8 @@ pub(super) fn add_headers(
         add_configured(session, response, ctx)?;
     }
     sticky::set_cookie(session, response, ctx)?;
-    for (name, value) in &ctx.response_headers {
+    let added = ctx.response_headers.iter();
+    for (name, value) in added.filter(|(name, _)| !frames(name.as_str())) {
         response.append_header(names::written(name), value.clone())?;
     }
     Ok(())
@@ -110,6 +111,13 @@ pub(super) fn write_trailers(session: &mut Session, ctx: &mut RequestContext) {
     }
 }
 
+/// Whether it says where an answer's body ends, which nothing but the body does.
+fn frames(name: &str) -> bool {
+    [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
+        .iter()
+        .any(|one| name.eq_ignore_ascii_case(one.as_str()))
+}
+
 /// The statuses that `expires`, and `add_header` without `always`, are for.
 fn is_ordinary(status: StatusCode) -> bool {
     matches!(
@@ -131,7 +139,7 @@ fn add(
     if let Some(single) = single {
         response.remove_header(&single);
     }
-    if value.is_empty() {
+    if value.is_empty() || frames(&header.name) {
         return Ok(());
     }
     let value = HeaderValue::from_bytes(value).ok().or_else(|| {

@@ -40,9 +40,23 @@ pub(super) fn name(
     let charset = exchange.rendered(charset);
     let value = [content_type, b"; charset=", &charset].concat();
     match HeaderValue::try_from(value) {
-        Ok(value) if !charset.is_empty() => response.insert_header(header::CONTENT_TYPE, value),
+        Ok(value) if !charset.is_empty() => set_type(response, value),
         _ => Ok(()),
     }
+}
+
+/// Gives an answer another type of its own. What `add_header` says beside it stays.
+pub(super) fn set_type<V>(response: &mut ResponseHeader, value: V) -> Result<()>
+where
+    V: TryInto<HeaderValue, Error: Into<http::Error>>,
+{
+    let lines = response.headers.get_all(header::CONTENT_TYPE).iter();
+    let added: Vec<_> = lines.skip(1).cloned().collect();
+    response.insert_header(header::CONTENT_TYPE, value)?;
+    for line in added {
+        response.append_header(header::CONTENT_TYPE, line)?;
+    }
+    Ok(())
 }
 
 /// Whether a type names its charset.

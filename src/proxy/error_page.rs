@@ -217,7 +217,7 @@ fn refuse_at_once(refusal: &Refusal<'_>) -> Bytes {
     let page = built_in_page(code, own, Some(&request));
     let body = page.body;
     let body_length = match refusal.arrival.line.method() {
-        b"HEAD" => 0,
+        b"HEAD" if !refusal.body_only() => 0,
         _ => body.len(),
     };
     let mut head = String::new();

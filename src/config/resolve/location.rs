@@ -60,8 +60,9 @@ impl Resolver {
         let list = path.key("locations");
         let mut seen = HashMap::new();
         let mut locations = Vec::with_capacity(written.len());
-        // Locations by their paths as written.
+        // Locations by their paths as written, and the one before with those around it, outermost first.
         let mut outers: HashMap<&str, usize> = HashMap::new();
+        let mut chain: Vec<(&str, usize)> = Vec::new();
         for (index, written) in written.iter().enumerate() {
             let at = list.index(index);
             let level = self.level(written.common(), level, &at);
@@ -77,7 +78,9 @@ impl Resolver {
             let action = self.own_action(written, &name, &at);
             let Some(matcher) = matcher else { continue };
             let inside = written.inside.as_deref();
-            let outer = inside.and_then(|outer| self.outer_location(outer, &outers, &at));
+            let outer = inside.and_then(|outer| self.outer_location(outer, &chain, &outers, &at));
+            let around = chain.iter().position(|(_, place)| Some(*place) == outer);
+            chain.truncate(around.map_or(0, |around| around + 1));
             if let Some(key) = search_key(&matcher) {
                 let first = *seen.entry((outer, key)).or_insert(index);
                 if first != index {
@@ -122,20 +125,25 @@ impl Resolver {
             location.limit_except = limited;
             if let Some(text) = written.path.as_deref() {
                 outers.insert(text, locations.len());
+                chain.push((text, locations.len()));
             }
             locations.push(location);
         }
         locations
     }
 
-    /// The place of the location that another one stands inside of.
+    /// The place of the location that another one stands inside of. Of several with one path it is the outermost
+    /// that is around the location before, else the last.
     fn outer_location(
         &mut self,
         outer: &str,
+        chain: &[(&str, usize)],
         known: &HashMap<&str, usize>,
         path: &Path<'_>,
     ) -> Option<usize> {
-        let place = known.get(outer).copied();
+        let around = chain.iter().find(|(path, _)| *path == outer);
+        let place = around.map(|(_, place)| *place);
+        let place = place.or_else(|| known.get(outer).copied());
         if place.is_none() {
             let label = "expected the `path` of a location above this one";
             self.report(invalid(&path.key("inside"), outer).label(label));

@@ -23,7 +23,7 @@ pub(super) mod tried;
 
 use super::context::RequestContext;
 use super::values::Exchange;
-use super::{body as request_body, error_log, local, pass, uri};
+use super::{body as request_body, charset, error_log, local, pass, uri};
 use crate::model::{Listing, Symlinks, Template};
 use crate::os_error::OsError;
 use crate::runtime::render;
@@ -214,7 +214,7 @@ fn pieces_of(
     let content_type = response.headers.get(header::CONTENT_TYPE);
     let content_type = content_type.map_or(&b""[..], HeaderValue::as_bytes);
     let multipart = Multipart::new(pieces, content_type, size);
-    response.insert_header(header::CONTENT_TYPE, multipart.content_type)?;
+    charset::set_type(response, multipart.content_type)?;
     response.insert_header(header::CONTENT_LENGTH, multipart.length)?;
     Ok(Body::of_file(opened, multipart.parts))
 }
