@@ -529,7 +529,7 @@ impl House {
         let (mut ended, waking) = (ending.clone(), Arc::clone(&door));
         runtime.spawn(async move {
             let _ = ended.changed().await;
-            waking.wake();
+            waking.end();
         });
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).expect("registered");

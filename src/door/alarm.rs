@@ -25,6 +25,10 @@ impl Alarm {
         loop {
             let Some(timer) = self.0.as_mut().filter(|timer| timer.end <= until) else {
                 let left = until.saturating_duration_since(Instant::now());
+                // Pingora's timers are for times to come.
+                if left.is_zero() {
+                    return Poll::Ready(());
+                }
                 self.0 = Some(Timer {
                     end: until,
                     sleep: Box::pin(sleep(left)),

@@ -25,6 +25,8 @@ pub(super) struct Lifeline {
     /// The number of the generation that it holds, or held last.
     generation: AtomicU64,
     is_cut: AtomicBool,
+    /// It is to end with the answer that comes next.
+    is_ending: AtomicBool,
     waker: AtomicWaker,
 }
 
@@ -58,10 +60,12 @@ impl Lifelines {
         }
     }
 
-    /// Has every connection look at what there is for it.
-    pub(super) fn wake(&self) {
+    /// Has every connection end with its next answer, and look at what there is for it.
+    pub(super) fn end(&self) {
         for connection in self.open.lock().values() {
-            connection.lifeline.waker.wake();
+            let line = &connection.lifeline;
+            line.is_ending.store(true, Ordering::Relaxed);
+            line.waker.wake();
         }
     }
 
@@ -81,6 +85,7 @@ impl Default for Lifeline {
         Self {
             generation: AtomicU64::new(0),
             is_cut: AtomicBool::new(false),
+            is_ending: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         }
     }
@@ -92,13 +97,18 @@ impl Lifeline {
         self.generation.store(generation, Ordering::Relaxed);
     }
 
-    /// Who is woken by a cut, and by [`Lifelines::wake`].
+    /// Who is woken by a cut, and by [`Lifelines::end`].
     pub(super) fn register(&self, waker: &Waker) {
         self.waker.register(waker);
     }
 
     pub(super) fn is_cut(&self) -> bool {
         self.is_cut.load(Ordering::Acquire)
+    }
+
+    /// Whether no request may come after this one.
+    pub(super) fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Relaxed)
     }
 
     /// Does what the connection does until it is done. Once it is cut, what is left to do has a short time:

@@ -175,7 +175,7 @@ mod tests {
         let mut house = House::new();
         let came = house.wait(LONG, LONG, async |client, ending, lifelines| {
             ending.send_replace(true);
-            lifelines.wake();
+            lifelines.end();
             tokio::task::yield_now().await;
             client.write_all(b"GET").await.expect("open");
         });

@@ -42,7 +42,7 @@ impl<A: Application> Door<A> {
     ///
     /// While it waits for a request it is what [`Resting`] has and this future. All that a request takes
     /// is made when its first byte is there, and given back behind its answer. One that waits looks at
-    /// `shutdown` when it is [woken](Self::wake).
+    /// `shutdown` when it [has to end](Self::end).
     pub async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch) {
         let connection = Arc::new(Connection::new(&*stream));
         let generation = self.application.live().pin().number();
@@ -68,10 +68,10 @@ impl<A: Application> Door<A> {
         }
     }
 
-    /// Tells the connections that wait for a request to look at the shutdown watch. To be called when it
-    /// says that they are to end.
-    pub fn wake(&self) {
-        self.lifelines.wake();
+    /// Ends the connections that wait for a request, and the others behind their next answer, which says so. To
+    /// be called when the shutdown watch does.
+    pub fn end(&self) {
+        self.lifelines.end();
     }
 
     /// Serves requests until there is none any more, or the connection is closed.

@@ -239,6 +239,14 @@ impl DoorStream {
         *self.kept.get_mut() && self.manner.keepalive
     }
 
+    /// Whether another request may come after this one, as the answer's header is about to say.
+    pub(super) fn stays_open(&mut self) -> bool {
+        let client = self.client.as_ref();
+        let is_ending = client.is_some_and(|client| client.connection.lifeline.is_ending());
+        self.manner.keepalive &= !is_ending;
+        self.manner.keepalive
+    }
+
     /// Whether it is to be kept or closed as it is wanted: Pingora has not given it up.
     pub(super) fn is_finished(&mut self) -> bool {
         *self.kept.get_mut()

@@ -63,7 +63,7 @@ impl Acceptor {
     pub(super) async fn run(self, listener: Listener) {
         let acceptor = Arc::new(self);
         acceptor.accept(listener).await;
-        acceptor.door.wake();
+        acceptor.door.end();
     }
 
     /// The socket is closed behind it, before this listener counts as ended.

@@ -115,7 +115,7 @@ fn begin(header: &ResponseHeader, stream: &mut DoorStream, text: &mut BytesMut) 
         }
     }
     if header.status != StatusCode::SWITCHING_PROTOCOLS {
-        let kept: &[u8] = match stream.manner.keepalive {
+        let kept: &[u8] = match stream.stays_open() {
             true => b"keep-alive",
             false => b"close",
         };
