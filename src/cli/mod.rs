@@ -59,7 +59,9 @@ fn run() -> Result<ExitCode, String> {
         if arguments.build {
             eprint!("{}", build_lines());
         }
-        return Ok(ExitCode::SUCCESS);
+        if !arguments.test && !arguments.dump {
+            return Ok(ExitCode::SUCCESS);
+        }
     }
     match &arguments.command {
         Some(Command::Check(options)) => check::run(options, &command_line(&arguments)),
@@ -115,7 +117,7 @@ fn test(arguments: &Arguments) -> Result<ExitCode, String> {
             if !arguments.quiet {
                 eprintln!("{name}: the configuration file {shown} syntax is ok");
             }
-            if let Err(error) = crate::server::test_logs(&loaded.model) {
+            if let Err(error) = crate::server::test(&loaded.model) {
                 eprintln!("{name}: {error}");
                 eprintln!("{name}: configuration file {shown} test failed");
                 return Ok(ExitCode::FAILURE);

@@ -22,6 +22,8 @@ pub(super) enum Doing {
     Connecting,
     ReadingHeader,
     ReadingBody,
+    /// What came after a 101.
+    ProxyingUpgraded,
 }
 
 impl Doing {
@@ -32,6 +34,7 @@ impl Doing {
             .as_ref()
             .and_then(|passage| passage.tries.last());
         match current {
+            Some(one) if one.status == Some(101) => Self::ProxyingUpgraded,
             Some(one) if one.header_time.is_some() => Self::ReadingBody,
             _ => Self::ReadingHeader,
         }
@@ -44,6 +47,7 @@ impl fmt::Display for Doing {
             Self::Connecting => "connecting to upstream",
             Self::ReadingHeader => "reading response header from upstream",
             Self::ReadingBody => "reading upstream",
+            Self::ProxyingUpgraded => "proxying upgraded connection",
         })
     }
 }
@@ -56,12 +60,12 @@ pub(super) fn upstream_failed(
     doing: Doing,
 ) {
     let what = upstream_failure(cause);
-    say(
-        Level::Error,
-        session,
-        ctx,
-        &format_args!("{what} while {doing}"),
-    );
+    // As nginx: that is how most of these connections end.
+    let level = match doing {
+        Doing::ProxyingUpgraded => Level::Info,
+        _ => Level::Error,
+    };
+    say(level, session, ctx, &format_args!("{what} while {doing}"));
     say(Level::Debug, session, ctx, &Short(cause));
 }
 

@@ -80,6 +80,28 @@ pub(super) fn all<'a>(
     Ok(sockets)
 }
 
+/// Whether the machine has an address. It may be in use, and may want other rights than this process has.
+#[cfg(feature = "cli")]
+pub(super) fn test(address: &ListenAddress) -> Result<(), BindError> {
+    let ListenAddress::Inet(inet) = address else {
+        return Ok(());
+    };
+    let failed = |call| failed(address, call);
+    let socket = Socket::new(Domain::for_address(*inet), Type::STREAM, None);
+    let socket = socket.map_err(failed("socket()"))?;
+    match socket.bind(&SockAddr::from(*inet)) {
+        Err(cause)
+            if !matches!(
+                cause.kind(),
+                io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
+            ) =>
+        {
+            Err(failed("bind()")(cause))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn bind(address: &ListenAddress, options: &SocketOptions) -> Result<Socket, BindError> {
     let failed = |call| failed(address, call);
     let (domain, target) = match address {

@@ -299,14 +299,17 @@ impl Drop for Running {
     }
 }
 
-/// Opens the log files of a configuration, as a start does.
+/// Tries what a start needs besides a configuration that can be read: its log files, its addresses, its pid file.
 ///
 /// # Errors
-/// One cannot be opened.
+/// A file cannot be opened, or there is no such address. One that is in use is the server's that runs already.
 #[cfg(feature = "cli")]
-pub fn test_logs(model: &crate::model::Model) -> Result<(), StartError> {
+pub fn test(model: &crate::model::Model) -> Result<(), StartError> {
     crate::logs::LogFiles::default().error_logs(model)?;
-    Ok(())
+    for listener in &model.listeners {
+        bind::test(&listener.address)?;
+    }
+    program::test_pid_file(&model.process)
 }
 
 /// Runs Pingora on this thread until `shutdown` says so.

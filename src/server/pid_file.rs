@@ -38,6 +38,19 @@ impl PidFile {
         })
     }
 
+    /// Whether it could be written. Nothing is left of that.
+    pub(super) fn test(path: &Path) -> Result<(), StartError> {
+        let failed = |cause| StartError::File("open()", path.to_owned(), cause);
+        let is_there = path.exists();
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).mode(0o644);
+        options.open(path).map_err(failed)?;
+        match is_there {
+            true => Ok(()),
+            false => std::fs::remove_file(path).map_err(failed),
+        }
+    }
+
     /// Whether it is the one that a configuration asks for.
     pub(super) fn is_at(&self, path: &Path) -> bool {
         self.path == path || std::path::absolute(path).is_ok_and(|path| path == self.path)

@@ -123,14 +123,30 @@ fn pid_file(process: &Process) -> Result<Option<PidFile>, StartError> {
     };
     match PidFile::write(path) {
         Ok(file) => Ok(Some(file)),
-        Err(StartError::File(_, _, cause))
-            if cause.kind() == io::ErrorKind::PermissionDenied && path == Path::new(PID) =>
-        {
+        Err(cause) if is_for_root(&cause, path) => {
             warn!("no pid file: only root can write \"{PID}\"; name another with \"pid\"");
             Ok(None)
         }
         Err(cause) => Err(cause),
     }
+}
+
+/// Whether the pid file could be written.
+pub(super) fn test_pid_file(process: &Process) -> Result<(), StartError> {
+    let Some(path) = &process.pid else {
+        return Ok(());
+    };
+    match PidFile::test(path) {
+        Err(cause) if !is_for_root(&cause, path) => Err(cause),
+        _ => Ok(()),
+    }
+}
+
+fn is_for_root(error: &StartError, path: &Path) -> bool {
+    let StartError::File(_, _, cause) = error else {
+        return false;
+    };
+    cause.kind() == io::ErrorKind::PermissionDenied && path == Path::new(PID)
 }
 
 /// The user that is to serve in place of root.
