@@ -42,6 +42,35 @@ fn t_needs_no_free_port() {
 }
 
 #[test]
+fn t_finds_what_would_keep_a_server_from_starting() {
+    for (from, to, said) in [
+        // Nobody's address: RFC 5737.
+        (
+            "127.0.0.1:18080",
+            "192.0.2.1:18080",
+            "gapura: [emerg] bind() to 192.0.2.1:18080 failed (99: Cannot assign requested address)",
+        ),
+        (
+            "sites:",
+            "pid: nowhere/pid\nsites:",
+            "nowhere/pid\" failed (2: No such file or directory)",
+        ),
+    ] {
+        let run = run(&GOOD.replace(from, to), &["-t", "-c", "CONFIG"]);
+        assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
+        assert!(run.stderr.contains(said), "{}", run.stderr);
+        assert!(
+            run.stderr.trim_end().ends_with(" test failed"),
+            "{}",
+            run.stderr
+        );
+    }
+    let run = run("sites: 1\n", &["-vt", "-c", "CONFIG"]);
+    assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
+    assert!(run.stderr.contains("gapura version: "), "{}", run.stderr);
+}
+
+#[test]
 fn errors_are_all_shown_with_their_places_and_status_1() {
     let yaml = "sites:\n  - hots: example.test\n    listen: 127.0.0.1:18080\n    backends:\n      - { address: \"127.0.0.1:3001\", wieght: 3 }\n";
     for arguments in [

@@ -1,6 +1,8 @@
 //! SIGTERM, SIGINT and SIGQUIT.
 
-use super::support::{Backend, Client, Gapura, Gate, PATIENCE, Then, request, site, wait_until};
+use super::support::{
+    Backend, Client, Gapura, Gate, PATIENCE, Then, request, respond, site, wait_until,
+};
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::Instant;
@@ -37,6 +39,32 @@ fn quit_lets_a_download_finish() {
     assert!(gapura.is_running());
     gate.open();
     assert_eq!(client.read_exactly(15), b"5\r\nlater\r\n0\r\n\r\n");
+    assert_eq!(gapura.wait_for_exit().code(), Some(0));
+}
+
+#[test]
+fn an_answer_that_comes_after_quit_says_that_the_connection_closes() {
+    let gate = Gate::default();
+    let backend = {
+        let gate = gate.clone();
+        Backend::start(move |request, stream| {
+            if request.target() == "/late" {
+                gate.wait();
+            }
+            respond(stream, 200, "", request.target())
+        })
+    };
+    let mut gapura = Gapura::start(&site(&[&backend], ""));
+    let (mut client, mut idle) = (gapura.connect(), gapura.connect());
+    assert_eq!(idle.get("/soon").text(), "/soon");
+    client.send(request("GET", "/late", ""));
+    wait_until("the request is there", || backend.hits() == 2);
+    gapura.signal(libc::SIGQUIT);
+    idle.expect_end();
+    gate.open();
+    let answer = client.read();
+    assert_eq!((answer.status, answer.text()), (200, "/late"));
+    assert_eq!(answer.header("Connection"), Some("close"));
     assert_eq!(gapura.wait_for_exit().code(), Some(0));
 }
 

@@ -126,6 +126,25 @@ fn a_websocket_outlives_timeouts_of_answers_while_it_talks() {
     }
 }
 
+/// Most of them end that way: no error, as in nginx.
+#[test]
+fn one_that_is_silent_for_too_long_is_no_error() {
+    let backend = echo();
+    let settings = "proxy_read_timeout: 200ms\nerror_log: { path: stderr, level: info }";
+    let gapura = Gapura::start(&site(&[&backend], settings));
+    let mut socket = open(gapura.address());
+    echoes(&mut socket, Message::text("hello"));
+    assert!(socket.read().is_err(), "it is closed");
+    gapura.errors().wait_for("its line", |line| {
+        line.contains("[info]") && line.contains(" while proxying upgraded connection, ")
+    });
+    let errors = gapura.errors().all();
+    assert!(
+        errors.iter().all(|line| !line.contains("[error]")),
+        "{errors:?}"
+    );
+}
+
 #[test]
 fn a_websocket_outlives_a_reload_that_takes_its_backend_away() {
     let (old, new) = (echo(), echo());
