@@ -24,8 +24,7 @@ pub(super) fn add_headers(
         add_configured(session, response, ctx)?;
     }
     sticky::set_cookie(session, response, ctx)?;
-    let added = ctx.response_headers.iter();
-    for (name, value) in added.filter(|(name, _)| !frames(name.as_str())) {
+    for (name, value) in &ctx.response_headers {
         response.append_header(names::written(name), value.clone())?;
     }
     Ok(())
@@ -112,7 +111,7 @@ pub(super) fn write_trailers(session: &mut Session, ctx: &mut RequestContext) {
 }
 
 /// Whether it says where an answer's body ends, which nothing but the body does.
-fn frames(name: &str) -> bool {
+pub(super) fn frames(name: &str) -> bool {
     [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
         .iter()
         .any(|one| name.eq_ignore_ascii_case(one.as_str()))

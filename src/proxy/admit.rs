@@ -5,7 +5,7 @@ use super::flow::Entry;
 use super::passage::Passage;
 use super::phases::Next;
 use super::router::{Route, RouteRequest, Target};
-use super::{Gateway, error_log, local};
+use super::{Gateway, added, error_log, local};
 use crate::door::{DoorStream, Framing};
 use crate::runtime::upstream::{Servers, Upstream};
 use crate::runtime::{Destination, ProxyPass};
@@ -177,6 +177,7 @@ pub(super) fn is_too_large(session: &Session, ctx: &RequestContext) -> bool {
 async fn follow(session: &mut Session, ctx: &mut RequestContext, route: Route) -> Result<bool> {
     ctx.response_headers = headers(route.response_headers)
         .filter_map(|(name, value)| Some((name, value?)))
+        .filter(|(name, _)| !added::frames(name.as_str()))
         .collect();
     match route.target {
         Target::Location => {}

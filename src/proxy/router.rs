@@ -274,7 +274,7 @@ impl Route {
     }
 
     /// Adds a header to the answer, whatever its status. A name or a value that HTTP does not allow
-    /// costs the request a 500.
+    /// costs the request a 500. Not what says where the answer ends: `Content-Length`, `Transfer-Encoding`.
     #[must_use]
     pub fn with_response_header(
         mut self,
