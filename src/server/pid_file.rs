@@ -39,6 +39,7 @@ impl PidFile {
     }
 
     /// Whether it could be written. Nothing is left of that.
+    #[cfg(feature = "cli")]
     pub(super) fn test(path: &Path) -> Result<(), StartError> {
         let failed = |cause| StartError::File("open()", path.to_owned(), cause);
         let is_there = path.exists();

@@ -132,6 +132,7 @@ fn pid_file(process: &Process) -> Result<Option<PidFile>, StartError> {
 }
 
 /// Whether the pid file could be written.
+#[cfg(feature = "cli")]
 pub(super) fn test_pid_file(process: &Process) -> Result<(), StartError> {
     let Some(path) = &process.pid else {
         return Ok(());
