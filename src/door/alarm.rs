@@ -41,9 +41,7 @@ impl Alarm {
     }
 }
 
-/// Pingora's timers are for times to come: one for now overflows in a debug build. A function of its own, so that what
-/// calls it keeps its profile.
-#[inline(never)]
+/// Pingora's timers are for times to come: one for now overflows in a debug build.
 fn to_come(left: Duration) -> Duration {
     left.max(Duration::from_millis(1))
 }

@@ -239,9 +239,7 @@ impl DoorStream {
         *self.kept.get_mut() && self.manner.keepalive
     }
 
-    /// Whether another request may come after this one, as the answer's header is about to say. Not inlined, so that
-    /// what calls it keeps its profile.
-    #[inline(never)]
+    /// Whether another request may come after this one, as the answer's header is about to say.
     pub(super) fn stays_open(&mut self) -> bool {
         let client = self.client.as_ref();
         let is_ending = client.is_some_and(|client| client.connection.lifeline.is_ending());

@@ -115,12 +115,20 @@ fn begin(header: &ResponseHeader, stream: &mut DoorStream, text: &mut BytesMut) 
         }
     }
     if header.status != StatusCode::SWITCHING_PROTOCOLS {
-        let kept: &[u8] = match stream.stays_open() {
+        let kept: &[u8] = match stays_open(stream) {
             true => b"keep-alive",
             false => b"close",
         };
         put_line(b"Connection", kept, text);
     }
+}
+
+/// Whether another request may come after this answer. A call that cannot unwind, as the one to C cannot, leaves
+/// what calls it as the profile knows it.
+#[inline(never)]
+#[allow(improper_ctypes_definitions)]
+extern "C" fn stays_open(stream: &mut DoorStream) -> bool {
+    stream.stays_open()
 }
 
 fn put_line(name: &[u8], value: &[u8], text: &mut BytesMut) {
