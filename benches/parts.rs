@@ -7,7 +7,7 @@ use divan::{Bencher, black_box};
 use gapura::config::load_str;
 use gapura::model::{Model, Variable, VariableId};
 use gapura::runtime::upstream::Registry;
-use gapura::runtime::{Generation, ListenerId, Values};
+use gapura::runtime::{Assigned, Generation, ListenerId, Values};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -17,66 +17,38 @@ fn main() {
     divan::main();
 }
 
-mod host_look_up {
-    use super::*;
-    use gapura::runtime::Assigned;
-
-    #[divan::bench(args = SITES)]
-    fn exact(bencher: Bencher<'_, '_>, count: usize) {
-        look_up(bencher, count, &format!("site-{}.bench.test", count - 1));
-    }
-
-    #[divan::bench(args = SITES)]
-    fn wildcard(bencher: Bencher<'_, '_>, count: usize) {
-        look_up(bencher, count, "a.b.wildcard.test");
-    }
-
-    #[divan::bench(args = SITES)]
-    fn none(bencher: Bencher<'_, '_>, count: usize) {
-        look_up(bencher, count, "elsewhere.test");
-    }
-
-    fn look_up(bencher: Bencher<'_, '_>, count: usize, host: &str) {
-        let generation = generation(&sites(count));
-        let listener = generation.listener(ListenerId(0)).expect("it listens");
-        let mut assigned = Assigned::default();
-        bencher.bench_local(|| {
-            black_box(listener.site(black_box(host), &mut assigned));
-        });
-    }
+#[divan::bench(args = ["exact", "wildcard", "none"], consts = SITES)]
+fn host_look_up<const COUNT: usize>(bencher: Bencher<'_, '_>, kind: &str) {
+    let host = match kind {
+        "exact" => format!("site-{}.bench.test", COUNT - 1),
+        "wildcard" => "a.b.wildcard.test".to_owned(),
+        _ => "elsewhere.test".to_owned(),
+    };
+    let generation = generation(&sites(COUNT));
+    let listener = generation.listener(ListenerId(0)).expect("it listens");
+    let mut assigned = Assigned::default();
+    bencher.bench_local(|| {
+        black_box(listener.site(black_box(&host), &mut assigned));
+    });
 }
 
-mod location_match {
-    use super::*;
-    use gapura::runtime::Assigned;
-
-    #[divan::bench(args = SITES)]
-    fn prefix(bencher: Bencher<'_, '_>, count: usize) {
-        search(bencher, count, &format!("/part-{}/page", count - 1));
-    }
-
-    #[divan::bench(args = SITES)]
-    fn exact(bencher: Bencher<'_, '_>, count: usize) {
-        search(bencher, count, "/exact");
-    }
-
-    #[divan::bench(args = SITES)]
-    fn regex(bencher: Bencher<'_, '_>, count: usize) {
-        search(bencher, count, "/x.php");
-    }
-
-    fn search(bencher: Bencher<'_, '_>, count: usize, path: &str) {
-        let generation = generation(&locations(count));
-        let listener = generation.listener(ListenerId(0)).expect("it listens");
-        let site = listener.default_site();
-        bencher
-            .with_inputs(Assigned::default)
-            .bench_local_refs(|assigned| {
-                drop(black_box(
-                    site.location(black_box(path.as_bytes()), assigned),
-                ));
-            });
-    }
+#[divan::bench(args = ["prefix", "exact", "regex"], consts = SITES)]
+fn location_match<const COUNT: usize>(bencher: Bencher<'_, '_>, kind: &str) {
+    let path = match kind {
+        "prefix" => format!("/part-{}/page", COUNT - 1),
+        "exact" => "/exact".to_owned(),
+        _ => "/x.php".to_owned(),
+    };
+    let generation = generation(&locations(COUNT));
+    let listener = generation.listener(ListenerId(0)).expect("it listens");
+    let site = listener.default_site();
+    bencher
+        .with_inputs(Assigned::default)
+        .bench_local_refs(|assigned| {
+            drop(black_box(
+                site.location(black_box(path.as_bytes()), assigned),
+            ));
+        });
 }
 
 mod template {
