@@ -16,7 +16,6 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use pingora_core::{Error, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::{FailToProxy, Session};
-use std::fmt::Write;
 
 impl Gateway {
     /// `fail_to_proxy`: the end of a request that failed.
@@ -220,20 +219,18 @@ fn refuse_at_once(refusal: &Refusal<'_>) -> Bytes {
         b"HEAD" if !refusal.body_only() => 0,
         _ => body.len(),
     };
-    let mut head = String::new();
-    let date = format_time(jiff::Timestamp::now().as_second());
-    let _ = write!(
-        head,
-        "HTTP/1.1 {} {reason}\r\nServer: {}\r\nDate: {date}\r\nContent-Type: {}\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n",
-        status.as_u16(),
-        own.server_name(),
-        page.content_type,
-        body.len()
-    );
-    if refusal.body_only() {
-        head.clear();
-    }
+    let head = match refusal.body_only() {
+        true => String::new(),
+        false => format!(
+            "HTTP/1.1 {} {reason}\r\nServer: {}\r\nDate: {}\r\nContent-Type: {}\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n",
+            status.as_u16(),
+            own.server_name(),
+            format_time(jiff::Timestamp::now().as_second()),
+            page.content_type,
+            body.len()
+        ),
+    };
     let sent = match refusal.fault.is_silent() {
         true => Sent::default(),
         false => Sent {
