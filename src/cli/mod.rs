@@ -26,6 +26,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+/// What the program says it is where no nginx.conf is at stake.
+const NAME: &str = "gapura";
+
 /// Where a configuration is looked for when `-c` does not say.
 const DEFAULT_FILES: [&str; 2] = ["/etc/gapura/gapura.yaml", NGINX_FILE];
 
@@ -82,12 +85,14 @@ fn run() -> Result<ExitCode, String> {
 /// Serves until a signal ends it.
 fn serve(arguments: &Arguments) -> Result<ExitCode, String> {
     let file = configuration(arguments)?;
+    let name = config::Language::of(&file).program();
     let log = arguments
         .error_log
         .as_deref()
         .filter(|path| *path != Path::new("stderr"))
         .map(|path| in_prefix(arguments, path));
-    crate::init_logger(log.as_deref()).map_err(|cause| open_failed(log.as_deref(), &cause))?;
+    crate::init_logger(log.as_deref())
+        .map_err(|cause| open_failed(name, log.as_deref(), &cause))?;
     let mut server = Server::from_file(file);
     if let Some(prefix) = &arguments.prefix {
         server = server.prefix(prefix);
@@ -100,7 +105,7 @@ fn serve(arguments: &Arguments) -> Result<ExitCode, String> {
     }
     server
         .run_as_program(arguments.error_log.clone(), Allocator::give_back)
-        .map_err(|error| with_name(&error.to_string()))?;
+        .map_err(|error| with_name(name, &error.to_string()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -184,9 +189,7 @@ fn configuration(arguments: &Arguments) -> Result<PathBuf, String> {
     let called = std::env::args_os().next().unwrap_or_default();
     default_file(Path::new(&called), Path::exists).ok_or_else(|| {
         let places = DEFAULT_FILES.join(" nor ");
-        with_name(&format!(
-            "[emerg] there is neither {places}: name a file with -c"
-        ))
+        format!("{NAME}: [emerg] there is neither {places}: name a file with -c")
     })
 }
 
@@ -208,19 +211,19 @@ fn in_prefix(arguments: &Arguments, path: &Path) -> PathBuf {
     }
 }
 
-/// An error about no file in particular, with the program's name before it.
-fn with_name(message: &str) -> String {
+/// An error with the program's name before it, which those of a configuration have already.
+fn with_name(name: &str, message: &str) -> String {
     if message.starts_with('[') {
-        format!("gapura: {message}")
+        format!("{name}: {message}")
     } else {
         message.to_owned()
     }
 }
 
-fn open_failed(path: Option<&Path>, cause: &io::Error) -> String {
+fn open_failed(name: &str, path: Option<&Path>, cause: &io::Error) -> String {
     let shown = path.unwrap_or(Path::new("stderr")).display();
     format!(
-        "gapura: [emerg] open() \"{shown}\" failed ({})",
+        "{name}: [emerg] open() \"{shown}\" failed ({})",
         OsError(cause)
     )
 }
@@ -232,7 +235,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = error.to_string();
-    eprintln!("gapura: {}", text.trim_start_matches("error: ").trim_end());
+    eprintln!("{NAME}: {}", text.trim_start_matches("error: ").trim_end());
     ExitCode::FAILURE
 }
 

@@ -78,6 +78,12 @@ pub fn send_to(file: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes a line of this process to a log that it does not send its lines to yet.
+pub fn tell(log: &ErrorLog, text: &str) {
+    let (level, message) = level_of(log::Level::Error, text);
+    log.write(level, message);
+}
+
 /// Sends lines to the logs that a configuration names from now on; none is where they went first.
 pub fn replace(logs: Arc<ErrorLog>) {
     if let Some(logger) = LOGGER.get() {

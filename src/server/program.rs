@@ -14,12 +14,14 @@ use super::upgrade::Upgrade;
 use super::{Server, StartError, serve};
 use crate::config;
 use crate::logs;
-use crate::model::{LogTarget, Process, User};
+use crate::model::{self, LogTarget, Process, User};
+use crate::runtime::ErrorLog;
 use log::warn;
 use nix::unistd::geteuid;
 use parking_lot::Mutex;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where a process serves.
 pub(super) enum Place {
@@ -49,9 +51,16 @@ pub(super) fn run(server: Server, place: Place) -> Result<(), StartError> {
     let (mut upgrade, inherited) = Upgrade::of_this_process();
     let default_log = default_error_log(&source, &place);
     let mut prepared = Prepared::load(source, inherited, watches)?;
+    let log = log_of_failures(&prepared)?;
+    let told = |error: StartError| {
+        if let Some(log) = &log {
+            logs::process::tell(log, &error.to_string());
+        }
+        error
+    };
     // Where this one does not come to serve, the binary before goes on.
     prepared.sockets.leave_files(upgrade.shares_sockets());
-    patiently(|| prepared.bind())?;
+    patiently(|| prepared.bind()).map_err(told)?;
     let give_back = match place {
         Place::AsConfigured { give_back, .. } => give_back,
         Place::Foreground => || {},
@@ -71,7 +80,7 @@ pub(super) fn run(server: Server, place: Place) -> Result<(), StartError> {
         }
         detached = Some(daemon::detach()?);
     }
-    let pid_file = pid_file(process)?;
+    let pid_file = pid_file(process).map_err(told)?;
     let duties = Duties {
         pid_file: Mutex::new(pid_file),
         upgrade: Mutex::new(upgrade),
@@ -87,15 +96,28 @@ pub(super) fn run(server: Server, place: Place) -> Result<(), StartError> {
         return Parent::new(prepared, gateway, duties, user, detached, give_back).run();
     }
     limits::apply(process);
-    let mut state = State::build(prepared)?;
+    let mut state = State::build(prepared).map_err(told)?;
     give_back();
-    state.own_process(duties)?;
+    state.own_process(duties).map_err(told)?;
     if let Some(detached) = detached {
         detached.serves(errors.as_deref())?;
     }
     notify::ready();
     serve(state, gateway, shutdown, None);
     Ok(())
+}
+
+/// Where the configuration has the process say why it does not come to serve, besides standard error. None when it
+/// is standard error.
+fn log_of_failures(prepared: &Prepared) -> Result<Option<Arc<ErrorLog>>, StartError> {
+    let named = &prepared.model.process.error_log;
+    let is_terminal = |log: &model::ErrorLog| log.target == LogTarget::Stderr;
+    if named.is_empty() || named.iter().any(is_terminal) {
+        return Ok(None);
+    }
+    Ok(Some(
+        prepared.log_files.error_logs(&prepared.model)?.of(named),
+    ))
 }
 
 /// Where a process of the background says what goes wrong when nothing names a file.

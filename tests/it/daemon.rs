@@ -131,13 +131,18 @@ fn what_is_wrong_at_the_start_is_said_before_the_background() {
     let output = daemon.run(&[]);
     assert_eq!(output.status.code(), Some(1));
     let line = format!("[emerg] bind() to {address} failed (98: Address already in use)");
-    assert!(stderr(&output).contains(&line), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.ends_with(&format!("nginx: {line}\n")), "{said}");
+    // In the configured log as well, where whoever has not started it looks.
+    let log = daemon.read("logs/error.log");
+    assert!(log.ends_with(&format!(": {}\n", &line[8..])), "{log}");
 
     let daemon = Daemon::prepare(&format!("pid logs/missing/nginx.pid; {CONF}"));
     let output = daemon.run(&[]);
     assert_eq!(output.status.code(), Some(1));
     let line = "logs/missing/nginx.pid\" failed (2: No such file or directory)";
     assert!(stderr(&output).contains(line), "{}", stderr(&output));
+    assert!(daemon.read("logs/error.log").contains(line));
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
             |error| matches!(error, StartError::Bind(_)),
         ),
     };
-    let proxy = proxy.map_err(|error| super::with_name(&error.to_string()))?;
+    let proxy = proxy.map_err(|error| super::with_name(super::NAME, &error.to_string()))?;
     announce(&proxy, &backends);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -136,9 +136,10 @@ fn listen(port: u16) -> io::Result<TcpListener> {
 /// nginx's sentence for an address that cannot be listened on.
 fn bind_failed(port: u16, cause: &io::Error) -> String {
     let cause = OsError(cause);
-    super::with_name(&format!(
-        "[emerg] bind() to 127.0.0.1:{port} failed ({cause})"
-    ))
+    super::with_name(
+        super::NAME,
+        &format!("[emerg] bind() to 127.0.0.1:{port} failed ({cause})"),
+    )
 }
 
 fn is_taken(cause: &io::Error) -> bool {
@@ -168,7 +169,7 @@ fn two_ports(text: &str) -> Result<[u16; 2], String> {
 }
 
 fn show(cause: io::Error) -> String {
-    super::with_name(&cause.to_string())
+    super::with_name(super::NAME, &cause.to_string())
 }
 
 #[cfg(test)]

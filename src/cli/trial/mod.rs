@@ -89,7 +89,7 @@ fn start(model: &Model, folder: &Path) -> Result<(Running, Vec<Moved>), String> 
         match started {
             Ok(running) => return Ok((running, moved)),
             Err(StartError::Bind(_)) if tries < 5 => {}
-            Err(cause) => return Err(super::with_name(&cause.to_string())),
+            Err(cause) => return Err(super::with_name(super::NAME, &cause.to_string())),
         }
     }
 }
