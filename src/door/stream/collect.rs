@@ -16,8 +16,9 @@ use pingora_core::{Error, ErrorType, Result};
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
+use std::pin::pin;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 /// What came of reading a body whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,6 +175,19 @@ impl DoorStream {
         stored: &mut StoredBody,
         limits: &Limits,
     ) -> Poll<io::Result<usize>> {
+        if let Body::Length(left) = self.body
+            && let Some(mut room) = stored.room(left, &limits.body)
+        {
+            let read = ready!(pin!(self.inner().read_buf(&mut room)).poll(cx))?;
+            if read == 0 {
+                self.closed = true;
+            } else {
+                self.connection().count_received(read);
+                self.went(left, read);
+                stored.count(read);
+            }
+            return Poll::Ready(Ok(read));
+        }
         let mut space = [MaybeUninit::uninit(); AT_ONCE];
         let most = match &self.body {
             Body::Length(left) => usize::try_from(*left).map_or(AT_ONCE, |left| left.min(AT_ONCE)),

@@ -2,7 +2,8 @@
 //! file when it is too long for that.
 
 use crate::model::{BodyInFile, BodyStore};
-use bytes::{Bytes, BytesMut};
+use bytes::buf::Limit;
+use bytes::{BufMut, Bytes, BytesMut};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
@@ -39,6 +40,22 @@ impl StoredBody {
         }
         self.length += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Where the rest of a body is to be read to, when it has begun to come and all of it will be in memory. What is
+    /// read there is to be [counted](Self::count).
+    pub(super) fn room(&mut self, left: u64, store: &BodyStore) -> Option<Limit<&mut BytesMut>> {
+        let left = usize::try_from(left).ok()?;
+        if self.memory.is_empty() || left > store.memory.saturating_sub(self.memory.len()) {
+            return None;
+        }
+        self.memory.reserve(left);
+        Some((&mut self.memory).limit(left))
+    }
+
+    /// So much has come into the [room](Self::room) for it.
+    pub(super) fn count(&mut self, length: usize) {
+        self.length += length as u64;
     }
 
     /// It is whole.
@@ -204,6 +221,29 @@ mod tests {
             }
             assert!(body.path().is_none_or(|path| !path.exists()), "has no name");
         }
+    }
+
+    #[test]
+    fn there_is_room_for_the_rest_of_what_will_be_in_memory() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = store(folder.path(), 100, BodyInFile::Needed);
+        let mut body = StoredBody::default();
+        assert!(body.room(100, &store).is_none(), "nothing has come");
+        body.put(&[1; 40], &store).expect("stored");
+        assert!(body.room(61, &store).is_none(), "it will be in a file");
+        for part in [[2; 30], [3; 30]] {
+            let left = 100 - body.len();
+            let mut room = body.room(left, &store).expect("room");
+            assert_eq!(room.remaining_mut() as u64, left);
+            room.put_slice(&part);
+            body.count(part.len());
+        }
+        body.finish(&store).expect("stored");
+        assert_eq!(read(&mut body), [&[1; 40][..], &[2; 30], &[3; 30]].concat());
+
+        let mut body = StoredBody::default();
+        body.put(&[1; 101], &store).expect("stored");
+        assert!(body.room(1, &store).is_none(), "it is in a file");
     }
 
     #[test]
