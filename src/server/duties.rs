@@ -21,16 +21,19 @@ pub(super) struct Duties {
     pub(super) is_daemon: bool,
     /// A parent has the pid file, the files of Unix sockets and the other binaries.
     pub(super) has_parent: bool,
+    /// Gives free memory back to the system: reading a large configuration leaves much of it.
+    pub(super) give_back: fn(),
 }
 
 impl Duties {
     /// Those of a process whose parent has the others.
-    pub(super) fn of_worker(is_daemon: bool) -> Self {
+    pub(super) fn of_worker(parent: &Self) -> Self {
         Self {
             pid_file: Mutex::new(None),
             upgrade: Mutex::new(Upgrade::none()),
-            is_daemon,
+            is_daemon: parent.is_daemon,
             has_parent: true,
+            give_back: parent.give_back,
         }
     }
 

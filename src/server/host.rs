@@ -175,7 +175,14 @@ impl Host {
     async fn reload(&self, handed: Option<Handover>) -> Result<(), StartError> {
         // Reading files and compiling patterns would hold up the requests of this thread.
         let state = Arc::clone(&self.state);
-        let next = tokio::task::spawn_blocking(move || state.next(handed)).await;
+        let next = tokio::task::spawn_blocking(move || {
+            let next = state.next(handed);
+            if let Some(duties) = &state.duties {
+                (duties.give_back)();
+            }
+            next
+        });
+        let next = next.await;
         let Next {
             generation,
             listeners,
@@ -252,10 +259,10 @@ impl BackgroundService for Host {
         let Some(mut inbox) = self.inbox.lock().take() else {
             return;
         };
-        let live = self.state.live.pin();
+        // The generation is let go of with the statement: a reload frees it.
         self.state
             .registry
-            .resolve_names(live.upstreams(), NAMES_LIMIT)
+            .resolve_names(self.state.live.pin().upstreams(), NAMES_LIMIT)
             .await;
         let registry = Arc::clone(&self.state.registry);
         let loops_end = shutdown.clone();

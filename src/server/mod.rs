@@ -198,7 +198,7 @@ impl Server {
 
     /// As [`run`](Self::run), in the background when the configuration says so (`daemon`). Errors go to
     /// `error_log` there when the configuration names no file, or to nginx's own. `give_back` is called when the
-    /// configuration is read, before anything is served.
+    /// configuration has been read: at the start before anything is served, and at each reload.
     #[cfg(feature = "cli")]
     pub(crate) fn run_as_program(
         self,

@@ -35,7 +35,7 @@ pub(super) enum Place {
     )]
     AsConfigured {
         error_log: Option<PathBuf>,
-        /// Gives free memory back to the system: reading a large configuration leaves much of it.
+        /// Gives free memory back to the system.
         give_back: fn(),
     },
 }
@@ -86,14 +86,16 @@ pub(super) fn run(server: Server, place: Place) -> Result<(), StartError> {
         upgrade: Mutex::new(upgrade),
         is_daemon,
         has_parent: false,
+        give_back,
     };
     let errors = error_file(process).map(Path::to_path_buf).or(default_log);
     if let Some(user) = another_user(process) {
+        drop(log);
         let detached = detached.map(|detached| (detached, errors));
         give_back();
         // The process that serves finds them by the names that the parent says.
         prepared.source.make_absolute()?;
-        return Parent::new(prepared, gateway, duties, user, detached, give_back).run();
+        return Parent::new(prepared, gateway, duties, user, detached).run();
     }
     limits::apply(process);
     let mut state = State::build(prepared).map_err(told)?;
@@ -103,6 +105,7 @@ pub(super) fn run(server: Server, place: Place) -> Result<(), StartError> {
         detached.serves(errors.as_deref())?;
     }
     notify::ready();
+    drop(log);
     serve(state, gateway, shutdown, None);
     Ok(())
 }

@@ -56,7 +56,7 @@ pub(super) struct State {
     pub(super) process: Process,
     /// `worker_shutdown_timeout`, of now.
     pub(super) shutdown_timeout: Mutex<Option<Duration>>,
-    /// The process's error log, as it was when the process started.
+    /// The process's error log, until it is [this server's own](Self::own_process).
     error_log: Arc<ErrorLog>,
     /// What the process is beside a server, when this server is all that it is for.
     pub(super) duties: Option<Duties>,
@@ -156,7 +156,8 @@ impl State {
         }
         self.sockets.get_mut().leave_files(duties.has_parent);
         self.duties = Some(duties);
-        logs::process::replace(Arc::clone(&self.error_log));
+        // Nobody else holds it open when a reload names another.
+        logs::process::replace(std::mem::take(&mut self.error_log));
         Ok(())
     }
 

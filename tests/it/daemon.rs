@@ -124,6 +124,26 @@ fn logs_are_new_after(daemon: &Daemon, signal: &str) {
 }
 
 #[test]
+fn a_log_that_a_reload_no_longer_names_is_left_alone() {
+    let daemon = Daemon::prepare(CONF).start();
+    let other = CONF.replace("logs/error.log", "logs/other.log");
+    daemon.write("nginx.conf", &other);
+    assert_eq!(daemon.run(&["reload"]).status.code(), Some(0));
+    let move_away = |log: &str| {
+        let moved = format!("{log}.1");
+        fs::rename(daemon.path(log), daemon.path(&moved)).expect("moved");
+    };
+    move_away("logs/error.log");
+    // When it is there for the second time, the first time is over for all logs.
+    for _ in 0..2 {
+        move_away("logs/other.log");
+        assert_eq!(daemon.run(&["-s", "reopen"]).status.code(), Some(0));
+        wait_until("the new log", || daemon.path("logs/other.log").exists());
+    }
+    assert!(!daemon.path("logs/error.log").exists());
+}
+
+#[test]
 fn what_is_wrong_at_the_start_is_said_before_the_background() {
     let taken = TcpListener::bind(("127.0.0.1", free_port())).expect("a port");
     let address = taken.local_addr().expect("an address");

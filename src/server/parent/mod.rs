@@ -42,8 +42,6 @@ pub(super) struct Parent {
     user: User,
     /// Who waits for the first process to serve, and where errors go then.
     detached: Option<(Detached, Option<PathBuf>)>,
-    /// Gives free memory back to the system.
-    give_back: fn(),
     worker: Option<Worker>,
     /// The process that serves lets nobody in: WINCH.
     is_paused: bool,
@@ -75,7 +73,6 @@ impl Parent {
         duties: Duties,
         user: User,
         detached: Option<(Detached, Option<PathBuf>)>,
-        give_back: fn(),
     ) -> Self {
         Self {
             prepared,
@@ -83,7 +80,6 @@ impl Parent {
             duties,
             user,
             detached,
-            give_back,
             worker: None,
             is_paused: false,
         }
@@ -93,10 +89,12 @@ impl Parent {
     pub(super) fn run(mut self) -> Result<(), StartError> {
         // It holds every log open, for itself and for the process that serves.
         limits::raise_to_the_most();
-        // The parent's own; it holds them open.
-        let error_logs = self.prepared.log_files.error_logs(&self.prepared.model)?;
-        logs::process::replace(error_logs.of(&self.prepared.model.process.error_log));
-        self.prepared.log_files.keep(&self.prepared.model);
+        let Prepared {
+            model, log_files, ..
+        } = &self.prepared;
+        // The parent's own, until a reload names another.
+        logs::process::replace(log_files.error_logs(model)?.of(&model.process.error_log));
+        log_files.keep(model);
         self.start_worker()?;
         let worker = self.worker.as_ref().expect("it was just started");
         match worker.channel.outcome(RELOAD_LIMIT) {
@@ -211,6 +209,7 @@ impl Parent {
     fn reload_and_say(&mut self) {
         info!("reconfiguring");
         let outcome = self.reload();
+        (self.duties.give_back)();
         match &outcome {
             Ok(()) => info!("reconfigured"),
             Err(said) => error!("{}", shutdown::without_program(said)),
@@ -399,8 +398,8 @@ impl Parent {
         limits::apply(&self.prepared.model.process);
         privileges::become_user(&self.user)?;
         let mut state = State::build(self.prepared.for_server())?;
-        (self.give_back)();
-        state.own_process(Duties::of_worker(self.duties.is_daemon))?;
+        (self.duties.give_back)();
+        state.own_process(Duties::of_worker(&self.duties))?;
         if let Some((detached, log)) = self.detached.take() {
             detached.let_go(log.as_deref())?;
         }
