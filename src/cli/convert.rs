@@ -1,6 +1,6 @@
 //! `gapura convert`: an nginx.conf in YAML.
 
-use crate::config::{self, CommandLine, ConvertError};
+use crate::config::{self, CommandLine, ConvertError, PROGRAM};
 use crate::os_error::OsError;
 use clap::Args;
 use std::fs;
@@ -28,7 +28,7 @@ pub(super) fn run(options: &Options, given: &CommandLine) -> Result<ExitCode, St
         }
         Err(cause) => {
             let file = options.file.display();
-            return Err(format!("gapura: {file} cannot be converted: {cause}"));
+            return Err(format!("{PROGRAM}: {file} cannot be converted: {cause}"));
         }
     };
     for warning in &converted.warnings {
@@ -38,7 +38,7 @@ pub(super) fn run(options: &Options, given: &CommandLine) -> Result<ExitCode, St
     match &options.output {
         Some(path) => fs::write(path, text).map_err(|cause| {
             let path = path.display();
-            format!("gapura: {path} cannot be written ({})", OsError(&cause))
+            format!("{PROGRAM}: {path} cannot be written ({})", OsError(&cause))
         })?,
         None => match io::stdout().write_all(text) {
             // `gapura convert | head` is no error.

@@ -15,7 +15,7 @@ mod trial;
 
 pub use allocator::Allocator;
 
-use crate::config::{self, CommandLine, source::Source};
+use crate::config::{self, CommandLine, PROGRAM, source::Source};
 use crate::os_error::OsError;
 use crate::server::Server;
 use arguments::{Arguments, Command};
@@ -25,9 +25,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-
-/// What the program says it is where no nginx.conf is at stake.
-const NAME: &str = "gapura";
 
 /// Where a configuration is looked for when `-c` does not say.
 const DEFAULT_FILES: [&str; 2] = ["/etc/gapura/gapura.yaml", NGINX_FILE];
@@ -189,7 +186,7 @@ fn configuration(arguments: &Arguments) -> Result<PathBuf, String> {
     let called = std::env::args_os().next().unwrap_or_default();
     default_file(Path::new(&called), Path::exists).ok_or_else(|| {
         let places = DEFAULT_FILES.join(" nor ");
-        format!("{NAME}: [emerg] there is neither {places}: name a file with -c")
+        format!("{PROGRAM}: [emerg] there is neither {places}: name a file with -c")
     })
 }
 
@@ -235,7 +232,10 @@ fn refuse(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = error.to_string();
-    eprintln!("{NAME}: {}", text.trim_start_matches("error: ").trim_end());
+    eprintln!(
+        "{PROGRAM}: {}",
+        text.trim_start_matches("error: ").trim_end()
+    );
     ExitCode::FAILURE
 }
 

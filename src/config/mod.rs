@@ -22,6 +22,8 @@ mod yaml;
 pub use builder::{Backend, Config, HealthCheck, Location, Site, Upstream};
 pub use check::{Checked, check};
 pub use convert::{ConvertError, Converted, convert, convert_str};
+#[cfg(feature = "cli")]
+pub(crate) use diagnostic::PROGRAM;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub(crate) use file_reader::{FileReader, FilesRead};
 pub use nginx::{DirectiveHelp, DirectiveUse, Treatment, configure_arguments, directives};

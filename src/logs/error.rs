@@ -50,13 +50,20 @@ impl ErrorFiles {
             if list.is_empty() || opened.logs.contains_key(list) {
                 continue;
             }
-            let outlet = |log: &model::ErrorLog| Ok((self.sink(&log.target, opener)?, log.level));
-            let outlets = list.iter().map(outlet).collect::<Result<_, _>>()?;
-            opened
-                .logs
-                .insert(list.clone(), Arc::new(ErrorLog::new(outlets)));
+            opened.logs.insert(list.clone(), self.log(list, opener)?);
         }
         Ok(opened)
+    }
+
+    /// The log that lines go to with this list.
+    pub(super) fn log(
+        &mut self,
+        list: &[model::ErrorLog],
+        opener: &Opener,
+    ) -> Result<Arc<ErrorLog>, OpenError> {
+        let outlet = |log: &model::ErrorLog| Ok((self.sink(&log.target, opener)?, log.level));
+        let outlets = list.iter().map(outlet).collect::<Result<_, _>>()?;
+        Ok(Arc::new(ErrorLog::new(outlets)))
     }
 
     fn sink(

@@ -21,8 +21,8 @@ mod syslog;
 pub use error::{ErrorLogs, OpenError};
 pub use opener::OpenLog;
 
-use crate::model::{LogBuffer, LogTarget, Model};
-use crate::runtime::{LogSink, NamedLogSink};
+use crate::model::{self, LogBuffer, LogTarget, Model};
+use crate::runtime::{ErrorLog, LogSink, NamedLogSink};
 use access::Writer;
 use error::ErrorFiles;
 use named::NamedFiles;
@@ -80,6 +80,14 @@ impl LogFiles {
     pub fn error_logs(&self, model: &Model) -> Result<ErrorLogs, OpenError> {
         access::check(model, &self.opener)?;
         self.errors.lock().open(model, &self.opener)
+    }
+
+    /// Opens one error log: with this list.
+    ///
+    /// # Errors
+    /// A file cannot be opened.
+    pub fn error_log(&self, list: &[model::ErrorLog]) -> Result<Arc<ErrorLog>, OpenError> {
+        self.errors.lock().log(list, &self.opener)
     }
 
     /// Waits until every line handed over so far is written, but not for a target that has stopped

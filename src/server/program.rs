@@ -13,9 +13,8 @@ use super::state::{Prepared, Source, State};
 use super::upgrade::Upgrade;
 use super::{Server, StartError, serve};
 use crate::config;
-use crate::logs;
-use crate::model::{self, LogTarget, Process, User};
-use crate::runtime::ErrorLog;
+use crate::logs::{self, LogFiles};
+use crate::model::{ErrorLog, LogTarget, Process, User};
 use log::warn;
 use nix::unistd::geteuid;
 use parking_lot::Mutex;
@@ -51,11 +50,10 @@ pub(super) fn run(server: Server, place: Place) -> Result<(), StartError> {
     let (mut upgrade, inherited) = Upgrade::of_this_process();
     let default_log = default_error_log(&source, &place);
     let mut prepared = Prepared::load(source, inherited, watches)?;
-    let log = log_of_failures(&prepared)?;
+    let log_files = Arc::clone(&prepared.log_files);
+    let error_log = prepared.model.process.error_log.clone();
     let told = |error: StartError| {
-        if let Some(log) = &log {
-            logs::process::tell(log, &error.to_string());
-        }
+        tell(&log_files, &error_log, &error);
         error
     };
     // Where this one does not come to serve, the binary before goes on.
@@ -90,7 +88,6 @@ pub(super) fn run(server: Server, place: Place) -> Result<(), StartError> {
     };
     let errors = error_file(process).map(Path::to_path_buf).or(default_log);
     if let Some(user) = another_user(process) {
-        drop(log);
         let detached = detached.map(|detached| (detached, errors));
         give_back();
         // The process that serves finds them by the names that the parent says.
@@ -105,22 +102,20 @@ pub(super) fn run(server: Server, place: Place) -> Result<(), StartError> {
         detached.serves(errors.as_deref())?;
     }
     notify::ready();
-    drop(log);
     serve(state, gateway, shutdown, None);
     Ok(())
 }
 
-/// Where the configuration has the process say why it does not come to serve, besides standard error. None when it
-/// is standard error.
-fn log_of_failures(prepared: &Prepared) -> Result<Option<Arc<ErrorLog>>, StartError> {
-    let named = &prepared.model.process.error_log;
-    let is_terminal = |log: &model::ErrorLog| log.target == LogTarget::Stderr;
+/// Says why the process does not come to serve where the configuration has it say such things. Standard error gets it
+/// anyway.
+fn tell(log_files: &LogFiles, named: &[ErrorLog], error: &StartError) {
+    let is_terminal = |log: &ErrorLog| log.target == LogTarget::Stderr;
     if named.is_empty() || named.iter().any(is_terminal) {
-        return Ok(None);
+        return;
     }
-    Ok(Some(
-        prepared.log_files.error_logs(&prepared.model)?.of(named),
-    ))
+    if let Ok(log) = log_files.error_log(named) {
+        logs::process::tell(&log, &error.to_string());
+    }
 }
 
 /// Where a process of the background says what goes wrong when nothing names a file.

@@ -5,6 +5,7 @@ mod backend;
 mod control;
 
 use super::ending::told_to_end;
+use crate::config::PROGRAM;
 use crate::os_error::OsError;
 use crate::{Config, HealthCheck, Running, Server, Site, StartError, Upstream, init_logger};
 use backend::{Backend, Colour};
@@ -56,7 +57,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
             |error| matches!(error, StartError::Bind(_)),
         ),
     };
-    let proxy = proxy.map_err(|error| super::with_name(super::NAME, &error.to_string()))?;
+    let proxy = proxy.map_err(|error| super::with_name(PROGRAM, &error.to_string()))?;
     announce(&proxy, &backends);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -136,10 +137,7 @@ fn listen(port: u16) -> io::Result<TcpListener> {
 /// nginx's sentence for an address that cannot be listened on.
 fn bind_failed(port: u16, cause: &io::Error) -> String {
     let cause = OsError(cause);
-    super::with_name(
-        super::NAME,
-        &format!("[emerg] bind() to 127.0.0.1:{port} failed ({cause})"),
-    )
+    format!("{PROGRAM}: [emerg] bind() to 127.0.0.1:{port} failed ({cause})")
 }
 
 fn is_taken(cause: &io::Error) -> bool {
@@ -169,7 +167,7 @@ fn two_ports(text: &str) -> Result<[u16; 2], String> {
 }
 
 fn show(cause: io::Error) -> String {
-    super::with_name(super::NAME, &cause.to_string())
+    super::with_name(PROGRAM, &cause.to_string())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod against;
 mod client;
 
 use super::ending::told_to_end;
-use crate::config::{self, CommandLine};
+use crate::config::{self, CommandLine, PROGRAM};
 use crate::model::{ListenAddress, LogTarget, Model};
 use crate::os_error::OsError;
 use crate::{Running, Server, StartError, init_logger};
@@ -71,7 +71,7 @@ pub(super) fn run(options: &Options, given: &CommandLine) -> Result<ExitCode, St
             false => ExitCode::FAILURE,
         },
         false => {
-            wait_for_the_end().map_err(|cause| format!("gapura: {cause}"))?;
+            wait_for_the_end().map_err(|cause| format!("{PROGRAM}: {cause}"))?;
             ExitCode::SUCCESS
         }
     };
@@ -83,13 +83,13 @@ pub(super) fn run(options: &Options, given: &CommandLine) -> Result<ExitCode, St
 fn start(model: &Model, folder: &Path) -> Result<(Running, Vec<Moved>), String> {
     let mut tries = 0;
     loop {
-        let moved = move_listeners(model).map_err(|cause| format!("gapura: {cause}"))?;
+        let moved = move_listeners(model).map_err(|cause| format!("{PROGRAM}: {cause}"))?;
         let started = Server::from_model(confined(model, &moved, folder)).start();
         tries += 1;
         match started {
             Ok(running) => return Ok((running, moved)),
             Err(StartError::Bind(_)) if tries < 5 => {}
-            Err(cause) => return Err(super::with_name(super::NAME, &cause.to_string())),
+            Err(cause) => return Err(super::with_name(PROGRAM, &cause.to_string())),
         }
     }
 }
@@ -179,5 +179,5 @@ impl Folder {
 
 fn cannot_write(path: &Path, cause: &io::Error) -> String {
     let (path, cause) = (path.display(), OsError(cause));
-    format!("gapura: {path} cannot be written ({cause})")
+    format!("{PROGRAM}: {path} cannot be written ({cause})")
 }

@@ -93,7 +93,7 @@ impl Parent {
             model, log_files, ..
         } = &self.prepared;
         // The parent's own, until a reload names another.
-        logs::process::replace(log_files.error_logs(model)?.of(&model.process.error_log));
+        logs::process::replace(log_files.error_log(&model.process.error_log)?);
         log_files.keep(model);
         self.start_worker()?;
         let worker = self.worker.as_ref().expect("it was just started");
