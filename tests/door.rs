@@ -230,6 +230,21 @@ fn an_upgraded_connection_passes_everything_through() {
     assert_eq!(read_all(&mut client), "");
 }
 
+/// Its answer is there before Pingora's server side has heard that the request has no body.
+#[test]
+fn an_upgrade_answered_at_once_stays_open() {
+    let house = House::open(ClientLimits::default());
+    for _ in 0..40 {
+        let mut client = house.connect();
+        client
+            .write_all(b"GET /at-once HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+            .expect("written");
+        read_until(&mut client, "\r\n\r\n");
+        client.write_all(b"hello").expect("written");
+        read_until(&mut client, "hello");
+    }
+}
+
 #[test]
 fn a_refused_upgrade_leaves_an_ordinary_connection() {
     let house = House::open(ClientLimits::default());
@@ -377,6 +392,7 @@ struct Gateway {
 
 struct Proxy {
     backend: SocketAddr,
+    hasty_backend: SocketAddr,
     log: Arc<Mutex<Vec<String>>>,
 }
 
@@ -467,8 +483,16 @@ impl ProxyHttp for Proxy {
         Ok(true)
     }
 
-    async fn upstream_peer(&self, _: &mut Session, _: &mut Self::CTX) -> Result<Box<HttpPeer>> {
-        Ok(Box::new(HttpPeer::new(self.backend, false, String::new())))
+    async fn upstream_peer(
+        &self,
+        session: &mut Session,
+        _: &mut Self::CTX,
+    ) -> Result<Box<HttpPeer>> {
+        let backend = match session.req_header().uri.path() {
+            "/at-once" => self.hasty_backend,
+            _ => self.backend,
+        };
+        Ok(Box::new(HttpPeer::new(backend, false, String::new())))
     }
 
     async fn fail_to_proxy(
@@ -508,7 +532,8 @@ impl House {
             .expect("a runtime");
         let log = Arc::new(Mutex::new(Vec::new()));
         let proxy = Proxy {
-            backend: start_backend(),
+            backend: start_backend(serve_backend),
+            hasty_backend: start_backend(upgrade_unasked),
             log: Arc::clone(&log),
         };
         let gateway = Arc::new(Gateway {
@@ -607,27 +632,23 @@ fn generation(name: &str, client: ClientLimits, keepalive: ClientKeepalive) -> G
     Generation::build(&model, &Registry::default(), |_| ListenerId(0)).expect("no patterns")
 }
 
-/// Answers `backend` to what has a body, echoes after an upgrade, and is silent on `/silent`.
-fn start_backend() -> SocketAddr {
+fn start_backend(serve: fn(TcpStream)) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("bound");
     std::thread::spawn(move || {
         while let Ok((client, _)) = listener.accept() {
-            std::thread::spawn(move || serve_backend(client));
+            std::thread::spawn(move || serve(client));
         }
     });
     address
 }
 
+/// Answers `backend` to what has a body, echoes after an upgrade, and is silent on `/silent`.
 fn serve_backend(mut client: TcpStream) {
     let mut text = read_until(&mut client, "\r\n\r\n");
     if text.starts_with("GET /upgrade") {
-        let answer =
-            "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
-        client.write_all(answer.as_bytes()).expect("written");
-        let mut writer = client.try_clone().expect("a second handle");
-        std::io::copy(&mut client, &mut writer).ok();
-        writer.shutdown(Shutdown::Both).ok();
+        client.write_all(SWITCHING).expect("written");
+        echo(client);
     } else if text.starts_with("GET /silent") {
         read_all(&mut client);
     } else {
@@ -642,6 +663,21 @@ fn serve_backend(mut client: TcpStream) {
         client.write_all(answer.as_bytes()).expect("written");
     }
 }
+
+/// Answers before it has read the request, which is echoed like all else.
+fn upgrade_unasked(mut client: TcpStream) {
+    client.write_all(SWITCHING).expect("written");
+    echo(client);
+}
+
+fn echo(mut client: TcpStream) {
+    let mut writer = client.try_clone().expect("a second handle");
+    std::io::copy(&mut client, &mut writer).ok();
+    writer.shutdown(Shutdown::Both).ok();
+}
+
+const SWITCHING: &[u8] =
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
 
 fn read_some(client: &mut TcpStream) -> String {
     let mut part = [0; 4096];

@@ -145,8 +145,9 @@ impl<A: Application> Door<A> {
             let site = Arc::clone(&admission.arrival.site);
             let header = admission.header.take()?;
             admission.keepalive &= !*shutdown.borrow();
+            let upgrade = admission.upgrade;
             stream.admission = Some(admission);
-            let session = Box::new(DoorSession::new(digest, connection, header));
+            let session = Box::new(DoorSession::new(digest, connection, header, upgrade));
             self.application.serve(session, shutdown).await;
             digest = connection.home.take()?;
             let stream = DoorStream::within(&mut digest)?;

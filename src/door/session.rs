@@ -37,6 +37,8 @@ pub(super) struct DoorSession {
     digest: Digest,
     connection: Arc<Connection>,
     request: RequestHeader,
+    /// Whether it asks for another protocol.
+    upgrade: bool,
     /// The answer's header, once it is written.
     response: Option<Box<ResponseHeader>>,
     answer: Framed,
@@ -54,6 +56,7 @@ impl DoorSession {
         stream: Arc<ProxyDigest>,
         connection: &Arc<Connection>,
         request: RequestHeader,
+        upgrade: bool,
     ) -> Self {
         Self {
             digest: Digest {
@@ -62,6 +65,7 @@ impl DoorSession {
             },
             connection: Arc::clone(connection),
             request,
+            upgrade,
             response: None,
             answer: Framed::Unknown,
             read_timeout: None,
@@ -78,6 +82,19 @@ impl DoorSession {
 
     fn stream_mut(&mut self) -> &mut DoorStream {
         stream_in(&mut self.digest)
+    }
+
+    /// Whether a request without a body waits for a server's answer, which may be a 101.
+    ///
+    /// Pingora must not be told then that the body is over: it gives that on to the server's side apart from the
+    /// header, and a 101 that overtakes it there would end the tunnel as soon as it is open. Without it the
+    /// server's side goes on waiting, until the answer is written or the tunnel has ended.
+    fn may_switch(&self) -> bool {
+        self.upgrade
+            && self.response.is_none()
+            && self.retry.is_some()
+            && self.stream().given == 0
+            && self.stream().is_body_given()
     }
 
     async fn read_body(&mut self) -> Result<Option<Bytes>> {
@@ -248,7 +265,7 @@ impl Session for DoorSession {
     }
 
     fn is_body_done(&mut self) -> bool {
-        self.stream().is_body_given()
+        self.stream().is_body_given() && !self.may_switch()
     }
 
     /// Pingora calls it at the end of an answer, and once more to be done with the request.
@@ -322,6 +339,9 @@ impl Session for DoorSession {
     }
 
     fn get_retry_buffer(&self) -> Option<Bytes> {
+        if self.may_switch() {
+            return Some(Bytes::new());
+        }
         let retry = self.retry.as_ref()?;
         (!retry.is_truncated()).then(|| retry.get_buffer())?
     }

@@ -101,7 +101,8 @@ pub(super) fn from_upstream(
 fn answered(session: &mut Session, ctx: &mut RequestContext) {
     sticky::learn(session, ctx, Moment::End);
     if let Some(passage) = &mut ctx.passage {
-        passage.answered(session.as_downstream_mut().is_body_done());
+        let client = session.as_downstream_mut();
+        passage.answered(client.is_body_done() || client.is_body_empty());
     }
 }
 
