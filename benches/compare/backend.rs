@@ -3,6 +3,7 @@
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
+use socket2::{Domain, Socket, Type};
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -76,7 +77,11 @@ pub(crate) struct Server {
 
 impl Server {
     fn bind() -> io::Result<(SocketAddr, Self)> {
-        let mut listener = TcpListener::bind(([127, 0, 0, 1], 0).into())?;
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        let mut listener = TcpListener::from_std(socket.into());
         let poll = Poll::new()?;
         poll.registry()
             .register(&mut listener, LISTENER, Interest::READABLE)?;
@@ -118,6 +123,10 @@ impl Server {
         Ok(())
     }
 }
+
+/// A load that has this server's work to do opens all its connections at once when it has been held up: with less
+/// than that it would wait for itself.
+const BACKLOG: i32 = 4096;
 
 const NO_PANIC: &str = "no thread panics with it";
 

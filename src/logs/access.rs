@@ -202,7 +202,8 @@ fn drain(
                     output.reopen();
                 }
             }
-            if batch.len() >= size {
+            // Also where a buffer has room for more: lines that never stop would keep its time from being looked at.
+            if batch.len() >= size || taken >= BATCH {
                 break;
             }
             match queue.try_recv() {

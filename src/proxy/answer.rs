@@ -106,8 +106,11 @@ fn answered(session: &mut Session, ctx: &mut RequestContext) {
     }
 }
 
-/// Whether the header is all of the answer: Pingora does not tell.
+/// Whether the header is all of the answer: Pingora does not tell. A tunnel has no length, whatever its header says.
 fn has_no_body(session: &Session, response: &ResponseHeader) -> bool {
+    if response.status == StatusCode::SWITCHING_PROTOCOLS {
+        return false;
+    }
     let length = response.headers.get(header::CONTENT_LENGTH);
     let is_empty = length.is_some_and(|length| length == "0");
     is_empty || local::is_bodiless(response.status) || session.req_header().method == Method::HEAD

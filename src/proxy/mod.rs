@@ -9,7 +9,7 @@
 //! | the request's body, where it is read first | `body` |
 //! | choosing a backend | `pass` |
 //! | waiting for one that is free | `queue` |
-//! | the connection to it | `line`, `tunnel` |
+//! | the connection to it | `line` |
 //! | sessions bound to backends | `sticky` |
 //! | the request to it | `request` |
 //! | the target when `proxy_pass` has a URI | `uri` |
@@ -65,7 +65,6 @@ mod status_page;
 mod sticky;
 mod substitute;
 mod target;
-mod tunnel;
 mod uri;
 mod values;
 

@@ -6,7 +6,7 @@ use super::flow::Entry;
 use super::passage::Passage;
 use super::phases::Next;
 use super::values::Exchange;
-use super::{Gateway, body, error_log, evaluate, queue, sticky, tunnel};
+use super::{Gateway, body, error_log, evaluate, queue, sticky};
 use crate::door::{DoorStream, Framing};
 use crate::runtime::upstream::Key;
 use crate::runtime::{Bind, render};
@@ -181,16 +181,7 @@ fn peer(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
     if silence.is_some() {
         options.read_timeout = None;
     }
-    let wants_tunnel = ctx
-        .admission
-        .as_ref()
-        .is_some_and(|admission| admission.upgrade);
-    let pass = &passage.pass;
-    let may_upgrade = || pass.settings.pass_upgrade || pass.request.may_upgrade();
-    let group_key = match wants_tunnel && may_upgrade() {
-        true => tunnel::prepare(&mut options, from),
-        false => pass.group(&passage.servers, from),
-    };
+    let group_key = passage.pass.group(&passage.servers, from);
     Ok(Box::new(HttpPeer {
         _address: address,
         scheme: Scheme::HTTP,

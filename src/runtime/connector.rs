@@ -21,32 +21,21 @@ pub struct Connector(Option<BindTo>);
 impl Connector {
     /// A connector for connections that come from this address.
     pub fn from(address: Option<std::net::SocketAddr>) -> Arc<Self> {
-        Arc::new(Self(bind_to(address)))
+        Arc::new(Self(address.map(|address| {
+            let mut bind = BindTo::default();
+            bind.addr = Some(address);
+            bind
+        })))
     }
 }
 
-/// What Pingora wants to know of the address that a connection comes from.
-pub fn bind_to(address: Option<std::net::SocketAddr>) -> Option<BindTo> {
-    address.map(|address| {
-        let mut bind = BindTo::default();
-        bind.addr = Some(address);
-        bind
-    })
-}
-
-/// Opens a connection.
-///
-/// # Errors
-/// There is none, or this machine has no socket for it, which is an error of its own.
-pub async fn tcp(to: &std::net::SocketAddr, from: Option<&BindTo>) -> Result<TcpStream> {
+/// Opens a connection. That this machine has no socket for it is an error of its own.
+async fn tcp(to: &std::net::SocketAddr, from: Option<&BindTo>) -> Result<TcpStream> {
     ext::connect(to, from).await.map_err(ours)
 }
 
-/// Opens a connection to a Unix socket.
-///
-/// # Errors
-/// As [`tcp`], and the socket has no path.
-pub async fn unix(to: &std::os::unix::net::SocketAddr) -> Result<UnixStream> {
+/// Opens a connection to a Unix socket, which must have a path.
+async fn unix(to: &std::os::unix::net::SocketAddr) -> Result<UnixStream> {
     match to.as_pathname() {
         Some(path) => ext::connect_uds(path).await.map_err(ours),
         None => Error::e_explain(ErrorType::InternalError, "a Unix socket without a path"),

@@ -33,7 +33,7 @@ pub use answer_rewrites::{AnswerRewrites, CookieFlags, Found, Replacement};
 pub use assigned::Assigned;
 pub use common::{AccessLog, Common, LogOutlet};
 pub use compression::Compression;
-pub use connector::{bind_to, connection, tcp, unix};
+pub use connector::connection;
 pub use defined::Defined;
 pub use destinations::Destinations;
 pub use extras::Extras;

@@ -42,7 +42,6 @@ pub enum LineValue {
 /// The headers that Gapura would write by itself, and that the configuration writes.
 #[derive(Debug, Default)]
 struct Written {
-    upgrade: bool,
     connection: bool,
     framing: bool,
 }
@@ -101,7 +100,6 @@ impl RequestHeaders {
         self.written.connection |= name == header::CONNECTION;
         self.written.framing |= name == header::CONTENT_LENGTH || name == header::TRANSFER_ENCODING;
         if let Some(value) = value.filter(|_| !set.value.is_empty()) {
-            self.written.upgrade |= name == header::UPGRADE;
             self.lines.push(Line {
                 name: Bytes::from(set.name.clone()),
                 value,
@@ -125,11 +123,6 @@ impl RequestHeaders {
     /// Whether nothing stands before what the client sent, but `Host`.
     pub fn passes_all(&self) -> bool {
         self.lines.is_empty()
-    }
-
-    /// Whether the configuration may ask the upstream for another protocol.
-    pub fn may_upgrade(&self) -> bool {
-        self.written.upgrade
     }
 
     /// Whether the configuration says what stands in `Connection`.

@@ -258,6 +258,52 @@ fn the_other_side_is_told_when_one_goes() {
     assert!(socket.read().is_err(), "{address} is gone");
 }
 
+/// A tunnel is not idle, whatever length its 101 has and however short idle connections are kept.
+#[test]
+fn an_upgrade_goes_over_a_connection_that_is_kept() {
+    let backend = Backend::start(|request, stream| {
+        if request.target() != "/tunnel" {
+            return super::support::respond(stream, 200, "", "no tunnel");
+        }
+        after_a_moment();
+        stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: raw-echo\r\nConnection: Upgrade\r\nContent-Length: 0\r\n\r\n")?;
+        std::io::copy(&mut stream.try_clone()?, stream)?;
+        Ok(Then::Close)
+    });
+    let conf = format!(
+        "events {{}}
+        http {{
+            upstream app {{ server {}; keepalive 4; keepalive_timeout 1s; }}
+            server {{
+                listen LISTEN;
+                location / {{
+                    proxy_pass http://app;
+                    proxy_set_header Upgrade $http_upgrade;
+                    proxy_set_header Connection \"upgrade\";
+                }}
+            }}
+        }}",
+        backend.address()
+    );
+    let gapura = super::support::Launch::nginx(&conf).start();
+    let mut client = gapura.connect();
+    let upgrade = |path| request("GET", path, "Connection: Upgrade\r\nUpgrade: raw-echo\r\n");
+    assert_eq!(client.exchange(upgrade("/")).text(), "no tunnel");
+    assert_eq!(client.exchange(upgrade("/tunnel")).status, 101);
+    let connections: Vec<_> = backend
+        .requests()
+        .iter()
+        .map(|one| one.connection)
+        .collect();
+    assert_eq!(connections, [1, 1]);
+    assert_eq!(gapura.get("/").status, 200);
+    wait_until("the idle connection is closed", || {
+        backend.open_connections() == 1
+    });
+    client.send("hello");
+    assert_eq!(client.read_exactly(5), b"hello");
+}
+
 #[test]
 fn an_upgrade_that_is_answered_at_once_is_kept() {
     // A proxy that looks at the answer before it has noted the request's end may take that end for
