@@ -37,7 +37,8 @@ pub(super) struct DoorSession {
     digest: Digest,
     connection: Arc<Connection>,
     request: RequestHeader,
-    switch: Switch,
+    /// Whether it asks for another protocol.
+    upgrade: bool,
     /// The answer's header, once it is written.
     response: Option<Box<ResponseHeader>>,
     answer: Framed,
@@ -64,7 +65,7 @@ impl DoorSession {
             },
             connection: Arc::clone(connection),
             request,
-            switch: Switch::of(upgrade),
+            upgrade,
             response: None,
             answer: Framed::Unknown,
             read_timeout: None,
@@ -81,6 +82,19 @@ impl DoorSession {
 
     fn stream_mut(&mut self) -> &mut DoorStream {
         stream_in(&mut self.digest)
+    }
+
+    /// Whether a request without a body waits for a server's answer, which may be a 101.
+    ///
+    /// Pingora must not be told then that the body is over: it gives that on to the server's side apart from the
+    /// header, and a 101 that overtakes it there would end the tunnel as soon as it is open. Without it the
+    /// server's side goes on waiting, until the answer is written or the tunnel has ended.
+    fn may_switch(&self) -> bool {
+        self.upgrade
+            && self.response.is_none()
+            && self.retry.is_some()
+            && self.stream().given == 0
+            && self.stream().is_body_given()
     }
 
     async fn read_body(&mut self) -> Result<Option<Bytes>> {
@@ -251,7 +265,7 @@ impl Session for DoorSession {
     }
 
     fn is_body_done(&mut self) -> bool {
-        self.stream().is_body_given() & !is_untold(self)
+        self.stream().is_body_given() && !self.may_switch()
     }
 
     /// Pingora calls it at the end of an answer, and once more to be done with the request.
@@ -318,7 +332,6 @@ impl Session for DoorSession {
         if self.retry.is_none() {
             self.retry = Some(FixedBuffer::new(RETRY_BUFFER));
         }
-        begin_exchange(self);
     }
 
     fn retry_buffer_truncated(&self) -> bool {
@@ -326,7 +339,7 @@ impl Session for DoorSession {
     }
 
     fn get_retry_buffer(&self) -> Option<Bytes> {
-        if self.switch == Switch::Untold && self.response.is_none() {
+        if self.may_switch() {
             return Some(Bytes::new());
         }
         let retry = self.retry.as_ref()?;
@@ -365,54 +378,6 @@ impl Session for DoorSession {
     fn was_upgraded(&self) -> bool {
         self.stream().is_upgraded()
     }
-}
-
-/// What Pingora hears of the end of a request that asks for another protocol and has no body.
-///
-/// It would give the end on to the server's side apart from the header, and a 101 that overtakes it there would end the
-/// tunnel as soon as it is open. So it does not hear of it when an exchange begins, and sends nothing in its place: the
-/// server's side goes on waiting, until the answer is written or the tunnel has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Switch {
-    /// The request asks for nothing else.
-    Never,
-    /// It asks, in no exchange so far.
-    Wanted,
-    /// An exchange is about to begin.
-    Begins,
-    /// In one. Pingora asked for the end, and was not told.
-    Untold,
-}
-
-impl Switch {
-    fn of(upgrade: bool) -> Self {
-        match upgrade {
-            true => Self::Wanted,
-            false => Self::Never,
-        }
-    }
-}
-
-/// Pingora calls for what is kept for another try when an exchange is about to begin. A function without unwinding is
-/// no branch in the one that calls it, which keeps its profile (`docs/performance.md`).
-#[inline(never)]
-#[allow(improper_ctypes_definitions)]
-extern "C" fn begin_exchange(session: &mut DoorSession) {
-    let stream = stream_in(&mut session.digest);
-    if session.switch != Switch::Never && stream.given == 0 && stream.is_body_given() {
-        session.switch = Switch::Begins;
-    }
-}
-
-/// Whether Pingora asks for the end of the body for the first time in an exchange, and is not to hear of it.
-#[inline(never)]
-#[allow(improper_ctypes_definitions)]
-extern "C" fn is_untold(session: &mut DoorSession) -> bool {
-    let is_first = session.switch == Switch::Begins;
-    if is_first {
-        session.switch = Switch::Untold;
-    }
-    is_first
 }
 
 /// The stream, while other fields of its session are in use.

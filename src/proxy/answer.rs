@@ -101,19 +101,19 @@ pub(super) fn from_upstream(
 fn answered(session: &mut Session, ctx: &mut RequestContext) {
     sticky::learn(session, ctx, Moment::End);
     if let Some(passage) = &mut ctx.passage {
-        passage.answered(session.as_downstream_mut().is_body_done());
+        let client = session.as_downstream_mut();
+        passage.answered(client.is_body_done() || client.is_body_empty());
     }
 }
 
 /// Whether the header is all of the answer: Pingora does not tell. A tunnel has no length, whatever its header says.
 fn has_no_body(session: &Session, response: &ResponseHeader) -> bool {
-    let is_tunnel = response.status == StatusCode::SWITCHING_PROTOCOLS;
+    if response.status == StatusCode::SWITCHING_PROTOCOLS {
+        return false;
+    }
     let length = response.headers.get(header::CONTENT_LENGTH);
     let is_empty = length.is_some_and(|length| length == "0");
-    let has_none = is_empty
-        || local::is_bodiless(response.status)
-        || session.req_header().method == Method::HEAD;
-    has_none & !is_tunnel
+    is_empty || local::is_bodiless(response.status) || session.req_header().method == Method::HEAD
 }
 
 /// `X-Accel-Redirect`: the answer is another location's, with what the upstream says of the content.
