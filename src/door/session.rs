@@ -84,17 +84,18 @@ impl DoorSession {
         stream_in(&mut self.digest)
     }
 
-    /// Whether a request without a body waits for a server's answer, which may be a 101.
+    fn has_empty_body(&self) -> bool {
+        self.stream().given == 0 && self.stream().is_body_given()
+    }
+
+    /// Whether a request without a body waits for a server's answer, which may be a 101: Pingora has had it keep what
+    /// is read for another try, and there is no answer.
     ///
     /// Pingora must not be told then that the body is over: it gives that on to the server's side apart from the
     /// header, and a 101 that overtakes it there would end the tunnel as soon as it is open. Without it the
     /// server's side goes on waiting, until the answer is written or the tunnel has ended.
     fn may_switch(&self) -> bool {
-        self.upgrade
-            && self.response.is_none()
-            && self.retry.is_some()
-            && self.stream().given == 0
-            && self.stream().is_body_given()
+        self.upgrade && self.response.is_none() && self.retry.is_some() && self.has_empty_body()
     }
 
     async fn read_body(&mut self) -> Result<Option<Bytes>> {
@@ -283,7 +284,7 @@ impl Session for DoorSession {
     }
 
     fn is_body_empty(&mut self) -> bool {
-        self.stream().given == 0 && self.stream().is_body_given()
+        self.has_empty_body()
     }
 
     async fn read_body_or_idle(&mut self, no_body_expected: bool) -> Result<Option<Bytes>> {

@@ -102,6 +102,7 @@ fn answered(session: &mut Session, ctx: &mut RequestContext) {
     sticky::learn(session, ctx, Moment::End);
     if let Some(passage) = &mut ctx.passage {
         let client = session.as_downstream_mut();
+        // What asks for another protocol and has no body is not said to be done before it is answered.
         passage.answered(client.is_body_done() || client.is_body_empty());
     }
 }

@@ -265,7 +265,6 @@ fn an_upgrade_goes_over_a_connection_that_is_kept() {
         if request.target() != "/tunnel" {
             return super::support::respond(stream, 200, "", "no tunnel");
         }
-        after_a_moment();
         stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: raw-echo\r\nConnection: Upgrade\r\nContent-Length: 0\r\n\r\n")?;
         std::io::copy(&mut stream.try_clone()?, stream)?;
         Ok(Then::Close)
