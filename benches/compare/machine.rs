@@ -167,6 +167,12 @@ pub(crate) fn kernel() -> String {
     format!("Linux {}", text.trim())
 }
 
+/// How the connections decide when to send: one that paces itself by timers makes large answers wait.
+pub(crate) fn congestion_control() -> String {
+    let text = fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").unwrap_or_default();
+    format!("TCP {}", text.trim())
+}
+
 /// What stands behind the name in `/proc/PID/stat`: the state is the first.
 fn stat(process: u32) -> Option<Vec<String>> {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;

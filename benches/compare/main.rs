@@ -158,9 +158,10 @@ fn about(arguments: &Arguments, proxies: &[Proxy], cores: usize) -> String {
         .map(|proxy| format!("{} ({})", proxy.name, proxy.version()));
     let versions: Vec<_> = versions.collect();
     format!(
-        "{}, {cores} cores, {}. {} s saturated and {} s at the fixed rate, in {} rounds.\n\n{}.\n",
+        "{}, {cores} cores, {}, {}. {} s saturated and {} s at the fixed rate, in {} rounds.\n\n{}.\n",
         machine::processor(),
         machine::kernel(),
+        machine::congestion_control(),
         arguments.seconds,
         arguments.seconds,
         arguments.rounds,
