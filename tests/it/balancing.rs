@@ -214,7 +214,7 @@ fn keepalive_0_opens_a_connection_for_each_request() {
 fn the_server_that_answers_fast_gets_the_requests() {
     let quick = Backend::named("quick");
     let slow = Backend::start(|_, stream| {
-        thread::sleep(Duration::from_millis(150));
+        thread::sleep(Duration::from_millis(400));
         respond(stream, 200, "", "slow")
     });
     for balance in [

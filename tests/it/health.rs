@@ -150,12 +150,13 @@ fn a_check_that_gets_no_answer_fails() {
     let stalls = Arc::clone(&stalled);
     let backend = Backend::start(move |request, stream| {
         if request.target() == "/check" && stalls.load(Ordering::SeqCst) {
-            std::thread::sleep(std::time::Duration::from_millis(800));
+            std::thread::sleep(std::time::Duration::from_secs(3));
             return Ok(Then::Close);
         }
         respond(stream, 200, "", "one")
     });
-    let settings = "health_check: { type: http, path: /check, interval: 50ms, timeout: 200ms, rise: 1, fall: 1 }";
+    let settings =
+        "health_check: { type: http, path: /check, interval: 50ms, timeout: 1s, rise: 1, fall: 1 }";
     let gapura = Gapura::start(&site(&[&backend], settings));
     assert_eq!(gapura.get("/").status, 200);
     stalled.store(true, Ordering::SeqCst);

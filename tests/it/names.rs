@@ -79,7 +79,7 @@ fn what_does_not_resolve_is_a_502_and_says_why() {
     names.say("silent.test", Entry::silent());
     names.say("empty.test", Entry::at(&[]));
     names.say("loop.test", Entry::alias("loop.test"));
-    let settings = format!("{} resolver_timeout 300ms;", resolver(&names));
+    let settings = format!("{} resolver_timeout 1s;", resolver(&names));
     let gapura = start(&backend, &settings);
     for (host, said) in [
         ("missing.test", "3: Host not found"),

@@ -190,7 +190,7 @@ fn an_answer_before_the_body_was_passed_on_keeps_the_client_s_connection() {
 #[test]
 fn a_body_that_breaks_off_is_400_and_one_that_stops_408() {
     let backend = echo();
-    let settings = "health_check: off\nclient_body_timeout: 200ms";
+    let settings = "health_check: off\nclient_body_timeout: 1s";
     let gapura = Gapura::start(&site(&[&backend], settings));
     for part in ["Content-Length: 10\r\n", "Transfer-Encoding: chunked\r\n"] {
         let text = request("POST", "/", part) + "5\r\nab";

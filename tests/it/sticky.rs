@@ -181,7 +181,7 @@ fn sessions_are_learned_prolonged_and_moved() {
     let (one, two) = (backend("one"), backend("two"));
     let gapura = start(&format!(
         "server {}; server {};
-         sticky learn create=$upstream_cookie_sid lookup=$cookie_sid zone=sessions:64k timeout=400ms;",
+         sticky learn create=$upstream_cookie_sid lookup=$cookie_sid zone=sessions:64k timeout=2s;",
         one.address(),
         two.address()
     ));
@@ -193,10 +193,10 @@ fn sessions_are_learned_prolonged_and_moved() {
     assert_eq!(asked(&gapura, "sid=s1", 3), "two two two", "it has moved");
     // A session has to grow old: requests prolong it, and without them it is over.
     for _ in 0..4 {
-        thread::sleep(Duration::from_millis(150));
+        thread::sleep(Duration::from_millis(700));
         assert_eq!(asked(&gapura, "sid=s1", 1), "two");
     }
-    thread::sleep(Duration::from_millis(450));
+    thread::sleep(Duration::from_millis(2050));
     let after = asked(&gapura, "sid=s1", 2);
     assert!(after.contains("one"), "{after}");
 }

@@ -13,7 +13,6 @@ fn echo() -> Backend {
         let Some(key) = request.header("sec-websocket-key") else {
             return super::support::respond(stream, 200, "", request.target());
         };
-        after_a_moment();
         let accept = derive_accept_key(key.as_bytes());
         write!(
             stream,
@@ -27,12 +26,6 @@ fn echo() -> Backend {
         }
         Ok(Then::Close)
     })
-}
-
-/// As long as an application takes to answer. What becomes of a 101 that comes at once is the
-/// subject of a test of its own.
-fn after_a_moment() {
-    std::thread::sleep(std::time::Duration::from_millis(20));
 }
 
 fn open(address: SocketAddr) -> WebSocket<TcpStream> {
@@ -130,7 +123,7 @@ fn a_websocket_outlives_timeouts_of_answers_while_it_talks() {
 #[test]
 fn one_that_is_silent_for_too_long_is_no_error() {
     let backend = echo();
-    let settings = "proxy_read_timeout: 200ms\nerror_log: { path: stderr, level: info }";
+    let settings = "proxy_read_timeout: 1s\nerror_log: { path: stderr, level: info }";
     let gapura = Gapura::start(&site(&[&backend], settings));
     let mut socket = open(gapura.address());
     echoes(&mut socket, Message::text("hello"));
@@ -174,7 +167,6 @@ fn a_websocket_outlives_a_reload_that_takes_its_backend_away() {
 fn other_protocols_are_upgraded_to_as_well() {
     let backend = Backend::start(|request, stream| {
         assert_eq!(request.header("upgrade"), Some("raw-echo"));
-        after_a_moment();
         stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: raw-echo\r\nConnection: Upgrade\r\n\r\nhello first ")?;
         let (mut reader, mut buffer) = (stream.try_clone()?, [0; 1024]);
         loop {
