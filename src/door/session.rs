@@ -12,7 +12,7 @@ use super::{Connection, DoorStream, SILENT};
 use answer::flushed;
 use async_trait::async_trait;
 use bytes::{BufMut, Bytes, BytesMut};
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use pingora::prelude::timeout;
 use pingora_core::protocols::Digest;
 use pingora_core::protocols::http::HttpTask;
@@ -93,9 +93,14 @@ impl DoorSession {
     ///
     /// Pingora must not be told then that the body is over: it gives that on to the server's side apart from the
     /// header, and a 101 that overtakes it there would end the tunnel as soon as it is open. Without it the
-    /// server's side goes on waiting, until the answer is written or the tunnel has ended.
+    /// server's side goes on waiting, until the answer is written or the tunnel has ended. A server that gets the
+    /// body in chunks waits for the last one, and is told.
     fn may_switch(&self) -> bool {
-        self.upgrade && self.response.is_none() && self.retry.is_some() && self.has_empty_body()
+        self.upgrade
+            && self.answer == Framed::Unknown
+            && self.retry.is_some()
+            && self.has_empty_body()
+            && !self.request.headers.contains_key(header::TRANSFER_ENCODING)
     }
 
     async fn read_body(&mut self) -> Result<Option<Bytes>> {

@@ -311,13 +311,36 @@ fn an_upgrade_that_is_answered_at_once_is_kept() {
         Ok(())
     });
     let gapura = Gapura::start(&site(&[&backend], "health_check: off"));
-    for number in 0..100 {
+    for number in 0..200 {
         let mut client = gapura.connect();
-        let upgrade = request("GET", "/", "Connection: Upgrade\r\nUpgrade: raw-echo\r\n");
-        assert_eq!(client.exchange(upgrade).status, 101);
+        // A 100 is no answer yet.
+        let (expect, statuses) = match number % 2 {
+            0 => ("", &[101][..]),
+            _ => ("Expect: 100-continue\r\n", &[100, 101][..]),
+        };
+        let upgrade = format!("Connection: Upgrade\r\nUpgrade: raw-echo\r\n{expect}");
+        client.send(request("GET", "/", &upgrade));
+        for status in statuses {
+            assert_eq!(client.read().status, *status);
+        }
         client.send("hello");
         assert_eq!(client.read_exactly(5), b"hello", "socket {number}");
     }
+}
+
+#[test]
+fn an_upgrade_with_an_empty_body_in_chunks_ends_it_for_each_server() {
+    let first = Backend::start(|_, stream| super::support::respond(stream, 503, "", "busy"));
+    let second = Backend::start(|_, stream| super::support::respond(stream, 200, "", "taken"));
+    let settings =
+        "health_check: off\nproxy_request_buffering: off\nproxy_next_upstream: [error, http_503]";
+    let gapura = Gapura::start(&site(&[&first, &second], settings));
+    let headers = "Connection: Upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: chunked\r\n";
+    for _ in 0..2 {
+        let answer = gapura.exchange(request("PUT", "/", headers) + "0\r\n\r\n");
+        assert_eq!((answer.status, answer.text()), (200, "taken"));
+    }
+    assert!(first.hits() > 0);
 }
 
 /// `worker_shutdown_timeout` ends tunnels too, and each has its line in the log.
