@@ -163,14 +163,18 @@ pub(crate) fn processor() -> String {
 
 /// The system's version.
 pub(crate) fn kernel() -> String {
-    let text = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!("Linux {}", text.trim())
+    format!("Linux {}", setting("kernel/osrelease"))
 }
 
 /// How the connections decide when to send: one that paces itself by timers makes large answers wait.
 pub(crate) fn congestion_control() -> String {
-    let text = fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").unwrap_or_default();
-    format!("TCP {}", text.trim())
+    format!("TCP {}", setting("net/ipv4/tcp_congestion_control"))
+}
+
+/// What the system says under this name of `sysctl`'s.
+fn setting(name: &str) -> String {
+    let text = fs::read_to_string(format!("/proc/sys/{name}")).unwrap_or_default();
+    text.trim().to_owned()
 }
 
 /// What stands behind the name in `/proc/PID/stat`: the state is the first.

@@ -290,18 +290,19 @@ fn requests_wait_in_the_queue_for_a_server() {
     };
     let mut first = send(1);
     wait_until("the server is busy", || backend.hits() == 2);
-    // Nothing says which of those that come at once are in line already: the one too many is told at once.
-    let refused = |among: RangeInclusive<usize>| -> Option<usize> {
+    // Nothing says which of those that come at once are in line already: one of them is too many.
+    let come = |waiting: &mut Vec<(usize, Client)>, numbers: RangeInclusive<usize>| {
+        waiting.extend(numbers.map(|number| (number, send(number))));
+        let is_of = |line: &str, number: usize| line.starts_with(&format!("{number} 502 "));
         let line = gapura.accesses().wait_for("the one too many", |line| {
-            among
-                .clone()
-                .any(|n| line.starts_with(&format!("{n} 502 ")))
+            waiting.iter().any(|(number, _)| is_of(line, *number))
         });
-        line.split(' ').next().and_then(|n| n.parse().ok())
+        let at = waiting.iter().position(|(number, _)| is_of(&line, *number));
+        let (_, mut client) = waiting.remove(at.expect("its line was there"));
+        assert_eq!(client.read().status, 502, "it is full");
     };
-    let mut waiting: Vec<(usize, Client)> = (2..=4).map(|n| (n, send(n))).collect();
-    let too_many = refused(2..=4).expect("its number");
-    waiting.retain(|(n, _)| *n != too_many);
+    let mut waiting = Vec::new();
+    come(&mut waiting, 2..=4);
     // One whose client goes makes room.
     let (gone, client) = waiting.remove(0);
     drop(client);
@@ -309,9 +310,7 @@ fn requests_wait_in_the_queue_for_a_server() {
     gapura
         .accesses()
         .wait_for("the client that went", |line| line.starts_with(&gone));
-    waiting.extend((5..=6).map(|n| (n, send(n))));
-    let too_many = refused(5..=6).expect("its number");
-    waiting.retain(|(n, _)| *n != too_many);
+    come(&mut waiting, 5..=6);
     gate.open();
     assert_eq!(first.read().text(), "served");
     for (_, client) in &mut waiting {

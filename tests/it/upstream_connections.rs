@@ -160,7 +160,7 @@ fn a_server_that_a_check_has_out_has_its_idle_connections_closed() {
     wait_until("its idle connections are closed", || {
         backend.open_connections() == 1
     });
-    assert!(since.elapsed() < Duration::from_secs(5));
+    assert!(since.elapsed() < Duration::from_secs(1));
     gate.open();
     assert_eq!(long.read().text(), "abcdef");
     assert_eq!(backend.hits(), 3);
@@ -184,7 +184,7 @@ fn a_server_that_is_out_for_its_failures_has_its_idle_connections_closed() {
     wait_until("only the busy one is left", || {
         backend.open_connections() == 1
     });
-    assert!(since.elapsed() < Duration::from_secs(5));
+    assert!(since.elapsed() < Duration::from_secs(1));
     wait_until("the server is asked again", || {
         gapura.get("/3").text() == "ok"
     });
@@ -328,7 +328,7 @@ fn a_connection_that_is_idle_for_keepalive_timeout_is_closed_and_one_that_is_use
         wait_until("it is closed", || backend.open_connections() == 0);
         let idle = last.elapsed();
         assert!(idle >= TIMEOUT, "{idle:?}");
-        assert!(idle < TIMEOUT + Duration::from_secs(5), "{idle:?}");
+        assert!(idle < TIMEOUT + Duration::from_secs(1), "{idle:?}");
     }
     assert!(kept > 0);
 }
